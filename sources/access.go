@@ -1,0 +1,278 @@
+package sources
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+)
+
+// MaxAnswer bounds one HTTP answer that is read into memory, in bytes. A larger one is BadAnswer,
+// not a full memory: the largest honest answer, 10,000 tasks, is under 32 MiB.
+const MaxAnswer = 64 << 20
+
+// TLS says whom to trust and who we are. Its zero value trusts the system's roots.
+type TLS struct {
+	CAFile, CertFile, KeyFile, ServerName string
+	// Insecure skips verification; doctor warns of it.
+	Insecure bool
+}
+
+// Config makes the crypto/tls configuration. A file that cannot be read is a clear error, never a nil.
+func (t TLS) Config() (*tls.Config, error) {
+	c := &tls.Config{ServerName: t.ServerName, InsecureSkipVerify: t.Insecure, MinVersion: tls.VersionTLS12} //nolint:gosec // asked for by the user, warned of by doctor
+	if t.CAFile != "" {
+		pem, err := os.ReadFile(t.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("tls: ca file: %w", err)
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("tls: ca file %s: no certificate in it", t.CAFile)
+		}
+	}
+	if (t.CertFile == "") != (t.KeyFile == "") {
+		return nil, errors.New("tls: a client certificate needs both cert and key")
+	}
+	if t.CertFile != "" {
+		pair, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("tls: client certificate: %w", err)
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return c, nil
+}
+
+// Access is where an HTTP source is and how to get in.
+type Access struct {
+	// Source is the source's short name, for errors.
+	Source string
+	// Address is the base URL; user:password in it are used as basic auth and never shown.
+	Address            string
+	Username, Password string
+	PasswordFile       string // read at each request, so that a rotated secret works
+	BearerToken        string
+	BearerTokenFile    string
+	Tenant             string // X-Scope-OrgID
+	Headers            map[string]string
+	TLS                TLS
+	Timeout            time.Duration // of a request from start to body's end; 0: 15 s
+}
+
+// URL parses the address; what is wrong with it is a BadQuestion with a way out.
+func (a Access) URL() (*url.URL, error) {
+	if a.Address == "" {
+		return nil, &Error{Source: a.Source, Kind: NotConfigured, Op: "connect", Next: "set its address by flag, environment or config file"}
+	}
+	u, err := url.Parse(a.Address)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return nil, &Error{Source: a.Source, Kind: BadQuestion, Op: "connect", Next: "the address must look like http://host:port", Err: fmt.Errorf("address %q is no http or https URL", redact(a.Address))}
+	}
+	u.Path = strings.TrimSuffix(u.Path, "/")
+	return u, nil
+}
+
+// Shown is the address without credentials.
+func (a Access) Shown() string { return redact(a.Address) }
+
+func redact(addr string) string {
+	u, err := url.Parse(addr)
+	if err != nil {
+		return "(unreadable address)"
+	}
+	u.User = nil
+	u.RawQuery = ""
+	return u.String()
+}
+
+// Transport is a kept-alive round tripper that logs in, honours proxy settings and bounds answers.
+func (a Access) Transport() (http.RoundTripper, error) {
+	u, err := a.URL()
+	if err != nil {
+		return nil, err
+	}
+	tc, err := a.TLS.Config()
+	if err != nil {
+		return nil, &Error{Source: a.Source, Kind: Unauthorised, Op: "connect", Next: "correct the tls files in the config", Err: err}
+	}
+	base := &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		TLSClientConfig:       tc,
+		MaxIdleConnsPerHost:   4,
+		IdleConnTimeout:       90 * time.Second,
+		TLSHandshakeTimeout:   5 * time.Second,
+		ExpectContinueTimeout: time.Second,
+	}
+	return &loginTripper{access: a, base: base, user: u.User}, nil
+}
+
+// Client is an HTTP client on Transport with the time-out. Closing its idle connections at the end is the caller's.
+func (a Access) Client() (*http.Client, error) {
+	tr, err := a.Transport()
+	if err != nil {
+		return nil, err
+	}
+	d := a.Timeout
+	if d == 0 {
+		d = 15 * time.Second
+	}
+	return &http.Client{Transport: tr, Timeout: d}, nil
+}
+
+// Header is what a request must carry to get in: for clients that do not go through Transport (a WebSocket).
+func (a Access) Header() (http.Header, error) {
+	h := http.Header{}
+	h.Set("User-Agent", "quarterdeck")
+	for k, v := range a.Headers {
+		h.Set(k, v)
+	}
+	if a.Tenant != "" {
+		h.Set("X-Scope-OrgID", a.Tenant)
+	}
+	token, err := orFile(a.BearerToken, a.BearerTokenFile)
+	if err != nil {
+		return nil, err
+	}
+	if token != "" {
+		h.Set("Authorization", "Bearer "+token)
+		return h, nil
+	}
+	password, err := orFile(a.Password, a.PasswordFile)
+	if err != nil {
+		return nil, err
+	}
+	user := a.Username
+	if u, err := url.Parse(a.Address); user == "" && err == nil && u.User != nil {
+		user = u.User.Username()
+		password, _ = u.User.Password()
+	}
+	if user != "" {
+		r := http.Request{Header: h}
+		r.SetBasicAuth(user, password)
+	}
+	return h, nil
+}
+
+func orFile(value, file string) (string, error) {
+	if file == "" {
+		return value, nil
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("credentials: %w", err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
+type loginTripper struct {
+	access Access
+	base   *http.Transport
+	user   *url.Userinfo
+}
+
+// RoundTrip adds the login to a copy of the request and bounds the answer's body.
+func (l *loginTripper) RoundTrip(r *http.Request) (*http.Response, error) {
+	h, err := l.access.Header()
+	if err != nil {
+		return nil, err
+	}
+	r = r.Clone(r.Context())
+	r.URL.User = nil
+	for k, v := range h {
+		r.Header[k] = v
+	}
+	resp, err := l.base.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		resp.Body = &boundedBody{ReadCloser: resp.Body, left: MaxAnswer}
+	}
+	return resp, nil
+}
+
+// CloseIdleConnections lets http.Client.CloseIdleConnections reach the transport.
+func (l *loginTripper) CloseIdleConnections() { l.base.CloseIdleConnections() }
+
+// ErrTooLarge is read from an answer that passes MaxAnswer.
+var ErrTooLarge = fmt.Errorf("the answer is larger than %d MiB", MaxAnswer>>20)
+
+type boundedBody struct {
+	io.ReadCloser
+	left int64
+}
+
+func (b *boundedBody) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, ErrTooLarge
+	}
+	if int64(len(p)) > b.left {
+		p = p[:b.left]
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.left -= int64(n)
+	return n, err
+}
+
+// FromHTTP makes an Error of an HTTP answer that is not 2xx. Of the body the first 300 characters are kept.
+func FromHTTP(source, op string, status int, body string) *Error {
+	body = strings.TrimSpace(body)
+	if len(body) > 300 {
+		body = body[:300] + "…"
+	}
+	e := &Error{Source: source, Op: op, Err: fmt.Errorf("HTTP %d: %s", status, body)}
+	switch {
+	case status == http.StatusUnauthorized:
+		e.Kind, e.Next = Unauthorised, "check the user, password or token of "+source+" in the config"
+	case status == http.StatusForbidden:
+		e.Kind, e.Next = Forbidden, "these credentials, or a proxy before "+source+", do not allow it"
+	case status == http.StatusNotFound:
+		e.Kind, e.Next = NotFound, "check that the address is "+source+"'s and has no path too many"
+	case status == http.StatusTooManyRequests || status == http.StatusRequestEntityTooLarge:
+		e.Kind, e.Next = OverLimit, "ask for less, or raise the server's limit"
+	case status == http.StatusBadRequest || status == http.StatusUnprocessableEntity:
+		e.Kind, e.Next = BadQuestion, "correct the query"
+	case status == http.StatusBadGateway || status == http.StatusServiceUnavailable || status == http.StatusGatewayTimeout:
+		e.Kind, e.Next = Unreachable, "the server is starting, stopping or overloaded; it is tried again by itself"
+	default:
+		e.Kind, e.Next = BadAnswer, "look at the server's own log"
+	}
+	return e
+}
+
+// FromTransport makes an Error of a request that got no usable answer. A context that we ended stays as it is.
+func FromTransport(source, op, address string, err error) error {
+	var already *Error
+	if errors.As(err, &already) {
+		return err
+	}
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	e := &Error{Source: source, Op: op, Kind: Unreachable, Err: err}
+	var unknown x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var dns *net.DNSError
+	switch {
+	case errors.Is(err, ErrTooLarge):
+		e.Kind, e.Next = BadAnswer, "ask for a shorter time or fewer services"
+	case errors.As(err, &unknown), errors.As(err, &host), errors.As(err, &invalid):
+		e.Kind, e.Next = Unauthorised, "set the right ca file or server name in the config's tls section"
+	case errors.As(err, &dns):
+		e.Next = "the host's name cannot be resolved: check " + redact(address)
+	default:
+		e.Next = "check that " + source + " listens at " + redact(address)
+	}
+	return e
+}

@@ -1,0 +1,82 @@
+package sources
+
+import (
+	"context"
+	"time"
+)
+
+// Point is one sample. V may be NaN where the series has no value at T.
+type Point struct {
+	T time.Time
+	V float64
+}
+
+// Series is a labelled run of samples in rising time order.
+type Series struct {
+	Labels map[string]string
+	Points []Point
+}
+
+// MetricsAnswer is the answer to a metric query.
+type MetricsAnswer struct {
+	Series []Series
+	// Query is the PromQL that was asked: shown, so a person can repeat it.
+	Query    string
+	Warnings []string
+}
+
+// Window is a stretch of time, cut in steps, for a chart.
+type Window struct {
+	Start, End time.Time
+	Step       time.Duration
+}
+
+// Usage is one figure of every service at once: service name to value.
+type Usage map[string]float64
+
+// Reading is a named standard series of one service.
+type Reading struct {
+	Name   string // cpu, memory, memory-limit, network-rx, network-tx, disk-read, disk-write, throttled, restarts, requests, errors, p50, p95, p99
+	Unit   string // cores | bytes | bytes/s | ratio | 1/s | s | 1
+	Answer MetricsAnswer
+	// Reason says why Answer is empty, where it is; never empty together with an empty answer.
+	Reason string
+}
+
+// Target is something that Prometheus scrapes.
+type Target struct {
+	Job, Instance, Health, LastError string
+	LastScrape                       time.Time
+	Labels                           map[string]string
+}
+
+// Rule is an alerting or recording rule.
+type Rule struct {
+	Group, Name, Query, State, Severity string
+	For                                 time.Duration
+	Alerting                            bool
+	Labels, Annotations                 map[string]string
+	Alerts                              []Alert
+	LastError                           string
+}
+
+// Metrics is a source of time series. Safe for concurrent use.
+type Metrics interface {
+	// Instant evaluates PromQL at one moment; each series has one point.
+	Instant(ctx context.Context, query string, at time.Time) (MetricsAnswer, error)
+	// Range evaluates PromQL over a window.
+	Range(ctx context.Context, query string, w Window) (MetricsAnswer, error)
+	// Standard reads the standard series of one service (SIGNALS.md) over a window, those
+	// named, or all where names is empty. A failing series does not fail the others.
+	Standard(ctx context.Context, service string, w Window, names ...string) ([]Reading, error)
+	// UsageAll reads one standard series (cpu, memory) of every service with one query.
+	UsageAll(ctx context.Context, name string, w Window) (map[string][]Point, error)
+	// NodeUsage reads by node name: cpu (cores) or memory (bytes) used now.
+	NodeUsage(ctx context.Context, name string, at time.Time) (Usage, error)
+	Targets(ctx context.Context) ([]Target, error)
+	Rules(ctx context.Context) ([]Rule, error)
+	// ServiceLabel is the label that names the service in the container metrics, as set or
+	// discovered, with how that is known.
+	ServiceLabel(ctx context.Context) (label, how string, err error)
+	Probe(ctx context.Context) Probe
+}
