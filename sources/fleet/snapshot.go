@@ -1,0 +1,182 @@
+package fleet
+
+import (
+	"math"
+	"time"
+
+	"quarterdeck/sources"
+)
+
+// Health is the verdict on a service. The words are those of the status command.
+type Health string
+
+// The verdicts, and their order of urgency (see Health.Rank).
+const (
+	Down     Health = "down"
+	Degraded Health = "degraded"
+	Updating Health = "updating"
+	Unknown  Health = "unknown"
+	Healthy  Health = "healthy"
+	Idle     Health = "idle"
+)
+
+// Rank orders verdicts by urgency, the worst first from 0.
+func (h Health) Rank() int {
+	switch h {
+	case Down:
+		return 0
+	case Degraded:
+		return 1
+	case Updating:
+		return 2
+	case Unknown:
+		return 3
+	case Healthy:
+		return 4
+	}
+	return 5
+}
+
+// Service is a service as judged, with its tasks and what it uses. Never changed after it is built.
+type Service struct {
+	sources.Service
+	Verdict
+	// HealthSince is when Health last changed, as far as this process saw; zero: since before it looked.
+	HealthSince time.Time
+	// Tasks are all tasks that the orchestrator still knows, the newest of a slot first.
+	Tasks []sources.Task
+	// CPU (cores) and Memory (bytes) are the last half hour, a point a minute; nil: not known.
+	CPU, Memory []sources.Point
+	// CPUNow (cores), MemoryNow (bytes) and ErrorRate (error lines a second) are NaN where not known.
+	CPUNow, MemoryNow, ErrorRate float64
+	// Firing counts the alerts that fire for it.
+	Firing int
+}
+
+// Node is a machine with what runs on it.
+type Node struct {
+	sources.Node
+	// Running counts tasks that run there.
+	Running int
+	// ReservedNanoCPUs and ReservedBytes are what the tasks there have reserved.
+	ReservedNanoCPUs, ReservedBytes int64
+	// CPUUsed (cores) and MemoryUsed (bytes) are NaN where not known.
+	CPUUsed, MemoryUsed float64
+}
+
+// Up tells whether the node can run tasks now.
+func (n Node) Up() bool { return n.State == "ready" }
+
+// Counts sums a snapshot up.
+type Counts struct {
+	Services                                         int
+	Healthy, Updating, Degraded, Down, Idle, Unknown int
+	Tasks, Running                                   int
+	NodesUp, Nodes, Managers, ManagersUp             int
+	Firing, Pending                                  int
+}
+
+// Bad tells how many services need a look.
+func (c Counts) Bad() int { return c.Degraded + c.Down }
+
+// Snapshot is the fleet at one moment. It is immutable: share it freely between goroutines.
+type Snapshot struct {
+	// Seq rises with each snapshot that differs from the one before.
+	Seq uint64
+	// At is when it was built.
+	At time.Time
+	// Listed is when the swarm was last read whole; zero: never.
+	Listed   time.Time
+	Engine   sources.EngineInfo
+	Nodes    []Node
+	Services []*Service // by stack, then name
+	Alerts   []sources.Alert
+	Sources  []sources.Status // in a fixed order
+	Networks []sources.Network
+	Secrets  []sources.Reference
+	Configs  []sources.Reference
+	// History is what happened, the newest last; bounded by HistoryCap.
+	History []Happening
+	Counts  Counts
+
+	byName map[string]*Service
+	byID   map[string]*Service
+	nodeID map[string]int
+}
+
+// Service finds a service by name or id; nil: there is none.
+func (s *Snapshot) Service(nameOrID string) *Service {
+	if s == nil {
+		return nil
+	}
+	if v, ok := s.byName[nameOrID]; ok {
+		return v
+	}
+	return s.byID[nameOrID]
+}
+
+// Node finds a node by id; nil: there is none.
+func (s *Snapshot) Node(id string) *Node {
+	if s == nil {
+		return nil
+	}
+	if i, ok := s.nodeID[id]; ok {
+		return &s.Nodes[i]
+	}
+	return nil
+}
+
+// Source finds a source's state; its State is Absent where the source is not known.
+func (s *Snapshot) Source(name string) sources.Status {
+	if s != nil {
+		for _, st := range s.Sources {
+			if st.Name == name {
+				return st
+			}
+		}
+	}
+	return sources.Status{Name: name, State: sources.Absent}
+}
+
+// Ready tells whether the swarm was read at least once.
+func (s *Snapshot) Ready() bool { return s != nil && !s.Listed.IsZero() }
+
+// Slot is what one slot (or, of a global service, one node) holds: the current task and its dead ones.
+type Slot struct {
+	Number int
+	NodeID string
+	Tasks  []sources.Task // the newest first
+}
+
+// Slots groups a service's tasks by slot, or by node where it is global; the order is that of Tasks.
+func (s *Service) Slots() []Slot {
+	type key struct {
+		slot int
+		node string
+	}
+	index := map[key]int{}
+	var out []Slot
+	for _, t := range s.Tasks {
+		k := key{slot: t.Slot}
+		if t.Slot == 0 {
+			k.node = t.NodeID
+		}
+		i, ok := index[k]
+		if !ok {
+			i = len(out)
+			index[k] = i
+			out = append(out, Slot{Number: t.Slot, NodeID: t.NodeID})
+		}
+		out[i].Tasks = append(out[i].Tasks, t)
+	}
+	return out
+}
+
+func lastValue(points []sources.Point) float64 {
+	for i := len(points) - 1; i >= 0; i-- {
+		if !math.IsNaN(points[i].V) {
+			return points[i].V
+		}
+	}
+	return math.NaN()
+}
