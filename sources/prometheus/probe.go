@@ -1,0 +1,64 @@
+package prometheus
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"quarterdeck/sources"
+)
+
+// Probe reads the version and tries each ability once, with the least that tells.
+func (c *Client) Probe(ctx context.Context) sources.Probe {
+	began := time.Now()
+	p := sources.Probe{Name: name, Address: c.shown, State: sources.Polling}
+	if _, err := c.Instant(ctx, "vector(1)", time.Time{}); err != nil {
+		p.State, p.Missing, p.Fix = sources.StateOf(err), []string{"query"}, err.Error()
+		p.Took = time.Since(began)
+		return p
+	}
+	p.Allows = append(p.Allows, "query")
+	if b, err := c.api.Buildinfo(ctx); err == nil {
+		p.Version = b.Version
+	}
+	now := time.Now()
+	tried := []struct {
+		ability string
+		try     func() error
+	}{
+		{"targets", func() error { _, err := c.Targets(ctx); return err }},
+		{"rules", func() error { _, err := c.Rules(ctx); return err }},
+		{"container metrics", func() error {
+			_, _, err := c.ServiceLabel(ctx)
+			if err != nil {
+				return err
+			}
+			_, err = c.UsageAll(ctx, "memory", WindowFor(now.Add(-5*time.Minute), now, 1, c.scrapeInterval(ctx)))
+			return err
+		}},
+		{"node metrics", func() error { _, err := c.NodeUsage(ctx, "memory", time.Time{}); return err }},
+		{"request metrics", func() error {
+			label, _, _ := c.ServiceLabel(ctx)
+			f, err := c.webMetrics(ctx, label)
+			if err == nil && len(f) == 0 {
+				err = c.noRequests(f, asked{})
+			}
+			return err
+		}},
+	}
+	var fixes []string
+	for _, t := range tried {
+		err := t.try()
+		if err == nil {
+			p.Allows = append(p.Allows, t.ability)
+			continue
+		}
+		p.Missing = append(p.Missing, t.ability)
+		if next := sources.NextOf(err); next != "" {
+			fixes = append(fixes, t.ability+": "+next)
+		}
+	}
+	p.Fix = strings.Join(fixes, "; ")
+	p.Took = time.Since(began)
+	return p
+}
