@@ -62,8 +62,10 @@ func (c *Client) NodeUsage(ctx context.Context, figure string, at time.Time) (so
 	if u := byName(vectors[2], names); len(u) > 0 && errs[1] == nil {
 		return u, nil
 	}
-	if err := errors.Join(errs[1], errs[2]); err != nil {
-		return nil, err
+	for _, err := range errs[1:] {
+		if err != nil {
+			return nil, err
+		}
 	}
 	return nil, &sources.Error{Source: name, Op: op, Kind: sources.NotFound, Next: "run node_exporter or cAdvisor on each node and let Prometheus scrape it",
 		Err: errors.New("neither node_exporter's metrics nor cAdvisor's root cgroup are there")}

@@ -21,21 +21,13 @@ func (c *Client) Probe(ctx context.Context) sources.Probe {
 	if b, err := c.api.Buildinfo(ctx); err == nil {
 		p.Version = b.Version
 	}
-	now := time.Now()
 	tried := []struct {
 		ability string
 		try     func() error
 	}{
 		{"targets", func() error { _, err := c.Targets(ctx); return err }},
 		{"rules", func() error { _, err := c.Rules(ctx); return err }},
-		{"container metrics", func() error {
-			_, _, err := c.ServiceLabel(ctx)
-			if err != nil {
-				return err
-			}
-			_, err = c.UsageAll(ctx, "memory", WindowFor(now.Add(-5*time.Minute), now, 1, c.scrapeInterval(ctx)))
-			return err
-		}},
+		{"container metrics", func() error { _, _, err := c.ServiceLabel(ctx); return err }},
 		{"node metrics", func() error { _, err := c.NodeUsage(ctx, "memory", time.Time{}); return err }},
 		{"request metrics", func() error {
 			label, _, _ := c.ServiceLabel(ctx)

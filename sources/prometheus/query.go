@@ -42,9 +42,10 @@ func (c *Client) Range(ctx context.Context, query string, w sources.Window) (sou
 	return answer(query, v, warnings, infos), nil
 }
 
-// serverTimeout lets the server give up a little before we do, so that its own sentence arrives.
+// serverTimeout lets the server give up a little before we do, so that its own sentence arrives. In whole
+// seconds: the library writes Go's "14.5s", which is no duration to Prometheus.
 func (c *Client) serverTimeout() v1.Option {
-	return v1.WithTimeout(max(c.timeout-500*time.Millisecond, c.timeout/2))
+	return v1.WithTimeout(max(c.timeout-time.Second, time.Second).Truncate(time.Second))
 }
 
 // window checks a window, and cuts one that has no step.

@@ -11,49 +11,42 @@ import (
 	"quarterdeck/sources"
 )
 
+// anyContainer is given for each container by every exporter of cAdvisor's family: without it a service has none.
+const anyContainer = "container_memory_working_set_bytes"
+
 // whyEmpty says in one sentence why a figure of a service has no value in a window. It asks once more: who
-// else has the metric.
+// has the metric at the window's end, and who has containers at all.
 func (c *Client) whyEmpty(ctx context.Context, f figure, q asked) string {
-	label, service, w := q.label, q.service, q.w
-	missing := fmt.Sprintf("no sample of %s for service %s %s", f.metric, service, during(w, time.Now()))
-	query := fmt.Sprintf(`count by (%s) (count_over_time(%s{%s!=""}[%s]))`, label, f.metric, label, promDuration(lookBack(w)))
-	v, _, _, err := c.api.Query(ctx, query, w.End, c.serverTimeout())
+	missing := fmt.Sprintf("no sample of %s for service %s %s", f.metric, q.service, during(q.w, time.Now()))
+	query := fmt.Sprintf(`count by (__name__, %s) ({__name__=~"%s|%s", %s!=""})`, q.label, f.metric, anyContainer, q.label)
+	v, _, _, err := c.api.Query(ctx, query, q.w.End, c.serverTimeout())
 	if err != nil {
 		return missing + "; whether others have it could not be asked: " + c.failed("look for the reason", err).Error()
 	}
 	vector, _ := v.(model.Vector)
-	others, own := 0, false
+	others, own, containers := 0, false, false
 	for _, s := range vector {
-		if string(s.Metric[model.LabelName(label)]) == service {
-			own = true
-		} else {
+		mine := string(s.Metric[model.LabelName(q.label)]) == q.service
+		has := string(s.Metric[model.MetricNameLabel]) == f.metric
+		containers = containers || mine
+		own = own || mine && has
+		if has && !mine {
 			others++
 		}
 	}
+	who := counted(others, "other service") + " have it"
+	if others == 1 {
+		who = "1 other service has it"
+	}
 	switch {
-	case own && f.unset != "":
-		return fmt.Sprintf("service %s: %s", service, f.unset)
+	case f.unset != "" && (own || containers && others > 0):
+		return fmt.Sprintf("service %s: %s", q.service, f.unset)
 	case own:
-		return fmt.Sprintf("%s of service %s is there, with too few samples for a rate %s: wait for the next scrape", f.metric, service, during(w, time.Now()))
+		return fmt.Sprintf("%s of service %s is there, with too few samples for a rate %s: wait for the next scrape", f.metric, q.service, during(q.w, time.Now()))
 	case others == 0:
 		return missing + ", and no other service has it: the exporter does not give it here"
-	case f.unset != "":
-		return fmt.Sprintf("%s; %s (%s)", missing, f.unset, counted(others, "other service")+have(others))
 	}
-	return fmt.Sprintf("%s; %s", missing, counted(others, "other service")+have(others))
-}
-
-func have(n int) string {
-	if n == 1 {
-		return " has it"
-	}
-	return " have it"
-}
-
-// lookBack is how far back from a window's end its samples can lie: its own length, five minutes at least
-// (Prometheus' own look-back), an hour at most, so that the reason is not dearer than the question.
-func lookBack(w sources.Window) time.Duration {
-	return min(max(w.End.Sub(w.Start), 5*time.Minute), time.Hour)
+	return missing + "; " + who
 }
 
 // during says when a window is: "in the last 15 min", or from when to when.

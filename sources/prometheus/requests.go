@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -15,10 +16,10 @@ import (
 )
 
 // requestMetrics are the names of request counters and latency histograms: Traefik's, those of the usual client
-// libraries with whatever prefix, OpenTelemetry's, Spring's and ASP.NET's. A name without _bucket is a native histogram.
-const requestMetrics = `traefik_service_requests_total|traefik_service_request_duration_seconds(?:_bucket)?` +
+// libraries with whatever prefix, OpenTelemetry's, Spring's and ASP.NET's. A name without _bucket or _count is a native histogram.
+const requestMetrics = `traefik_service_requests_total|traefik_service_request_duration_seconds(?:_bucket|_count)?` +
 	`|(?:.+_)?http_(?:server_)?requests?(?:_received)?_total` +
-	`|(?:.+_)?http_(?:server_)?requests?(?:_duration)?_seconds(?:_bucket)?`
+	`|(?:.+_)?http_(?:server_)?requests?(?:_duration)?_seconds(?:_bucket|_count)?`
 
 // requestServiceLabels may name the service on those metrics; the container metrics' own label is tried first.
 var requestServiceLabels = []string{"swarm_service", "service_name", "swarm_service_name", "service", "exported_service", "job"}
@@ -46,11 +47,11 @@ type webSource struct {
 // metric, service and status (le is held to one bucket, so that histograms count once).
 func (c *Client) webMetrics(ctx context.Context, label string) (webFinding, error) {
 	return c.web.get(ctx, func(ctx context.Context) (webFinding, time.Duration, error) {
-		by := append(append([]string{"__name__"}, requestServiceLabels...), codeLabels...)
+		by := slices.Concat([]string{"__name__"}, requestServiceLabels, codeLabels)
 		if label != "" && !slices.Contains(by, label) {
 			by = append(by, label)
 		}
-		query := fmt.Sprintf(`count by (%s) ({__name__=~"%s", le=~"|\\+Inf"})`, strings.Join(by, ", "), requestMetrics)
+		query := fmt.Sprintf(`count by (%s) ({__name__=~"%s", le=~"|\\+Inf", quantile=""})`, strings.Join(by, ", "), requestMetrics)
 		v, _, _, err := c.api.Query(ctx, query, time.Time{}, c.serverTimeout())
 		if err != nil {
 			return nil, 0, c.failed("find the request metrics", err)
@@ -99,30 +100,29 @@ func (f webFinding) webSource(service, label string, services []string) (webSour
 // the service's name with all but letters and digits made "-" (pkg/provider/docker: getServiceName, provider.Normalize). A
 // name without its stack ("web" of shop_web) is a guess, made only where no other service could claim it.
 func (f webFinding) traefikSource(service string, services []string) (webSource, bool) {
-	exact := []string{service, normalized(service)}
-	has := func(names ...string) (webFinding, bool) {
+	traefiks := "service"
+	if slices.ContainsFunc(f, func(s webSeries) bool { return s.labels["exported_service"] != "" }) {
+		traefiks = "exported_service" // the target has a service label of its own, and honor_labels is off
+	}
+	take := func(names ...string) (webSource, bool) {
 		mine := slices.DeleteFunc(slices.Clone(f), func(s webSeries) bool {
-			base, _, _ := strings.Cut(s.labels["service"], "@")
+			base, _, _ := strings.Cut(s.labels[traefiks], "@")
 			return !slices.Contains(names, base)
 		})
-		return mine, len(mine) > 0
-	}
-	if mine, ok := has(exact...); ok {
 		src := mine.choose()
-		src.matchers, src.how = likely("service", "@.*", exact...), "as Traefik counts them"
+		src.matchers, src.how = likely(traefiks, "@.*", names...), "as Traefik counts them"
+		return src, len(mine) > 0
+	}
+	if src, ok := take(service, normalized(service)); ok {
 		return src, true
 	}
 	_, short, stacked := strings.Cut(service, "_")
 	if !stacked || slices.ContainsFunc(services, func(s string) bool { return s != service && (s == short || strings.HasSuffix(s, "_"+short)) }) {
 		return webSource{}, false
 	}
-	if mine, ok := has(short, normalized(short)); ok {
-		src := mine.choose()
-		src.matchers = likely("service", "@.*", short, normalized(short))
-		src.how = fmt.Sprintf("as Traefik counts them, whose service %s is taken for this one by its name", short)
-		return src, true
-	}
-	return webSource{}, false
+	src, ok := take(short, normalized(short))
+	src.how += fmt.Sprintf(", whose service %s is taken for this one by its name", short)
+	return src, ok
 }
 
 func normalized(service string) string {
@@ -132,6 +132,7 @@ func normalized(service string) string {
 // choose takes a counter, a histogram and the code label from the series of one service; of many the first by name.
 func (f webFinding) choose() webSource {
 	var src webSource
+	var count string
 	first := func(have *string, metric string) {
 		if *have == "" || metric < *have {
 			*have = metric
@@ -141,11 +142,16 @@ func (f webFinding) choose() webSource {
 		switch {
 		case strings.HasSuffix(s.metric, "_total"):
 			first(&src.counter, s.metric)
+		case strings.HasSuffix(s.metric, "_count"):
+			first(&count, s.metric)
 		case strings.HasSuffix(s.metric, "_bucket"):
 			first(&src.bucket, s.metric)
 		default:
 			first(&src.native, s.metric)
 		}
+	}
+	if src.counter == "" {
+		src.counter = count
 	}
 	counted := src.any()
 	for _, l := range codeLabels {
@@ -221,7 +227,8 @@ func (c *Client) readRequests(ctx context.Context, r *sources.Reading, q asked) 
 	}
 	r.Answer.Warnings = append(r.Answer.Warnings, src.how)
 	if quantiles[r.Name] != "" && src.bucket != "" {
-		r.Answer.Warnings = append(r.Answer.Warnings, c.bounds(ctx, src))
+		q.bounds.Do(func() { *q.coarse = c.bounds(ctx, src) })
+		r.Answer.Warnings = append(r.Answer.Warnings, *q.coarse)
 	}
 	if src.code != "" && src.code != "code" {
 		for _, s := range r.Answer.Series {
@@ -232,7 +239,7 @@ func (c *Client) readRequests(ctx context.Context, r *sources.Reading, q asked) 
 		}
 	}
 	if !tidy(&r.Answer) {
-		r.Reason = fmt.Sprintf("no requests to service %s %s (%s, %s)", q.service, during(q.w, time.Now()), src.any(), src.how)
+		r.Reason = fmt.Sprintf("no requests to service %s %s, %s", q.service, during(q.w, time.Now()), src.how)
 	}
 	return nil
 }
@@ -269,15 +276,15 @@ func (c *Client) bounds(ctx context.Context, src webSource) string {
 	const unknown = "a quantile lies somewhere between two bounds of its histogram"
 	v, _, _, err := c.api.Query(ctx, fmt.Sprintf("count by (le) (%s{%s})", src.bucket, src.matchers), time.Time{}, c.serverTimeout())
 	vector, _ := v.(model.Vector)
-	if err != nil || len(vector) == 0 {
-		return unknown
-	}
 	les := make([]float64, 0, len(vector))
 	for _, s := range vector {
 		var f float64
-		if _, err := fmt.Sscan(string(s.Metric["le"]), &f); err == nil {
+		if _, err := fmt.Sscan(string(s.Metric["le"]), &f); err == nil && !math.IsInf(f, 0) {
 			les = append(les, f)
 		}
+	}
+	if err != nil || len(les) == 0 {
+		return unknown
 	}
 	slices.Sort(les)
 	if len(les) > 8 {

@@ -129,8 +129,12 @@ func (c *Client) Standard(ctx context.Context, service string, w sources.Window,
 	}
 	failures := make([]error, len(wanted))
 	var wg sync.WaitGroup
+	var once sync.Once
+	var coarse string
 	for i, f := range wanted {
-		wg.Go(func() { readings[i], failures[i] = c.reading(ctx, f, asked{label, labelErr, service, w}) }) // bounded by the gate
+		wg.Go(func() {
+			readings[i], failures[i] = c.reading(ctx, f, asked{label: label, labelErr: labelErr, service: service, w: w, bounds: &once, coarse: &coarse})
+		}) // bounded by the gate
 	}
 	wg.Wait()
 	if !slices.Contains(failures, nil) {
@@ -153,6 +157,9 @@ type asked struct {
 	labelErr error
 	service  string
 	w        sources.Window
+	// bounds says once for all quantiles of the page how coarse they are.
+	bounds *sync.Once
+	coarse *string
 }
 
 // reading reads one figure; the error says that it could not be asked for, and its text is the Reason too.
@@ -166,7 +173,8 @@ func (c *Client) reading(ctx context.Context, f figure, q asked) (sources.Readin
 	}
 	if err != nil {
 		r.Answer.Series, r.Reason = nil, err.Error()
-		if sources.KindOf(err) == sources.NotFound {
+		if e := (*sources.Error)(nil); errors.As(err, &e) && e.Kind == sources.NotFound {
+			r.Reason = fmt.Sprintf("%v: %s", e.Err, e.Next)
 			return r, nil // an answer: it is not there
 		}
 	}
