@@ -40,9 +40,10 @@ func main() {
 		container.NetworkUsageMetrics: struct{}{},
 		container.OOMMetrics:          struct{}{},
 	}
+	none := []string{""} // cAdvisor indexes [0] of both lists: this is its "nothing named"
 	m, err := manager.New(memory.New(time.Minute, nil), sysfs.NewRealSysFs(),
 		manager.HousekeepingConfig{Interval: interval, AllowDynamic: &dynamic},
-		included, http.DefaultClient, nil, nil, "", 0)
+		included, http.DefaultClient, none, none, "", 0)
 	if err != nil {
 		log.Fatalf("make the manager: %v", err)
 	}

@@ -38,8 +38,11 @@ ready() {
   esac
 }
 
+# ready_or_dead ends the wait early when the process has gone.
+ready_or_dead() { ready "$1" || ! alive "$1"; }
+
 server_wait() {
-  wait_for "$1" 90 ready "$1" || { tail -5 "$S/logs/$1.log" >&2; die "$1 is not ready: see $S/logs/$1.log"; }
+  { wait_for "$1" 90 ready_or_dead "$1" && alive "$1"; } || { tail -5 "$S/logs/$1.log" >&2; die "$1 is not ready: see $S/logs/$1.log"; }
 }
 
 # render writes the configuration, with this lab's folder in it.
@@ -73,9 +76,10 @@ server_start() {
         --web.external-url="http://$HOST_IP:9093" --cluster.listen-address=
       ;;
     s3)
-      mkdir -p "$S/s3"
+      mkdir -p "$S/s3/data" "$S/s3/meta"
+      # Not --nometa: with it a bucket that was there before a restart has no ACL, and answers 500.
       spawn s3 servers env ROOT_ACCESS_KEY="$S3_KEY" ROOT_SECRET_KEY="$S3_SECRET" \
-        "$(bin versitygw)" --port "$HOST_IP:9000" --region us-east-1 posix --nometa "$S/s3"
+        "$(bin versitygw)" --port "$HOST_IP:9000" --region us-east-1 --quiet posix --sidecar "$S/s3/meta" "$S/s3/data"
       ;;
     cadvisor-*)
       on=$(on_node "$n")
@@ -95,11 +99,18 @@ server_start() {
 exporters_start() { server_start "cadvisor-$1"; server_start "node-exporter-$1"; }
 exporters_wait() { server_wait "cadvisor-$1"; server_wait "node-exporter-$1"; }
 
-# s3 METHOD PATH [CURL-ARG...] is a signed request.
+# s3 METHOD PATH [CURL-ARG...] is a signed request. The header is needed because
+# Debian's curl signs without the digest of the body, which S3 asks for.
 s3() {
   local method=$1 path=$2
   shift 2
-  curl -fsS -m 10 -X "$method" --aws-sigv4 aws:amz:us-east-1:s3 --user "$S3_KEY:$S3_SECRET" "$@" "$(address_of s3)/$path"
+  curl -sS -m 10 -X "$method" -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' \
+    --aws-sigv4 aws:amz:us-east-1:s3 --user "$S3_KEY:$S3_SECRET" "$@" "$(address_of s3)/$path"
 }
 
-bucket_up() { s3 GET "$BUCKET?list-type=2" -o /dev/null 2>/dev/null || s3 PUT "$BUCKET"; }
+bucket_up() {
+  case $(s3 PUT "$BUCKET" -o /dev/null -w '%{http_code}') in
+    200 | 409) ;; # made, or there already
+    *) die "cannot make the bucket $BUCKET: see $S/logs/s3.log" ;;
+  esac
+}

@@ -85,6 +85,7 @@ plugin_up() {
       ;;
   esac
   d "$n" plugin enable loki >>"$S/logs/plugin.log" 2>&1
+  d "$n" plugin inspect --format '{{.Id}}' loki >>"$S/plugin-ids"
 }
 
 # --- the workload's images: one binary, three configurations ---
