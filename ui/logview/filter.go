@@ -1,0 +1,257 @@
+package logview
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"quarterdeck/sources"
+	"quarterdeck/ui/plain"
+)
+
+// Term is one thing to look for in a line.
+type Term struct {
+	Text   string
+	Regexp bool // RE2; else a substring. Both ignore case where Text has no capital letter.
+}
+
+// String is the term as it is typed: ~ before a regular expression.
+func (t Term) String() string {
+	if t.Regexp {
+		return "~" + t.Text
+	}
+	return t.Text
+}
+
+// Filter says which lines are shown. Its zero value shows all.
+type Filter struct {
+	Include  []Term // all must be in the line
+	Exclude  []Term // none may be
+	Levels   []sources.Level
+	Services []string
+	Tasks    []string // as in Stream.Task
+}
+
+// Zero tells whether the filter lets everything through.
+func (f Filter) Zero() bool {
+	return len(f.Include)+len(f.Exclude)+len(f.Levels)+len(f.Services)+len(f.Tasks) == 0
+}
+
+// clone shares nothing with f.
+func (f Filter) clone() Filter {
+	return Filter{slices.Clone(f.Include), slices.Clone(f.Exclude), slices.Clone(f.Levels), slices.Clone(f.Services), slices.Clone(f.Tasks)}
+}
+
+// ParseTerm reads a term as typed: "text" is a substring, "~re" a regular
+// expression, and "!" before either excludes. LogQL's |= != |~ !~ are understood too.
+func ParseTerm(s string) (t Term, exclude bool) {
+	for _, op := range []struct {
+		sign        string
+		exclude, re bool
+	}{{"|=", false, false}, {"!=", true, false}, {"|~", false, true}, {"!~", true, true}, {"!", true, false}, {"~", false, true}} {
+		if rest, ok := strings.CutPrefix(s, op.sign); ok {
+			return Term{strings.Trim(strings.TrimSpace(rest), "`\""), op.re}, op.exclude
+		}
+	}
+	return Term{Text: s}, false
+}
+
+// pattern is a term ready to be looked for. It is immutable.
+type pattern struct {
+	text string // lower case where fold
+	fold bool
+	re   *regexp.Regexp
+	slow bool
+}
+
+func compile(t Term) (*pattern, error) {
+	fold := !strings.ContainsFunc(t.Text, unicode.IsUpper)
+	if !t.Regexp {
+		ascii := strings.IndexFunc(t.Text, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
+		if !fold || ascii {
+			return &pattern{text: t.Text, fold: fold && strings.ContainsFunc(t.Text, unicode.IsLetter)}, nil
+		}
+		t.Text = regexp.QuoteMeta(t.Text)
+	}
+	expr := t.Text
+	if fold {
+		expr = "(?i)" + expr
+	}
+	re, err := regexp.Compile(expr)
+	if err != nil {
+		return nil, fmt.Errorf("regular expression %q: %w", plain.LineN(t.Text, 60), err)
+	}
+	return &pattern{re: re, slow: true}, nil
+}
+
+// find is the first place in s, or a negative start.
+func (p *pattern) find(s string) (from, to int) {
+	switch {
+	case p.re != nil:
+		if at := p.re.FindStringIndex(s); at != nil {
+			return at[0], at[1]
+		}
+		return -1, -1
+	case p.fold:
+		from = foldIndex(s, p.text)
+	default:
+		from = strings.Index(s, p.text)
+	}
+	return from, from + len(p.text)
+}
+
+// findAll is up to limit places in s, rising and apart from each other.
+func (p *pattern) findAll(s string, limit int) [][]int {
+	if p.re != nil {
+		return p.re.FindAllStringIndex(s, limit)
+	}
+	var out [][]int
+	for at := 0; len(out) < limit && len(p.text) > 0; {
+		from, to := p.find(s[at:])
+		if from < 0 {
+			break
+		}
+		out = append(out, []int{at + from, at + to})
+		at += to
+	}
+	return out
+}
+
+func (p *pattern) in(s string) bool {
+	if p.re != nil {
+		return p.re.MatchString(s)
+	}
+	from, _ := p.find(s)
+	return from >= 0
+}
+
+// foldIndex is strings.Index where the letters A to Z of s count as a to z;
+// lower is in lower case. No copy of s is made.
+func foldIndex(s, lower string) int {
+	n := len(lower)
+	if n == 0 {
+		return 0
+	}
+	first := lower[0]
+	upper := first
+	if 'a' <= first && first <= 'z' {
+		upper -= 'a' - 'A'
+	}
+	for i := 0; i+n <= len(s); i++ {
+		if c := s[i]; c != first && c != upper {
+			continue
+		}
+		if foldEqual(s[i:i+n], lower) {
+			return i
+		}
+	}
+	return -1
+}
+
+func foldEqual(s, lower string) bool {
+	for i := range len(lower) {
+		c := s[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// matcher is a Filter and a search made ready. It is immutable and safe for concurrent use.
+type matcher struct {
+	include, exclude []*pattern
+	levels           uint16 // a bit a level; 0: all
+	services, tasks  map[string]bool
+	all, slow        bool
+}
+
+func newMatcher(f Filter) (*matcher, error) {
+	m := &matcher{all: f.Zero(), services: set(f.Services), tasks: set(f.Tasks)}
+	for _, l := range f.Levels {
+		m.levels |= 1 << (l & 15)
+	}
+	for _, part := range []struct {
+		terms []Term
+		to    *[]*pattern
+	}{{f.Include, &m.include}, {f.Exclude, &m.exclude}} {
+		for _, t := range part.terms {
+			p, err := compile(t)
+			if err != nil {
+				return nil, err
+			}
+			m.slow = m.slow || p.slow
+			*part.to = append(*part.to, p)
+		}
+	}
+	return m, nil
+}
+
+func set(names []string) map[string]bool {
+	if len(names) == 0 {
+		return nil
+	}
+	m := make(map[string]bool, len(names))
+	for _, n := range names {
+		m[n] = true
+	}
+	return m
+}
+
+// streams tells which of the chunk's streams pass; nil: all.
+func (m *matcher) streams(c *chunk) []bool {
+	if m.services == nil && m.tasks == nil {
+		return nil
+	}
+	ok := make([]bool, len(c.streams))
+	for i, s := range c.streams {
+		ok[i] = (m.services == nil || m.services[s.Service]) && (m.tasks == nil || m.tasks[s.Task])
+	}
+	return ok
+}
+
+// row tells whether row r of c is shown; streams is what streams said of c.
+// A gap is shown whatever the text filter is: what is missing might have matched.
+func (m *matcher) row(c *chunk, r *rec, streams []bool) bool {
+	if r.kind == kindGap {
+		s := c.gaps[r.off].Service
+		return m.services == nil || s == "" || m.services[s]
+	}
+	if m.levels != 0 && m.levels&(1<<(r.level&15)) == 0 || streams != nil && !streams[r.stream] {
+		return false
+	}
+	return m.line(c.text(r))
+}
+
+func (m *matcher) line(line string) bool {
+	if len(m.include)+len(m.exclude) == 0 {
+		return true
+	}
+	line = seen(line)
+	for _, p := range m.include {
+		if !p.in(line) {
+			return false
+		}
+	}
+	for _, p := range m.exclude {
+		if p.in(line) {
+			return false
+		}
+	}
+	return true
+}
+
+// seen is the line as it is looked through: a coloured word must be found
+// although escapes stand within it.
+func seen(line string) string {
+	if strings.IndexByte(line, 0x1b) < 0 {
+		return line
+	}
+	return plain.Line(line)
+}

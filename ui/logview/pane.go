@@ -1,0 +1,399 @@
+package logview
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"charm.land/bubbles/v2/textinput"
+	tea "charm.land/bubbletea/v2"
+
+	"quarterdeck/sources"
+)
+
+// Options of a pane. The zero value is usable.
+type Options struct {
+	MaxBytes int            // of the buffer; 0: DefaultMaxBytes
+	Location *time.Location // of the times shown; nil: time.Local
+	// TaskName is the short name of a stream's task, such as "web.2"; nil: made from Service and Task.
+	TaskName func(*sources.Stream) string
+}
+
+// TimeMode is how a line's time is shown.
+type TimeMode uint8
+
+// The ways to show time.
+const (
+	TimeLocal TimeMode = iota
+	TimeRelative
+	TimeOff
+	timeModes
+)
+
+// Columns are the columns before the message, beside the time.
+type Columns uint8
+
+// The columns. Narrow screens drop the node, then the date, then the task.
+const (
+	ColLevel Columns = 1 << iota
+	ColTask
+	ColNode
+)
+
+var columnSets = []Columns{ColLevel | ColTask, ColLevel | ColTask | ColNode, ColLevel, 0}
+
+// Pane shows a buffer of log lines. Append, Feed's function and Pending may be
+// called from any goroutine; everything else only from the interface's one.
+// Methods change what is wanted; Sync takes over what came since and starts
+// scans; View draws. The root model calls Sync after each key that it hands over.
+type Pane struct {
+	opts Options
+	buf  *Buffer
+
+	epoch    atomic.Uint64 // of Reset: an old feed's lines are refused
+	news     atomic.Uint64 // statuses that came
+	statusMu sync.Mutex
+	statuses map[string]sources.Status
+
+	now       time.Time
+	seenNews  uint64
+	status    []sources.Status // by name, as of the last Sync
+	snap      *snapshot
+	list      *list
+	known     map[uint64]*hits
+	query     query
+	wanted    *atomic.Uint64
+	inFlight  bool
+	nameWidth int
+	named     uint64 // chunks up to this id have been looked through for names
+	dated     bool   // some line is not of today
+	rates     []rateAt
+
+	w, h  int
+	title string
+	empty string
+
+	follow bool
+	paused bool
+	mark   key // the newest row when following ended
+	sel    key
+	top    key
+	topSub int
+	side   int // cells scrolled to the right
+
+	wrap    bool
+	fields  bool
+	time    TimeMode
+	columns int // in columnSets
+
+	filter    Filter
+	search    Term
+	before    *Filter // of Context: the filter to come back to
+	bookmarks map[key]struct{}
+
+	input     textinput.Model
+	inputKind InputKind
+	inputErr  error
+	undo      undo
+
+	blocks cache[key, *block]
+	drawn  cache[drawnKey, string]
+	sig    signature
+	themed *look
+}
+
+type rateAt struct {
+	at    time.Time
+	lines uint64
+}
+
+// New makes a pane that follows.
+func New(o Options) *Pane {
+	if o.Location == nil {
+		o.Location = time.Local
+	}
+	if o.TaskName == nil {
+		o.TaskName = ShortTask
+	}
+	p := &Pane{opts: o, buf: NewBuffer(o.MaxBytes), wanted: new(atomic.Uint64), follow: true, fields: true,
+		known: map[uint64]*hits{}, statuses: map[string]sources.Status{}, bookmarks: map[key]struct{}{}, w: 80, h: 24}
+	p.query.filter, _ = newMatcher(Filter{}) // of the zero filter: no error
+	p.refresh()
+	return p
+}
+
+// Append takes what a source says. It copies what it keeps, and blocks for less than a
+// millisecond at a time. Safe for concurrent use.
+func (p *Pane) Append(batch sources.LogBatch) {
+	p.buf.Append(batch.Entries)
+	if batch.Gap != nil {
+		p.buf.AppendGap(*batch.Gap)
+	}
+	if batch.Status != nil {
+		p.statusMu.Lock()
+		p.statuses[batch.Status.Name] = *batch.Status
+		p.statusMu.Unlock()
+		p.news.Add(1)
+	}
+}
+
+// Feed returns Append for one source's lifetime: after the next Reset it does
+// nothing, so that a source that ends late cannot mix its lines in.
+func (p *Pane) Feed() func(sources.LogBatch) {
+	epoch := p.epoch.Load()
+	return func(b sources.LogBatch) {
+		if p.epoch.Load() == epoch {
+			p.Append(b)
+		}
+	}
+}
+
+// Prepend adds a page of older lines, with its gaps; of what passes the cap the
+// oldest is left away. It returns how many lines were kept.
+func (p *Pane) Prepend(page sources.LogPage) int {
+	n := p.buf.Prepend(page.Entries)
+	for _, g := range page.Gaps {
+		p.buf.AppendGap(g)
+	}
+	return n
+}
+
+// Reset empties the pane for another source; filters, search and options stay.
+func (p *Pane) Reset() {
+	p.epoch.Add(1)
+	p.buf.Reset()
+	p.statusMu.Lock()
+	clear(p.statuses)
+	p.statusMu.Unlock()
+	p.news.Add(1)
+	clear(p.known)
+	clear(p.bookmarks)
+	p.follow, p.paused, p.side, p.rates = true, false, 0, nil
+	p.nameWidth = 0
+	p.sel, p.top, p.mark, p.topSub = key{}, key{}, key{}, 0
+	p.blocks, p.drawn = cache[key, *block]{}, cache[drawnKey, string]{}
+	p.refresh()
+}
+
+// Pending tells whether anything came since the last Sync. Safe for concurrent use with Append.
+func (p *Pane) Pending() bool {
+	return p.buf.version.Load() != p.snap.version || p.news.Load() != p.seenNews
+}
+
+// Sync takes over what came since the last call and matches it, up to a budget
+// of about a millisecond. What passes the budget is returned as a command whose
+// ScanMsg goes to ApplyScan; nil: nothing to do.
+func (p *Pane) Sync(now time.Time) tea.Cmd {
+	p.now = now
+	if n := p.news.Load(); n != p.seenNews {
+		p.seenNews = n
+		p.statusMu.Lock()
+		p.status = slices.SortedFunc(maps.Values(p.statuses), func(a, b sources.Status) int {
+			if a.Name < b.Name {
+				return -1
+			}
+			return 1
+		})
+		p.statusMu.Unlock()
+	}
+	p.refresh()
+	p.measureRate()
+	return p.schedule()
+}
+
+// ApplyScan takes the result of a command of Sync; stale ones are dropped. It
+// returns the next slice of work.
+func (p *Pane) ApplyScan(m ScanMsg) tea.Cmd {
+	if m.pane != p || m.gen != p.wanted.Load() {
+		return nil
+	}
+	p.inFlight = false
+	for i, id := range m.ids {
+		p.known[id] = m.hits[i]
+	}
+	p.refresh()
+	return p.schedule()
+}
+
+// refresh takes a snapshot of the buffer and lists its shown rows.
+func (p *Pane) refresh() {
+	p.snap = p.buf.snapshot()
+	p.list = newList(p.snap, p.known, p.query)
+	if len(p.known) > 2*len(p.snap.chunks)+16 {
+		p.prune()
+	}
+	p.measureNames()
+}
+
+// prune forgets what belongs to evicted chunks.
+func (p *Pane) prune() {
+	have := make(map[uint64]bool, len(p.snap.chunks))
+	for _, c := range p.snap.chunks {
+		have[c.id] = true
+	}
+	maps.DeleteFunc(p.known, func(id uint64, _ *hits) bool { return !have[id] })
+	if n := len(p.snap.chunks); n > 0 {
+		oldest := p.snap.chunks[0].first()
+		maps.DeleteFunc(p.bookmarks, func(k key, _ struct{}) bool { return k.less(oldest) })
+	}
+}
+
+// schedule matches what fits the budget now, and hands the next slice of the rest over as a command.
+func (p *Pane) schedule() tea.Cmd {
+	if p.inFlight || p.list.fresh == len(p.list.chunks) {
+		return nil
+	}
+	inline, slice := inlineBytes, sliceBytes
+	if p.query.slow() {
+		inline, slice = inlineSlowBytes, sliceSlowBytes
+	}
+	w := work{pane: p, query: p.query, wanted: p.wanted, gen: p.wanted.Load()}
+	scanned := false
+	for _, i := range p.scanOrder() {
+		c := p.list.chunks[i]
+		have := p.known[c.id]
+		if p.query.fresh(c, have) {
+			continue
+		}
+		size := weight(c, have, p.query)
+		if len(w.chunks) == 0 && size <= inline {
+			p.known[c.id] = p.query.scan(c, have)
+			scanned = true
+			inline -= size
+			continue
+		}
+		inline = 0
+		if slice -= size; slice < 0 && len(w.chunks) > 0 {
+			break
+		}
+		w.chunks = append(w.chunks, c)
+		w.prev = append(w.prev, have)
+	}
+	if scanned {
+		p.list = newList(p.snap, p.known, p.query)
+	}
+	if len(w.chunks) == 0 {
+		return nil
+	}
+	p.inFlight = true
+	return func() tea.Msg { return w.run() }
+}
+
+// scanOrder is the chunks from what is looked at outwards.
+func (p *Pane) scanOrder() []int {
+	n := len(p.list.chunks)
+	at := n - 1
+	if !p.follow {
+		at = p.list.chunkOf(p.top)
+	}
+	order := make([]int, 0, n)
+	for d := 0; len(order) < n; d++ {
+		if at+d < n {
+			order = append(order, at+d)
+		}
+		if d > 0 && at-d >= 0 {
+			order = append(order, at-d)
+		}
+	}
+	return order
+}
+
+// measureNames finds the widest task name, so that the column does not jump about, and whether dates are needed.
+func (p *Pane) measureNames() {
+	n := len(p.snap.chunks)
+	if n == 0 {
+		p.named, p.dated = 0, false
+		return
+	}
+	highest := p.named
+	for _, c := range p.snap.chunks {
+		if c.id >= p.named {
+			for _, s := range c.streams[:min(len(c.streams), 64)] {
+				p.nameWidth = max(p.nameWidth, min(width(p.name(s)), maxTask))
+			}
+			highest = max(highest, c.id)
+		}
+	}
+	p.named = highest
+	p.dated = !p.now.IsZero() && !p.sameDay(time.Unix(0, p.snap.chunks[0].first().ts))
+}
+
+func (p *Pane) sameDay(t time.Time) bool {
+	y, m, d := p.now.In(p.opts.Location).Date()
+	ty, tm, td := t.In(p.opts.Location).Date()
+	return y == ty && m == tm && d == td
+}
+
+const rateWindow = 5 * time.Second
+
+func (p *Pane) measureRate() {
+	if n := len(p.rates); n == 0 || p.now.Sub(p.rates[n-1].at) >= 200*time.Millisecond {
+		p.rates = append(p.rates, rateAt{p.now, p.snap.appended})
+	}
+	for len(p.rates) > 2 && p.now.Sub(p.rates[1].at) > rateWindow {
+		p.rates = p.rates[1:]
+	}
+}
+
+// rate is lines a second over the last five seconds.
+func (p *Pane) rate() float64 {
+	if len(p.rates) < 2 {
+		return 0
+	}
+	a, b := p.rates[0], p.rates[len(p.rates)-1]
+	return float64(b.lines-a.lines) / b.at.Sub(a.at).Seconds()
+}
+
+// Status is the pane's figures as of the last Sync.
+type Status struct {
+	Shown, Total int // rows that pass the filter; rows there are
+	Bytes        int
+	Evicted      uint64 // rows dropped for room
+	Following    bool
+	Paused       bool
+	New          int     // shown rows since following ended
+	Rate         float64 // lines a second
+	Matches      int     // rows that the search found
+	Match        int     // the selected one's place among them, from 1; 0: it is none
+	Progress     float64 // of filter and search over the buffer: 1 when all is known
+	State        sources.State
+	Detail       string // the worst source's own words, or ""
+	Lost         int    // lines known to be missing
+}
+
+// Status counts.
+func (p *Pane) Status() Status {
+	s := Status{Shown: p.list.len(), Total: p.snap.rows, Bytes: p.snap.bytes, Evicted: p.snap.evicted,
+		Following: p.follow, Paused: p.paused, Rate: p.rate(), Progress: 1, State: sources.Live}
+	if n := len(p.list.chunks); n > 0 {
+		s.Progress = float64(p.list.fresh) / float64(n)
+		s.Matches = p.list.found[n]
+		if i := p.selIndex(); i >= 0 && s.Matches > 0 {
+			k := p.list.key(i)
+			if r := p.list.foundRank(k, p.query); r < s.Matches && p.list.foundKey(r) == k {
+				s.Match = r + 1
+			}
+		}
+	}
+	if !p.follow {
+		s.New = p.list.len() - p.list.rank(after(p.mark))
+	}
+	for i := range p.status {
+		st := &p.status[i]
+		s.Lost += st.Lost
+		if severity(st.State) > severity(s.State) || s.Detail == "" && st.State == s.State {
+			s.State, s.Detail = st.State, st.Detail
+		}
+	}
+	return s
+}
+
+// severity orders states by how much they say against trusting the lines.
+func severity(s sources.State) int {
+	return slices.Index([]sources.State{sources.Live, sources.Polling, sources.HasGap, sources.Dropped, sources.Stale,
+		sources.Reconnecting, sources.Faulty, sources.Absent, sources.Denied, sources.NoAuth}, s)
+}
+
+func after(k key) key { return key{k.ts, k.seq + 1} }

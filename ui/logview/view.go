@@ -1,0 +1,394 @@
+package logview
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"charm.land/lipgloss/v2"
+
+	"quarterdeck/sources"
+	"quarterdeck/ui/plain"
+	"quarterdeck/ui/theme"
+)
+
+// drawnKey is one drawn line of a row.
+type drawnKey struct {
+	key              key
+	sub              int
+	selected, marked bool
+}
+
+// View draws the pane as of the last Sync: exactly h lines of w cells, without a
+// newline at the end. It does no I/O, holds no lock and asks no clock; what it
+// drew it keeps for the next frame.
+func (p *Pane) View(styles theme.Styles) string {
+	if p.h == 0 {
+		return ""
+	}
+	l := p.look(styles)
+	lines := make([]string, 0, p.h)
+	lines = append(lines, p.header(l))
+	n := p.body()
+	switch {
+	case p.w == 0:
+	case p.end() == 0:
+		lines = append(lines, p.nothing(l)...)
+	default:
+		lines = p.rows(lines, l)
+	}
+	blank := strings.Repeat(" ", p.w)
+	for len(lines) < 1+n {
+		lines = append(lines, blank)
+	}
+	if p.inputKind != InputNone && len(lines) < p.h {
+		lines = append(lines, p.inputLine(l))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// rows appends the lines from the top of the screen to its bottom.
+func (p *Pane) rows(lines []string, l *look) []string {
+	n, end, sel := p.body(), p.end(), p.selIndex()
+	if n == 0 {
+		return lines
+	}
+	at := p.topPlace()
+	for i, sub := at.i, at.sub; i < end; i, sub = i+1, 0 {
+		c, r := p.list.row(i)
+		b := p.block(c, r)
+		_, marked := p.bookmarks[r.key()]
+		for ; sub < len(b.lines); sub++ {
+			k := drawnKey{r.key(), sub, i == sel, marked}
+			s, ok := p.drawn.get(k)
+			if !ok {
+				s = p.draw(c, r, &b.lines[sub], k, l)
+				p.drawn.put(k, s, p.cacheLimit())
+			}
+			if lines = append(lines, s); len(lines) > n {
+				return lines
+			}
+		}
+	}
+	return lines
+}
+
+// painter builds one line of exactly w cells out of styled pieces.
+type painter struct {
+	b    strings.Builder
+	left int             // cells
+	over *lipgloss.Style // of a selected row: in place of every style
+}
+
+func (d *painter) put(s string, st lipgloss.Style) {
+	if d.left <= 0 || s == "" {
+		return
+	}
+	w := width(s)
+	if w > d.left {
+		_, to, _ := cells(s, 0, d.left)
+		s = s[:to]
+		w = width(s)
+	}
+	if d.over != nil {
+		st = *d.over
+	}
+	d.b.WriteString(st.Render(s))
+	d.left -= w
+}
+
+// exact puts s in exactly n cells.
+func (d *painter) exact(s string, n int, st lipgloss.Style) {
+	if n > 0 {
+		d.put(plain.Fit(s, n), st)
+	}
+}
+
+func (d *painter) gap(l *look) { d.put(" ", l.text) }
+
+func (d *painter) line(l *look) string {
+	d.put(strings.Repeat(" ", max(d.left, 0)), l.text)
+	return d.b.String()
+}
+
+// draw draws display line k.sub of a row.
+func (p *Pane) draw(c *chunk, r *rec, t *textLine, k drawnKey, l *look) string {
+	d := &painter{left: p.w}
+	if k.selected {
+		d.over = &l.selected
+	}
+	g := p.sig.g
+	d.exact(p.gutter(k, l), g.gutter, l.title)
+	if r.kind == kindGap {
+		p.drawGap(d, c.gaps[r.off], l)
+		return d.line(l)
+	}
+	if k.sub == 0 {
+		p.drawColumns(d, c, r, g, l)
+	} else {
+		d.put(strings.Repeat(" ", max(p.w-g.gutter-g.message, 0)), l.text)
+	}
+	p.drawMessage(d, t, r, l)
+	return d.line(l)
+}
+
+// gutter is the signs of the selection and of a bookmark: colour is not the only mark.
+func (p *Pane) gutter(k drawnKey, l *look) string {
+	if k.sub > 0 {
+		return ""
+	}
+	mark, sel := "◆", "›"
+	if l.ascii {
+		mark, sel = "*", ">"
+	}
+	switch {
+	case k.marked:
+		return mark
+	case k.selected:
+		return sel
+	}
+	return ""
+}
+
+func (p *Pane) drawGap(d *painter, g sources.Gap, l *look) {
+	rule := "─"
+	if l.ascii {
+		rule = "-"
+	}
+	d.put(rule+rule+" "+gapText(g)+" ", l.warn)
+	d.put(strings.Repeat(rule, max(d.left, 0)), l.warn)
+}
+
+var levelWords = [...]string{"", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"}
+
+func (p *Pane) drawColumns(d *painter, c *chunk, r *rec, g geometry, l *look) {
+	if g.time > 0 {
+		d.exact(p.timeText(r.ts, g), g.time, l.muted)
+		d.gap(l)
+	}
+	if g.level > 0 {
+		level := min(r.level, sources.LevelFatal)
+		d.exact(plainCut(levelWords[level], g.level), g.level, l.levels[level])
+		d.gap(l)
+	}
+	s := c.streams[r.stream]
+	if g.task > 0 {
+		d.exact(p.name(s), g.task, l.hue(s.Service))
+		d.gap(l)
+	}
+	if g.node > 0 {
+		d.exact(plain.LineN(s.Node, g.node+1), g.node, l.muted)
+		d.gap(l)
+	}
+}
+
+// plainCut cuts text of one-byte characters without a sign that it is cut.
+func plainCut(s string, n int) string { return s[:min(n, len(s))] }
+
+func (p *Pane) name(s *sources.Stream) string { return plain.LineN(p.opts.TaskName(s), maxTask+1) }
+
+func (p *Pane) timeText(ts int64, g geometry) string {
+	t := time.Unix(0, ts).In(p.opts.Location)
+	switch {
+	case p.time == TimeRelative:
+		a := age(p.now.Sub(t))
+		return strings.Repeat(" ", max(ageWidth-len(a), 0)) + a
+	case g.short:
+		return t.Format("15:04:05")
+	case g.date:
+		return t.Format("01-02 15:04:05.000")
+	}
+	return t.Format("15:04:05.000")
+}
+
+func (p *Pane) drawMessage(d *painter, t *textLine, r *rec, l *look) {
+	body := l.text
+	if r.level >= sources.LevelError {
+		body = l.levels[min(r.level, sources.LevelFatal)]
+	}
+	text, spans := t.text, t.spans
+	if t.note != "" {
+		_, to, _ := cells(text, 0, max(d.left-width(t.note)-len(" "), 0))
+		if t.note == "…" {
+			_, to, _ = cells(text, 0, max(d.left-1, 0))
+		}
+		text = text[:to]
+	}
+	at := 0
+	over := d.over
+	for _, s := range spans {
+		from, to := min(s.from, len(text)), min(s.to, len(text))
+		d.put(text[at:from], body)
+		st := l.text
+		switch s.kind {
+		case spanKey:
+			st = l.key
+		case spanMatch:
+			st, d.over = l.match, nil // seen in the selected row too
+		}
+		d.put(text[from:to], st)
+		d.over = over
+		at = to
+	}
+	d.put(text[at:], body)
+	if t.note != "" && t.note != "…" {
+		d.gap(l)
+	}
+	d.put(t.note, l.muted)
+}
+
+// nothing says why no line is shown.
+func (p *Pane) nothing(l *look) []string {
+	reason := p.empty
+	switch {
+	case p.list.len() == 0 && p.snap.rows > 0 && p.list.fresh < len(p.list.chunks):
+		reason = "looking through " + thousands(p.snap.rows) + " lines"
+	case p.snap.rows > 0 && p.list.len() == 0:
+		reason = "none of " + thousands(p.snap.rows) + " lines passes the filter " + strings.Join(p.chips(), " ")
+	case p.paused:
+		reason = "paused before the first line came"
+	case reason == "":
+		reason = "no logs yet"
+	}
+	if !p.query.filter.all && p.snap.rows == 0 {
+		reason += " (filter " + strings.Join(p.chips(), " ") + ")"
+	}
+	text := plain.LineN(reason, 4*p.w)
+	var lines []string
+	for text != "" && len(lines) < p.body() {
+		_, to, _ := cells(text, 0, max(p.w-2, 1))
+		if to == 0 {
+			break
+		}
+		d := &painter{left: p.w}
+		d.put(" "+strings.TrimLeft(text[:to], " "), l.muted)
+		lines = append(lines, d.line(l))
+		text = text[to:]
+	}
+	return lines
+}
+
+// piece is a part of the header; the least keep is left away first.
+type piece struct {
+	text  string
+	style lipgloss.Style
+	keep  int
+}
+
+func (p *Pane) header(l *look) string {
+	pieces := p.pieces(l)
+	for {
+		total, least := 1, -1
+		for i, x := range pieces {
+			total += width(x.text) + 2
+			if least < 0 || x.keep < pieces[least].keep {
+				least = i
+			}
+		}
+		if total-2 <= p.w || len(pieces) <= 1 {
+			break
+		}
+		pieces = append(pieces[:least], pieces[least+1:]...)
+	}
+	d := &painter{left: p.w}
+	d.put(" ", l.text)
+	for i, x := range pieces {
+		if i > 0 {
+			d.put("  ", l.text)
+		}
+		d.put(x.text, x.style)
+	}
+	return d.line(l)
+}
+
+func (p *Pane) pieces(l *look) []piece {
+	s := p.Status()
+	var out []piece
+	add := func(text string, st lipgloss.Style, keep int) {
+		if text != "" {
+			out = append(out, piece{text, st, keep})
+		}
+	}
+	switch {
+	case s.Paused:
+		add("PAUSED +"+thousands(s.New), l.warn, 10)
+	case !s.Following:
+		add("SCROLLED +"+thousands(s.New), l.title, 10)
+	case s.State == sources.Live:
+		add("LIVE", l.good, 10)
+	}
+	if s.State != sources.Live {
+		add(p.sourceWords(s), l.bad, 9)
+	}
+	add(plain.LineN(p.title, 40), l.title, 6)
+	for i, c := range p.chips() {
+		add(plain.LineN(c, 30), l.warn, 8-min(i, 3))
+	}
+	if p.search.Text != "" {
+		add("find "+plain.LineN(quoted(p.search), 24)+" "+strconv.Itoa(s.Match)+"/"+thousands(s.Matches), l.title, 8)
+	}
+	if s.Progress < 1 {
+		add("scanning "+strconv.Itoa(int(s.Progress*100))+"%", l.muted, 7)
+	}
+	count := thousands(s.Total) + " lines"
+	if s.Shown != s.Total {
+		count = thousands(s.Shown) + "/" + count
+	}
+	add(count, l.muted, 4)
+	add(perSecond(s.Rate), l.muted, 5)
+	if s.Evicted > 0 {
+		add("oldest "+thousands(s.Evicted)+" let go", l.muted, 2)
+	}
+	return out
+}
+
+// sourceWords is a state that is not LIVE, with what is known of it.
+func (p *Pane) sourceWords(s Status) string {
+	text := string(s.State)
+	if s.Lost > 0 {
+		text += " ≥" + thousands(s.Lost)
+	}
+	for _, st := range p.status {
+		if st.State == s.State {
+			text = plain.LineN(st.Name, 12) + " " + text
+			if !st.Since.IsZero() && (s.State == sources.Reconnecting || s.State == sources.Stale) {
+				text += " " + span(p.now.Sub(st.Since))
+			}
+			break
+		}
+	}
+	return text
+}
+
+var inputLabels = map[InputKind]string{InputFilter: "filter", InputExclude: "exclude", InputSearch: "find"}
+
+// inputLine shows what is typed, the end of it where it is long, and the cursor.
+func (p *Pane) inputLine(l *look) string {
+	d := &painter{left: p.w}
+	d.put(" "+inputLabels[p.inputKind]+" ", l.title)
+	hint := "~regexp  !exclude  enter keep  esc undo"
+	st := l.muted
+	if p.inputErr != nil {
+		hint, st = plain.Line(p.inputErr.Error()), l.bad
+	}
+	value := []rune(p.input.Value())
+	pos := min(p.input.Position(), len(value))
+	left, right := plain.Line(string(value[:pos])), plain.Line(string(value[pos:]))
+	room := max(d.left-min(width(hint)+3, d.left/2), 1)
+	if w := width(left); w >= room {
+		from, _, _ := cells(left, w-room+1, room)
+		left = left[from:]
+	}
+	d.put(left, l.text)
+	under, rest := " ", ""
+	if right != "" {
+		n, _ := cluster(right)
+		under, rest = right[:n], right[n:]
+	}
+	d.put(under, l.selected.Reverse(true))
+	_, to, _ := cells(rest, 0, max(room-width(left)-1, 0))
+	d.put(rest[:to], l.text)
+	d.put("   ", l.text)
+	d.put(hint, st)
+	return d.line(l)
+}
