@@ -58,6 +58,8 @@ type Client struct {
 	stopNow context.CancelFunc
 }
 
+var _ sources.Logs = (*Client)(nil)
+
 var labelName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 
 // New makes a client; it does no I/O. Settings that cannot work are an error here.

@@ -112,8 +112,9 @@ func (a metricAnswer) series(op, kind string) ([]metricSeries, error) {
 	return list, nil
 }
 
-// Volume counts lines by level in steps from q.Since on; a point's Time is its step's beginning, and the
-// last step may be shorter. Lines whose level Loki does not know count as LevelUnknown.
+// Volume counts lines by level in steps; a point's Time is its step's beginning, a multiple of the step
+// since 1970 (Loki aligns ranges so), and the first and the last step are cut to the query's range, whose
+// parts of a millisecond are not counted. Lines whose level Loki does not know count as LevelUnknown.
 func (c *Client) Volume(ctx context.Context, q sources.LogQuery, step time.Duration) ([]sources.VolumePoint, error) {
 	l, err := c.build(q)
 	if err != nil {
@@ -127,52 +128,74 @@ func (c *Client) Volume(ctx context.Context, q sources.LogQuery, step time.Durat
 	if step = step.Truncate(time.Millisecond); step <= 0 {
 		return nil, badQuestion("give a step of a millisecond or more", fmt.Errorf("step %s", step))
 	}
-	count := func(d time.Duration) string {
-		return fmt.Sprintf("sum by (%s, %s) (count_over_time(%s [%dms]))", levelLabel, detectedLevel, l.beforeRange(), d.Milliseconds())
+	v := volume{c: c, q: l, step: int64(step), points: map[int64]map[sources.Level]float64{}}
+	first, last := (from+v.step-1)/v.step*v.step, to/v.step*v.step
+	if err := v.part(ctx, from, min(first, to)); err != nil {
+		return nil, err
 	}
-	v := volume{from: from, step: int64(step), points: map[int64]map[sources.Level]float64{}}
-	// A range looks back and includes its end: at one nanosecond before a step's end it counts the
-	// lines of [begin, end), as a query has them.
-	if whole := (to - from) / v.step; whole > 0 {
-		first := time.Unix(0, from+v.step-1)
-		a, err := c.MetricRange(ctx, count(step), sources.Window{Start: first, End: first.Add(time.Duration(whole-1) * step), Step: step})
-		if err != nil {
+	if first < last {
+		if err := v.whole(ctx, first, last); err != nil {
 			return nil, err
 		}
-		for _, s := range a.Series {
-			for _, p := range s.Points {
-				v.add(p.T.UnixNano(), s.Labels, p.V)
-			}
-		}
 	}
-	if rest := time.Duration((to - from) % v.step).Truncate(time.Millisecond); rest > 0 {
-		list, err := c.instant(ctx, "count lines", count(rest), time.Unix(0, to-1))
-		if err != nil {
+	if first <= last {
+		if err := v.part(ctx, last, to); err != nil {
 			return nil, err
-		}
-		for _, s := range list {
-			v.add(to-1, s.Metric, s.Value.v)
 		}
 	}
 	return v.sorted(), nil
 }
 
-// beforeRange is the query with a space or line's end before a range's bracket: a comment may end it.
-func (l logql) beforeRange() string {
-	if strings.Contains(l.pipeline, "#") {
-		return l.String() + "\n"
-	}
-	return l.String()
-}
-
+// volume gathers counts by the beginning of their step.
 type volume struct {
-	from, step int64
-	points     map[int64]map[sources.Level]float64
+	c      *Client
+	q      logql
+	step   int64
+	points map[int64]map[sources.Level]float64
 }
 
-// add counts n into the step that ends at or after end. Loki rounds times to milliseconds.
-func (v volume) add(end int64, labels map[string]string, n float64) {
-	t := v.from + max(0, (end-v.from-int64(time.Millisecond))/v.step)*v.step
+// count is the query for the lines of the stretch that ends, exclusive, at the time of evaluation: a
+// range looks back and includes its end, so it is set off by a nanosecond.
+func (v volume) count(d time.Duration) string {
+	q := v.q.String()
+	if strings.Contains(v.q.pipeline, "#") {
+		q += "\n" // a comment may end it
+	}
+	return fmt.Sprintf("sum by (%s, %s) (count_over_time(%s [%dms] offset 1ns))", levelLabel, detectedLevel, q, d.Milliseconds())
+}
+
+// whole counts the steps from first to last, both multiples of the step.
+func (v volume) whole(ctx context.Context, first, last int64) error {
+	step := time.Duration(v.step)
+	a, err := v.c.MetricRange(ctx, v.count(step), sources.Window{Start: time.Unix(0, first+v.step), End: time.Unix(0, last), Step: step})
+	if err != nil {
+		return err
+	}
+	for _, s := range a.Series {
+		for _, p := range s.Points {
+			v.add(p.T.UnixNano()-v.step, s.Labels, p.V)
+		}
+	}
+	return nil
+}
+
+// part counts [from, to), which lies within one step.
+func (v volume) part(ctx context.Context, from, to int64) error {
+	d := time.Duration(to - from).Truncate(time.Millisecond)
+	if d <= 0 {
+		return nil
+	}
+	list, err := v.c.instant(ctx, "count lines", v.count(d), time.Unix(0, to))
+	if err != nil {
+		return err
+	}
+	for _, s := range list {
+		v.add(from/v.step*v.step, s.Metric, s.Value.v)
+	}
+	return nil
+}
+
+func (v volume) add(t int64, labels map[string]string, n float64) {
 	if v.points[t] == nil {
 		v.points[t] = map[sources.Level]float64{}
 	}

@@ -28,7 +28,17 @@ type origin struct {
 	stream *sources.Stream
 	id     uint64
 	level  sources.Level
-	leveld bool // a label says the level, be it unknown
+	leveld bool              // a label says the level
+	base   map[string]string // the Loki stream's own labels
+}
+
+// selector selects this Loki stream (and those which have more labels).
+func (o *origin) selector() string {
+	m := make([]string, 0, len(o.base))
+	for _, k := range slices.Sorted(maps.Keys(o.base)) {
+		m = append(m, k+"="+quote(o.base[k]))
+	}
+	return "{" + strings.Join(m, ", ") + "}"
 }
 
 // interner keeps one Stream for equal label sets. The cache has two generations: what is used stays,
@@ -91,7 +101,7 @@ func (n *interner) parse(stream, meta []byte) (*origin, error) {
 	delete(base, detectedLevel)
 	delete(all, detectedLevel)
 	o.id = maphash.String(n.seed, canonical(base))
-	o.stream = n.intern(all)
+	o.base, o.stream = base, n.intern(all)
 	return o, nil
 }
 
@@ -117,7 +127,7 @@ func metadata(raw []byte) (map[string]string, error) {
 	return out, nil
 }
 
-// levelOfLabels reads level, then detected_level. Loki's "unknown" means that it looked and did not find.
+// levelOfLabels reads level, then detected_level. Loki's "unknown" is no level: the line is looked at, as without a label.
 func levelOfLabels(l map[string]string) (sources.Level, bool) {
 	for _, k := range []string{levelLabel, detectedLevel} {
 		if v, ok := l[k]; ok {

@@ -1,0 +1,349 @@
+package loki
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"quarterdeck/sources"
+)
+
+const (
+	// ahead is how far lines may be stamped in the future: Loki's creation_grace_period.
+	ahead = 10 * time.Minute
+	// deepSpan and deepLines bound what a deep poll reads again.
+	deepSpan, deepLines = 5 * time.Minute, 4000
+	// lateFor is how long a wider overlap is kept after a line that was late.
+	lateFor = time.Minute
+	// giveUp is after how many answers with an error a stretch is a Gap.
+	giveUp = 5
+)
+
+// Follow hands lines over as they come. See [sources.Logs], and doc.go for how.
+func (c *Client) Follow(ctx context.Context, q sources.LogQuery, emit func(sources.LogBatch)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.stop, cancel)()
+	f := &follower{c: c, emit: emit, keep: keepLevels(q.Levels), hint: math.MaxInt64,
+		last: map[uint64]int64{}, behind: map[uint64]lateStream{}, gapped: map[time.Time]bool{}}
+	if len(q.Services) == 1 {
+		f.service = q.Services[0]
+	}
+	f.say(sources.Connecting, "")
+	l, err := c.build(q)
+	if err != nil {
+		f.say(sources.Faulty, err.Error())
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	c.hello(ctx) // the server's clock, before "now" is taken
+	f.q, f.since = l, q.Since.UnixNano()
+	if q.Since.IsZero() {
+		f.since = c.now().UnixNano()
+	}
+	f.done, f.seen = f.since, newSeen(f.since)
+	f.tail = newTail(c, l)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	wg.Go(func() { f.tail.run(ctx) })
+	f.run(ctx)
+	return ctx.Err()
+}
+
+// follower is one Follow. All of it belongs to the goroutine that called Follow; the tail alone has its own.
+type follower struct {
+	c       *Client
+	q       logql
+	keep    func(row) bool
+	emit    func(sources.LogBatch)
+	service string
+	tail    *tail
+	news    news
+	status  sources.Status
+
+	// since is where the following began, in nanoseconds like all times here. Nothing before it is shown.
+	since int64
+	// done: all that Loki had at the last poll of lines before done was taken.
+	done int64
+	seen *seen
+	hold holding
+	// polled tells that a poll went through, so that a line before done is late and no backlog.
+	polled bool
+	// late is by how much lines were late lately, lateUntil when that is forgotten.
+	late      int64
+	lateUntil time.Time
+	// hint is the earliest time that the next poll must reach back to; MaxInt64: none.
+	hint int64
+
+	// last is the time of the last line taken of each stream, for those that come later than seen reaches.
+	last map[uint64]int64
+	// behind are such streams, with a time to read them from.
+	behind map[uint64]lateStream
+	// gapped are the moments whose gap was told: an overlap meets them again.
+	gapped map[time.Time]bool
+
+	failing  time.Time // since when polls fail; zero: they do not
+	failures int
+	deepAt   time.Time
+}
+
+// run polls until ctx ends: when the tail has news, and by the clock.
+func (f *follower) run(ctx context.Context) {
+	wait := backoff.NewExponentialBackOff()
+	wait.InitialInterval, wait.MaxInterval = f.c.pace.backoff, f.c.pace.backoffMax
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	var next, last time.Time // next: when to poll; last: when the last poll ended
+	f.deepAt = time.Now().Add(f.c.pace.deep)
+	for {
+		at := next
+		if r := f.hold.ripe(f.c.pace.hold); !r.IsZero() && r.Before(at) {
+			at = r
+		}
+		timer.Reset(time.Until(at))
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		case <-f.tail.wake:
+			wasUp := f.news.up
+			f.hear(f.tail.take())
+			// While polls fail, lines of the tail are no reason to ask sooner; that it is open again is.
+			if soon := last.Add(f.c.pace.soonest); f.news.poll && soon.Before(next) && (f.failing.IsZero() || f.news.up && !wasUp) {
+				next = soon
+			}
+		}
+		if f.failing.IsZero() {
+			f.settle()
+		}
+		f.release()
+		if time.Now().Before(next) {
+			continue
+		}
+		began := time.Now()
+		f.news.poll = false
+		err := f.poll(ctx)
+		if ctx.Err() != nil {
+			continue
+		}
+		last = time.Now()
+		switch {
+		case err != nil:
+			f.failed(ctx, err)
+			next = last.Add(wait.NextBackOff())
+		default:
+			wait.Reset()
+			f.worked()
+			// A poll that takes long must not be all that the server does.
+			f.release()
+			next = last.Add(max(f.interval(), last.Sub(began)))
+		}
+	}
+}
+
+// interval is the time to the next poll where nothing comes in between.
+func (f *follower) interval() time.Duration {
+	switch {
+	case f.news.poll:
+		return f.c.pace.soonest
+	case f.news.up:
+		return f.c.pace.verify
+	}
+	return f.c.pace.noTail
+}
+
+// hear folds the tail's news into what is still to be done.
+func (f *follower) hear(n news) {
+	n.poll = n.poll || f.news.poll
+	for id, s := range n.late {
+		if s.t < f.seen.floor && s.t >= f.since && len(f.behind) < maxLate {
+			f.behind[id] = s
+		}
+	}
+	n.late = nil
+	f.news = n
+	f.hint = min(f.hint, max(n.earliest, f.since))
+}
+
+func (f *follower) overlap() int64 {
+	if time.Now().After(f.lateUntil) {
+		f.late = 0
+	}
+	return max(int64(f.c.pace.overlap), f.late+f.late/2)
+}
+
+// poll reads what is new from the overlap on.
+func (f *follower) poll(ctx context.Context) error {
+	begin := f.c.now().UnixNano()
+	from := min(f.done-f.overlap(), f.hint)
+	if time.Now().After(f.deepAt) {
+		f.deepAt = time.Now().Add(f.c.pace.deep)
+		from = min(from, max(f.seen.since(deepLines), begin-int64(deepSpan)))
+	}
+	s := span{c: f.c, q: f.q, from: max(from, f.seen.floor, f.since), to: max(begin, f.done) + int64(ahead), forward: true, attempts: 1}
+	err := s.each(ctx, func() int { return math.MaxInt }, func(rows []row, gap *sources.Gap) bool {
+		f.accept(rows)
+		if gap != nil {
+			f.gap(*gap)
+		}
+		return ctx.Err() == nil
+	})
+	if err != nil {
+		f.done = max(f.done, min(s.from, begin)) // what was read is read
+		return err
+	}
+	f.done, f.polled, f.hint = max(f.done, begin), true, math.MaxInt64
+	f.seen.forget(begin-int64(deepSpan), f.done-f.overlap())
+	return f.catchUp(ctx)
+}
+
+// catchUp reads the streams whose lines came later than is remembered (a node that was cut off sends what
+// it kept): all of them that are younger than the last that was taken of the stream.
+func (f *follower) catchUp(ctx context.Context) error {
+	for id, b := range f.behind {
+		from := max(b.t, f.last[id]+1)
+		s := span{c: f.c, q: logql{b.from.selector(), f.q.pipeline}, from: from, to: f.seen.floor, forward: true, attempts: 1}
+		err := s.each(ctx, func() int { return math.MaxInt }, func(rows []row, gap *sources.Gap) bool {
+			now := time.Now()
+			for _, r := range rows {
+				f.took(r, now)
+			}
+			if gap != nil {
+				f.gap(*gap)
+			}
+			f.release()
+			return ctx.Err() == nil
+		})
+		if err != nil {
+			return err
+		}
+		delete(f.behind, id)
+	}
+	return nil
+}
+
+// took passes a new row on, where it is wanted.
+func (f *follower) took(r row, now time.Time) {
+	if t, ok := f.last[r.from.id]; !ok && len(f.last) < 4*maxStreams || ok && t < r.t {
+		f.last[r.from.id] = r.t
+	}
+	if f.keep == nil || f.keep(r) {
+		f.hold.add(r, now)
+	}
+}
+
+// accept takes what is new of a run of rows.
+func (f *follower) accept(rows []row) {
+	f.seen.begin()
+	now := time.Now()
+	for _, r := range rows {
+		if !f.seen.add(r) {
+			continue
+		}
+		if f.polled && f.done-r.t > f.late {
+			f.late, f.lateUntil = min(f.done-r.t, int64(deepSpan)), now.Add(lateFor)
+		}
+		f.took(r, now)
+	}
+	f.release()
+}
+
+// release hands over what has waited long enough, or is old enough that nothing is to come before it.
+func (f *follower) release() {
+	settled := f.c.now().UnixNano() - f.overlap()
+	for {
+		rows := f.hold.take(settled, time.Now().Add(-f.c.pace.hold))
+		if len(rows) == 0 {
+			return
+		}
+		f.emit(sources.LogBatch{Entries: entries(rows)})
+	}
+}
+
+func (f *follower) gap(g sources.Gap) {
+	if f.gapped[g.From] {
+		return
+	}
+	if len(f.gapped) >= maxLate {
+		clear(f.gapped)
+	}
+	f.gapped[g.From] = true
+	g.Service = f.service
+	f.emit(sources.LogBatch{Gap: &g})
+}
+
+// failed says how a poll failed, and gives a stretch up that Loki answers with an error again and again
+// though it lives.
+func (f *follower) failed(ctx context.Context, err error) {
+	f.c.log.Debug("poll failed", "err", err)
+	if f.failing.IsZero() {
+		f.failing, f.failures = time.Now(), 0
+	}
+	f.failures++
+	state := sources.StateOf(err)
+	if sources.KindOf(err) == sources.BadQuestion {
+		state = sources.Faulty
+	}
+	f.say(state, err.Error())
+	switch sources.KindOf(err) {
+	case sources.OverLimit, sources.BadAnswer:
+	default:
+		return // it will pass, or nothing of this query can be read at all
+	}
+	if f.failures < giveUp {
+		return
+	}
+	to := f.c.now().UnixNano() - int64(time.Second)
+	if _, _, e := f.c.fetch(ctx, f.q.String(), to, to+int64(time.Second), 10, true, 1); e != nil || to <= f.done {
+		return
+	}
+	f.gap(gapOf(f.done, to, fmt.Sprintf("loki does not answer for this time: %v", err)))
+	f.done, f.hint = to, math.MaxInt64
+	f.seen.floor = max(f.seen.floor, to)
+}
+
+// worked notes a poll that went through. After an outage lines may come late that Loki has in its
+// write-ahead log, or that senders had kept: for a while polls look back behind its beginning.
+func (f *follower) worked() {
+	if !f.failing.IsZero() {
+		f.late = max(f.late, min(int64(time.Since(f.failing)), int64(deepSpan)))
+		f.lateUntil = time.Now().Add(lateFor)
+		f.failing = time.Time{}
+	}
+	f.status.Fresh = time.Now()
+	f.settle()
+}
+
+// settle says LIVE or POLLING, where polls work.
+func (f *follower) settle() {
+	switch {
+	case f.status.Fresh.IsZero():
+	case f.news.up:
+		f.say(sources.Live, "")
+	case time.Since(f.news.changed) >= f.c.pace.grace:
+		f.say(sources.Polling, f.news.why)
+	case f.status.State != sources.Polling:
+		f.say(sources.Live, "")
+	}
+}
+
+// say emits the state where it is another than before.
+func (f *follower) say(state sources.State, detail string) {
+	if f.status.State == state && (f.status.Detail == detail || state == sources.Reconnecting) {
+		return
+	}
+	if f.status.State != state {
+		f.status.Since = time.Now()
+	}
+	f.status.Name, f.status.Address, f.status.State, f.status.Detail = name, f.c.access.Shown(), state, detail
+	if v := f.c.version.Load(); v != nil {
+		f.status.Version = *v
+	}
+	s := f.status
+	f.emit(sources.LogBatch{Status: &s})
+}
