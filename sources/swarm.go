@@ -213,6 +213,9 @@ type World struct {
 	Networks []Network
 	Secrets  []Reference
 	Configs  []Reference
+	// Missing names the lists that the endpoint did not allow to be read (tasks, nodes, networks, secrets, configs);
+	// each of them is nil, which is not the same as empty.
+	Missing []string
 }
 
 // Change is a piece of news about the swarm. Exactly one of its fields is set.

@@ -1,0 +1,142 @@
+package swarm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+
+	"quarterdeck/sources"
+)
+
+// maxEvent bounds one message of the event stream, in bytes. Real ones are under 4 KiB.
+const maxEvent = 1 << 20
+
+// maxRefusal is how much of an error's body is read, in bytes.
+const maxRefusal = 4 << 10
+
+// errNotDocker: somebody else lives at the address.
+var errNotDocker = errors.New("a web page came back instead of JSON")
+
+// refusal is an answer with a status of 400 or more.
+type refusal struct {
+	status  int
+	message string // the engine's message, or the body's beginning
+	html    bool
+}
+
+func (r *refusal) Error() string {
+	if r.message == "" {
+		return fmt.Sprintf("HTTP %d", r.status)
+	}
+	return fmt.Sprintf("HTTP %d: %s", r.status, r.message)
+}
+
+// note carries a call's raw error past the moby client.
+type note struct{ err error }
+
+type noteKey struct{}
+
+func withNote(ctx context.Context) (context.Context, *note) {
+	n := &note{}
+	return context.WithValue(ctx, noteKey{}, n), n
+}
+
+// guard stands between the moby client and the wire: it bounds every answer, tells a refusal and a web page from an engine's
+// answer, and lets listings skip what is known already (see lister).
+type guard struct{ base http.RoundTripper }
+
+func (g *guard) RoundTrip(r *http.Request) (*http.Response, error) {
+	n, _ := r.Context().Value(noteKey{}).(*note)
+	if n == nil {
+		n = &note{}
+	}
+	resp, err := g.base.RoundTrip(r)
+	if err != nil {
+		n.err = err
+		return nil, err
+	}
+	html := strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html")
+	switch {
+	case resp.StatusCode >= 300:
+		err = readRefusal(resp, html)
+	case html:
+		err = errNotDocker
+	}
+	if err != nil {
+		resp.Body.Close()
+		n.err = err
+		return nil, err
+	}
+	n.err = nil
+	switch l, _ := r.Context().Value(lister{}).(*listing); {
+	case r.Method == http.MethodHead:
+	case l != nil:
+		body, err := l.take(resp.Body, resp.ContentLength)
+		resp.Body.Close()
+		if err != nil {
+			n.err = err
+			return nil, err
+		}
+		resp.Body, resp.ContentLength = body, -1
+	case strings.HasSuffix(r.URL.Path, "/events"):
+		resp.Body = &messageBound{ReadCloser: resp.Body}
+	case strings.HasSuffix(r.URL.Path, "/logs"): // unending; the demultiplexer bounds its lines
+	default:
+		resp.Body = &answerBound{ReadCloser: resp.Body, left: sources.MaxAnswer, note: n}
+	}
+	return resp, nil
+}
+
+func readRefusal(resp *http.Response, html bool) error {
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusal)) // what came is enough
+	r := &refusal{status: resp.StatusCode, html: html}
+	if html {
+		return r
+	}
+	r.message = engineMessage(body)
+	return r
+}
+
+// answerBound ends an answer that is larger than honest ones, and notes why.
+type answerBound struct {
+	io.ReadCloser
+	left int64
+	note *note
+}
+
+func (b *answerBound) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		b.note.err = sources.ErrTooLarge
+		return 0, sources.ErrTooLarge
+	}
+	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	if err != nil && err != io.EOF {
+		b.note.err = err
+	}
+	return n, err
+}
+
+// messageBound ends an event stream whose message has no end. Engines write one JSON object a line.
+type messageBound struct {
+	io.ReadCloser
+	size int
+}
+
+func (b *messageBound) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if i := bytes.LastIndexByte(p[:n], '\n'); i >= 0 {
+		b.size = n - i
+	} else if b.size += n; b.size > maxEvent {
+		return 0, fmt.Errorf("an event of the engine's stream is larger than %d KiB: %w", maxEvent>>10, sources.ErrTooLarge)
+	}
+	return n, err
+}
+
+// buffers hold whole listings while they are looked through: megabytes, every few seconds.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
