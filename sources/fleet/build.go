@@ -2,13 +2,15 @@ package fleet
 
 import (
 	"math"
-	"sort"
+	"slices"
 	"time"
 
 	"quarterdeck/sources"
 )
 
 // Snapshot is the picture as of now. Where nothing changed since the last call it is the same pointer.
+// What did not change is shared with the snapshot before: the cost is that of what changed, and a
+// pointer a service.
 func (f *Fleet) Snapshot() *Snapshot {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -21,96 +23,139 @@ func (f *Fleet) Snapshot() *Snapshot {
 	f.seq++
 	s := &Snapshot{Seq: f.seq, At: now, Listed: f.listed, Engine: f.engine, Alerts: f.alerts,
 		Networks: f.networks, Secrets: f.secrets, Configs: f.configs,
-		Services: make([]*Service, 0, len(f.services)),
-		byName:   make(map[string]*Service, len(f.services)), byID: make(map[string]*Service, len(f.services))}
-	f.buildServices(s, now)
-	f.buildNodes(s)
-	for _, name := range f.order {
-		s.Sources = append(s.Sources, f.states[name])
+		Services: make([]*Service, len(f.services)), Sources: make([]sources.Status, len(f.order)), ratesBy: orElse(f.ratesBy, LokiName)}
+	f.sort()
+	s.index = f.index
+	for i, e := range f.sorted {
+		if e.built == nil || e.judge || e.figures {
+			f.build(e, now)
+		}
+		s.Services[i] = e.built
 	}
+	f.buildNodes(s)
+	for i, name := range f.order {
+		s.Sources[i] = f.states[name]
+	}
+	f.history.settle()
 	s.History = f.history.list
-	f.count(s)
+	s.Counts = count(s)
 	f.last = s
 	return s
 }
 
-// Due is when a verdict may change by time alone; zero: only news can change one.
+func (f *Fleet) sort() {
+	if f.sorted != nil {
+		return
+	}
+	f.sorted = make([]*entry, 0, len(f.services))
+	for _, e := range f.services {
+		f.sorted = append(f.sorted, e)
+	}
+	slices.SortFunc(f.sorted, entryOrder)
+	f.index = make(map[string]int, 2*len(f.sorted))
+	for i, e := range f.sorted {
+		f.index[e.service.ID] = i
+	}
+	for i, e := range f.sorted {
+		f.index[e.service.Name] = i
+	}
+}
+
+// Due is when a verdict may change by time alone; zero: only news, or the next snapshot, can change one.
 func (f *Fleet) Due() time.Time {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var due time.Time
 	for _, e := range f.services {
-		if e.built != nil && !e.built.Due.IsZero() && (due.IsZero() || e.built.Due.Before(due)) {
+		if e.built != nil && !e.judge && !e.built.Due.IsZero() && (due.IsZero() || e.built.Due.Before(due)) {
 			due = e.built.Due
 		}
 	}
 	return due
 }
 
-func (f *Fleet) judgeDue(now time.Time) {
+// judgeDue marks the verdicts that time has overtaken, and tells whether there is one.
+func (f *Fleet) judgeDue(now time.Time) bool {
+	found := false
 	for _, e := range f.services {
-		if e.built != nil && !e.dirty && !e.built.Due.IsZero() && !now.Before(e.built.Due) {
-			e.dirty = true
-			f.changed = true
+		if e.built != nil && !e.judge && !e.built.Due.IsZero() && !now.Before(e.built.Due) {
+			e.judge, f.changed, found = true, true, true
 		}
 	}
+	return found
 }
 
-func (f *Fleet) buildServices(s *Snapshot, now time.Time) {
-	nodes := NewNodes(f.nodes)
-	firing := map[string]int{}
-	for i := range f.alerts {
-		if f.alerts[i].State == sources.Firing {
-			firing[f.alerts[i].Service]++
-		}
+// verdict judges with the dates moved to our clock.
+func (f *Fleet) verdict(e *entry, now time.Time) Verdict {
+	s := &e.service
+	if !s.Updated.Equal(e.updated) || s.Created.After(e.updated) {
+		moved := *s
+		moved.Updated, moved.Created = e.updated, e.updated
+		s = &moved
 	}
-	for _, e := range f.services {
-		if e.dirty || e.built == nil {
-			f.buildService(e, nodes, firing[e.service.Name], now)
-		}
-		s.Services = append(s.Services, e.built)
-		s.byName[e.built.Name] = e.built
-		s.byID[e.built.ID] = e.built
-	}
-	sort.Slice(s.Services, func(i, j int) bool {
-		a, b := s.Services[i], s.Services[j]
-		if a.Stack != b.Stack {
-			return a.Stack < b.Stack
-		}
-		return a.Name < b.Name
-	})
+	return Judge(s, e.fixed, f.judged, now)
 }
 
-func (f *Fleet) buildService(e *entry, nodes Nodes, firing int, now time.Time) {
-	v := Judge(&e.service, e.tasks, nodes, func(id string) time.Time { return e.seen[id] }, now)
-	b := &Service{Service: e.service, Verdict: v, Tasks: e.tasks, Firing: firing}
-	if old := e.built; old != nil && old.Health != v.Health {
+func (f *Fleet) build(e *entry, now time.Time) {
+	b := &Service{Service: e.service, Tasks: e.tasks, Firing: f.firing[e.service.Name], ErrorRate: math.NaN()}
+	old := e.built
+	if old == nil || e.judge {
+		b.Verdict = f.verdict(e, now)
+		e.loads = f.loadsOf(e)
+	} else {
+		b.Verdict = old.Verdict
+	}
+	if old != nil && old.Health != b.Health {
 		e.since = now
 		if old.Health != Unknown {
-			bad := v.Health == Down || v.Health == Degraded
-			f.history.add(Happening{Time: now, Kind: HealthChanged, Service: e.service.Name,
-				Text: string(old.Health) + " → " + string(v.Health) + reasonTail(v.Reason), Source: "fleet", Bad: bad})
+			bad := b.Health == Down || b.Health == Degraded
+			f.history.add(Happening{Time: now, Kind: HealthChanged, Service: b.Name,
+				Text: joined(string(old.Health)+" → "+string(b.Health), b.Reason, ""), Source: "fleet", Bad: bad})
 		}
 	}
 	b.HealthSince = e.since
-	b.CPU, b.CPUNow = f.figureOf("cpu", e.service.Name)
-	b.Memory, b.MemoryNow = f.figureOf("memory", e.service.Name)
-	b.ErrorRate = math.NaN()
+	b.CPU, b.CPUNow = f.usage["cpu"].of(b.Name)
+	b.Memory, b.MemoryNow = f.usage["memory"].of(b.Name)
 	if f.rates != nil {
-		b.ErrorRate = f.rates[e.service.Name]
+		b.ErrorRate = f.rates[b.Name]
 	}
-	e.built, e.dirty = b, false
+	e.built, e.judge, e.figures = b, false, false
 }
 
-func reasonTail(reason string) string {
-	if reason == "" {
-		return ""
+// load is what a service's tasks take of one node.
+type load struct {
+	node        int // position in Fleet.nodes
+	tasks, runs int
+}
+
+// loadsOf counts a service's tasks by node. All services are judged, and so counted, anew when the nodes change.
+func (f *Fleet) loadsOf(e *entry) []load {
+	var out []load
+	for i := range e.tasks {
+		t := &e.tasks[i]
+		if t.NodeID == "" || t.State.Ended() {
+			continue
+		}
+		at, known := slices.BinarySearchFunc(f.nodes, f.nodeName(t.NodeID), func(n sources.Node, name string) int {
+			return nodeOrder(n, sources.Node{Name: name, ID: t.NodeID})
+		})
+		if !known {
+			continue
+		}
+		j := slices.IndexFunc(out, func(l load) bool { return l.node == at })
+		if j < 0 {
+			j = len(out)
+			out = append(out, load{node: at})
+		}
+		out[j].tasks++
+		if t.State == sources.TaskRunning {
+			out[j].runs++
+		}
 	}
-	return ": " + reason
+	return out
 }
 
 func (f *Fleet) buildNodes(s *Snapshot) {
-	s.nodeID = make(map[string]int, len(f.nodes))
 	s.Nodes = make([]Node, len(f.nodes))
 	for i := range f.nodes {
 		n := &s.Nodes[i]
@@ -122,45 +167,27 @@ func (f *Fleet) buildNodes(s *Snapshot) {
 			n.MemoryUsed = v
 		}
 	}
-	sort.Slice(s.Nodes, func(i, j int) bool { return s.Nodes[i].Name < s.Nodes[j].Name })
-	for i := range s.Nodes {
-		s.nodeID[s.Nodes[i].ID] = i
+	for _, e := range f.sorted {
+		r := &e.service.Resources
+		for _, l := range e.loads {
+			n := &s.Nodes[l.node]
+			n.ReservedNanoCPUs += int64(l.tasks) * r.ReserveNanoCPUs
+			n.ReservedBytes += int64(l.tasks) * r.ReserveBytes
+			n.Running += l.runs
+		}
 	}
-	for _, v := range s.Services {
-		for i := range v.Tasks {
-			t := &v.Tasks[i]
-			at, ok := s.nodeID[t.NodeID]
-			if !ok || t.State.Ended() {
-				continue
-			}
-			n := &s.Nodes[at]
-			n.ReservedNanoCPUs += v.Resources.ReserveNanoCPUs
-			n.ReservedBytes += v.Resources.ReserveBytes
-			if t.State == sources.TaskRunning {
-				n.Running++
-			}
+	for i := range s.Nodes {
+		if n := &s.Nodes[i]; isDown(&n.Node) {
+			n.Running, n.Stranded = 0, n.Running
 		}
 	}
 }
 
-func (f *Fleet) count(s *Snapshot) {
-	c := &s.Counts
-	c.Services, c.Nodes = len(s.Services), len(s.Nodes)
+func count(s *Snapshot) Counts {
+	c := Counts{Services: len(s.Services), Nodes: len(s.Nodes)}
+	by := map[Health]*int{Healthy: &c.Healthy, Updating: &c.Updating, Degraded: &c.Degraded, Down: &c.Down, Idle: &c.Idle, Unknown: &c.Unknown}
 	for _, v := range s.Services {
-		switch v.Health {
-		case Healthy:
-			c.Healthy++
-		case Updating:
-			c.Updating++
-		case Degraded:
-			c.Degraded++
-		case Down:
-			c.Down++
-		case Idle:
-			c.Idle++
-		default:
-			c.Unknown++
-		}
+		*by[v.Health]++
 		c.Running += v.Running
 		c.Tasks += len(v.Tasks)
 	}
@@ -184,4 +211,5 @@ func (f *Fleet) count(s *Snapshot) {
 			c.Pending++
 		}
 	}
+	return c
 }

@@ -2,13 +2,10 @@ package fleet
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"log/slog"
-	"math"
 	"sync"
 	"time"
-
-	"github.com/cenkalti/backoff/v5"
 
 	"quarterdeck/sources"
 )
@@ -51,95 +48,98 @@ func (f *Fleet) Run(ctx context.Context, feeds Feeds) {
 		log = slog.New(slog.DiscardHandler)
 	}
 	var wg sync.WaitGroup
+	defer wg.Wait()
+	poll := func(name string, period time.Duration, read func(context.Context) error) {
+		p := poller{f: f, name: name, period: period, log: log}
+		wg.Go(func() { p.run(ctx, read) })
+	}
 	if feeds.Swarm != nil {
-		wg.Go(func() { _ = feeds.Swarm.Watch(ctx, f.Fold) }) // returns only ctx's error
+		wg.Go(func() { f.watch(ctx, feeds.Swarm, log) })
+	} else {
+		f.absent(SwarmName)
 	}
 	if feeds.Alerts != nil {
-		p := poller{f: f, name: AlertmanagerName, period: AlertPeriod, log: log}
-		wg.Go(func() { p.run(ctx, f.readAlerts(feeds)) })
+		poll(AlertmanagerName, AlertPeriod, f.readAlerts(feeds))
+	} else {
+		f.absent(AlertmanagerName)
 	}
 	if feeds.Metrics != nil {
-		p := poller{f: f, name: PrometheusName, period: UsagePeriod, log: log}
 		u := usageReader{f: f, metrics: feeds.Metrics}
-		wg.Go(func() { p.run(ctx, u.read) })
+		poll(PrometheusName, UsagePeriod, u.read)
+	} else {
+		f.absent(PrometheusName)
 	}
 	if feeds.Logs != nil {
 		name := LokiName
 		if feeds.Logs.Name() != "loki" {
 			name = DockerLogsName
+			f.absent(LokiName)
 		}
-		p := poller{f: f, name: name, period: UsagePeriod, log: log}
-		wg.Go(func() { p.run(ctx, f.readRates(feeds.Logs)) })
+		f.mu.Lock()
+		f.ratesBy = name
+		f.mu.Unlock()
+		poll(name, UsagePeriod, f.readRates(feeds.Logs))
+	} else {
+		f.absent(LokiName)
+		f.absent(DockerLogsName)
 	}
 	wg.Go(func() { f.keepJudging(ctx) })
-	wg.Wait()
+}
+
+// absent says that a source has no feed, where nobody has said more of it.
+func (f *Fleet) absent(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if s, known := f.states[name]; known && s.State == sources.Connecting {
+		f.setStatus(sources.Status{Name: name, State: sources.Absent, Detail: s.Detail})
+	}
+}
+
+// watch follows the swarm. Watch returns only when ctx ends; one that does not keep to that is started again.
+func (f *Fleet) watch(ctx context.Context, swarm sources.Orchestrator, log *slog.Logger) {
+	b := newBackoff()
+	for {
+		err := swarm.Watch(ctx, f.Fold)
+		if ctx.Err() != nil {
+			return
+		}
+		if err == nil {
+			err = fmt.Errorf("%s: the watch ended by itself", SwarmName)
+		}
+		log.Warn("watch ended early", "source", SwarmName, "error", err)
+		f.SetStatus(sources.Status{Name: SwarmName, State: sources.StateOf(err), Detail: err.Error()})
+		if !sleep(ctx, b.NextBackOff()) {
+			return
+		}
+	}
 }
 
 // keepJudging wakes readers when a verdict becomes due by time alone.
 func (f *Fleet) keepJudging(ctx context.Context) {
 	const longest = 5 * time.Second // a verdict that came due in between is at most so late
-	timer := time.NewTimer(longest)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-		}
+	for wait := longest; sleep(ctx, wait); {
 		now := f.now()
-		wait := longest
-		if due := f.Due(); !due.IsZero() {
-			if !due.After(now) {
-				f.mu.Lock()
-				f.judgeDue(now)
-				if f.changed {
-					f.touch()
-				}
-				f.mu.Unlock()
-				wait = 100 * time.Millisecond
-			} else {
-				wait = min(wait, due.Sub(now))
-			}
+		f.mu.Lock()
+		if f.judgeDue(now) {
+			f.touch()
 		}
-		timer.Reset(wait)
+		f.mu.Unlock()
+		wait = longest
+		if due := f.Due(); !due.IsZero() {
+			wait = max(min(wait, due.Sub(now)), 10*time.Millisecond)
+		}
 	}
 }
 
-// poller asks a source at a period, backs off while it fails, and says its state.
-type poller struct {
-	f      *Fleet
-	name   string
-	period time.Duration
-	log    *slog.Logger
-}
-
-func (p poller) run(ctx context.Context, read func(context.Context) error) {
-	b := backoff.NewExponentialBackOff()
-	b.InitialInterval, b.MaxInterval = time.Second, 30*time.Second
-	failing := false
-	for {
-		err := read(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		wait := p.period
-		if err != nil {
-			wait = b.NextBackOff()
-			if !failing {
-				p.log.Warn("source failed", "source", p.name, "error", err)
-			}
-			failing = true
-			p.f.SetStatus(sources.Status{Name: p.name, State: sources.StateOf(err), Detail: err.Error()})
-		} else {
-			b.Reset()
-			failing = false
-			p.f.SetStatus(sources.Status{Name: p.name, State: sources.Live, Fresh: p.f.now()})
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(wait):
-		}
+// sleep waits; false: ctx ended.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
 	}
 }
 
@@ -170,84 +170,16 @@ func (f *Fleet) readRates(logs sources.Logs) func(context.Context) error {
 	return func(ctx context.Context) error {
 		rates, err := logs.Rates(ctx, f.now(), RateWindow)
 		if sources.KindOf(err) == sources.NotFound { // it lives, but cannot count
+			f.SetRates(nil)
 			return nil
 		}
 		if err != nil {
 			return err
 		}
+		if rates == nil {
+			rates = map[string]float64{}
+		}
 		f.SetRates(rates)
 		return nil
 	}
-}
-
-// usageReader fills the sparklines whole at first and after each failure, then only their end.
-type usageReader struct {
-	f       *Fleet
-	metrics sources.Metrics
-	have    map[string]map[string][]sources.Point
-	nodes   time.Time
-}
-
-func (u *usageReader) read(ctx context.Context) error {
-	end := u.f.now().Truncate(SparkStep).Add(SparkStep)
-	var failed error
-	for _, figure := range []string{"cpu", "memory"} {
-		if err := u.readFigure(ctx, figure, end); err != nil {
-			failed = errors.Join(failed, err)
-		}
-	}
-	if failed != nil {
-		u.have = nil
-		return failed
-	}
-	for _, figure := range []string{"cpu", "memory"} {
-		by, err := u.metrics.NodeUsage(ctx, figure, u.f.now())
-		if err == nil { // nodes without an exporter are no failure of the source
-			u.f.SetNodeUsage(figure, by)
-		}
-	}
-	return nil
-}
-
-func (u *usageReader) readFigure(ctx context.Context, figure string, end time.Time) error {
-	w := sources.Window{Start: end.Add(-SparkSpan), End: end, Step: SparkStep}
-	old := u.have[figure]
-	if old != nil {
-		w.Start = end.Add(-2 * SparkStep)
-	}
-	// Never ask beyond now: the last point is the newest value, dated at the step it belongs to.
-	w.End = u.f.now()
-	got, err := u.metrics.UsageAll(ctx, figure, w)
-	if err != nil {
-		return err
-	}
-	merged := make(map[string][]sources.Point, len(got))
-	for service, points := range got {
-		merged[service] = appendPoints(old[service], points, end.Add(-SparkSpan))
-	}
-	for service, points := range old {
-		if _, ok := merged[service]; !ok {
-			if kept := appendPoints(points, nil, end.Add(-SparkSpan)); len(kept) > 0 {
-				merged[service] = append(kept, sources.Point{T: w.End, V: math.NaN()})
-			}
-		}
-	}
-	if u.have == nil {
-		u.have = map[string]map[string][]sources.Point{}
-	}
-	u.have[figure] = merged
-	u.f.SetUsage(figure, merged)
-	return nil
-}
-
-// appendPoints replaces the tail of old from add's first moment on, and drops what is before from.
-func appendPoints(old, add []sources.Point, from time.Time) []sources.Point {
-	out := make([]sources.Point, 0, len(old)+len(add))
-	for _, p := range old {
-		if p.T.Before(from) || (len(add) > 0 && !p.T.Before(add[0].T)) || math.IsNaN(p.V) {
-			continue
-		}
-		out = append(out, p)
-	}
-	return append(out, add...)
 }

@@ -1,90 +1,135 @@
 package fleet
 
 import (
+	"net"
+	"regexp"
 	"strings"
 
 	"quarterdeck/sources"
 )
 
-// matches tells whether a node meets all constraints, by the rules of swarmkit
-// (manager/constraint/constraint.go, NodeMatches): keys are case-insensitive but
-// for label names, values are compared without case, a label that a node lacks
-// is the empty string. A constraint that cannot be read matches no node.
-func matches(n *sources.Node, constraints []string) bool {
-	for _, c := range constraints {
-		key, value, equal, ok := splitConstraint(c)
-		if !ok {
-			return false
+// What a constraint may be made of (swarmkit, manager/constraint/constraint.go, Parse).
+var (
+	constraintKey   = regexp.MustCompile(`(?i)^[a-z_][a-z0-9\-_.]+$`)
+	constraintValue = regexp.MustCompile(`(?i)^[a-z0-9:\-_\s.*()?+\[\]\\^$|/]+$`)
+)
+
+// constraint is a placement constraint as read.
+type constraint struct {
+	key, value string
+	equal      bool
+}
+
+// Meets tells whether a node meets one placement constraint as it is written in a service, by
+// swarmkit's rules (manager/constraint/constraint.go, NodeMatches): keys are case-insensitive but
+// for a label's name, values are compared without case, node.ip takes an address or a subnet, and a
+// label that a node lacks is the empty string. A constraint that cannot be read is met by no node.
+func Meets(n *sources.Node, written string) bool {
+	c, ok := parseConstraint(written)
+	return ok && c.meets(n)
+}
+
+// parseConstraint reads "key==value" or "key!=value"; swarmkit looks for == first.
+func parseConstraint(written string) (constraint, bool) {
+	for _, op := range []string{"==", "!="} {
+		key, value, found := strings.Cut(written, op)
+		if !found {
+			continue
 		}
-		have, ok := nodeValue(n, key)
-		if !ok || strings.EqualFold(have, value) != equal {
+		c := constraint{key: strings.TrimSpace(key), value: strings.TrimSpace(value), equal: op == "=="}
+		return c, constraintKey.MatchString(c.key) && constraintValue.MatchString(c.value)
+	}
+	return constraint{}, false
+}
+
+func (c constraint) meets(n *sources.Node) bool {
+	lower := strings.ToLower(c.key)
+	switch lower {
+	case "node.id":
+		return c.is(n.ID)
+	case "node.hostname":
+		return c.is(n.Name)
+	case "node.ip":
+		return c.meetsIP(n.Addr)
+	case "node.role":
+		return c.is(n.Role)
+	case "node.platform.os":
+		return c.is(n.OS)
+	case "node.platform.arch":
+		return c.is(n.Arch) // as the node says it: swarmkit takes x86_64 and amd64 for two things here
+	}
+	for prefix, labels := range map[string]map[string]string{"node.labels.": n.Labels, "engine.labels.": n.EngineLabels} {
+		if strings.HasPrefix(lower, prefix) && len(lower) > len(prefix) {
+			return c.is(labels[c.key[len(prefix):]])
+		}
+	}
+	return false
+}
+
+func (c constraint) is(have string) bool { return strings.EqualFold(have, c.value) == c.equal }
+
+func (c constraint) meetsIP(addr string) bool {
+	have := net.ParseIP(addr)
+	if ip := net.ParseIP(c.value); ip != nil {
+		return ip.Equal(have) == c.equal
+	}
+	if _, subnet, err := net.ParseCIDR(c.value); err == nil {
+		return subnet.Contains(have) == c.equal
+	}
+	return false
+}
+
+// placement is where a service's tasks may run, read once for all nodes.
+type placement struct {
+	constraints []constraint
+	unreadable  bool
+	platforms   []string
+}
+
+func placementOf(s *sources.Service) placement {
+	p := placement{platforms: s.Platforms}
+	for _, written := range s.Constraints {
+		c, ok := parseConstraint(written)
+		p.unreadable = p.unreadable || !ok
+		p.constraints = append(p.constraints, c)
+	}
+	return p
+}
+
+func (p placement) allows(n *sources.Node) bool {
+	if p.unreadable || !FitsPlatform(n, p.platforms) {
+		return false
+	}
+	for _, c := range p.constraints {
+		if !c.meets(n) {
 			return false
 		}
 	}
 	return true
 }
 
-func splitConstraint(c string) (key, value string, equal, ok bool) {
-	at := strings.Index(c, "=")
-	if at < 1 || at+1 >= len(c) {
-		return "", "", false, false
-	}
-	switch {
-	case c[at+1] == '=':
-		key, value, equal = c[:at], c[at+2:], true
-	case c[at-1] == '!':
-		key, value, equal = c[:at-1], c[at+1:], false
-	default:
-		return "", "", false, false
-	}
-	return strings.TrimSpace(key), strings.TrimSpace(value), equal, true
-}
-
-func nodeValue(n *sources.Node, key string) (string, bool) {
-	lower := strings.ToLower(key)
-	switch lower {
-	case "node.id":
-		return n.ID, true
-	case "node.hostname":
-		return n.Name, true
-	case "node.role":
-		return n.Role, true
-	case "node.ip":
-		return n.Addr, true
-	case "node.platform.os":
-		return n.OS, true
-	case "node.platform.arch":
-		return normalArch(n.Arch), true
-	}
-	if strings.HasPrefix(lower, "node.labels.") {
-		return n.Labels[key[len("node.labels."):]], true
-	}
-	if strings.HasPrefix(lower, "engine.labels.") {
-		return n.EngineLabels[key[len("engine.labels."):]], true
-	}
-	return "", false
-}
-
-func normalArch(a string) string {
-	switch strings.ToLower(a) {
-	case "x86_64":
-		return "amd64"
-	case "aarch64":
-		return "arm64"
-	}
-	return strings.ToLower(a)
-}
-
-// platformFits tells whether a node can run one of the platforms; none asked for: any node can.
-func platformFits(n *sources.Node, platforms []string) bool {
+// FitsPlatform tells whether a node can run one of the platforms ("linux/amd64"), by swarmkit's rule
+// (manager/scheduler/filter.go, PlatformFilter): x86_64 is amd64, aarch64 is arm64, an empty part fits
+// all. None asked for: any node can.
+func FitsPlatform(n *sources.Node, platforms []string) bool {
 	if len(platforms) == 0 {
 		return true
 	}
 	for _, p := range platforms {
 		os, arch, _ := strings.Cut(p, "/")
-		if (os == "" || strings.EqualFold(os, n.OS)) && (arch == "" || normalArch(arch) == normalArch(n.Arch)) {
+		if (os == "" || os == n.OS) && (arch == "" || normalArch(arch) == normalArch(n.Arch)) {
 			return true
 		}
 	}
 	return false
+}
+
+func normalArch(a string) string {
+	switch a {
+	case "x86_64":
+		return "amd64"
+	case "aarch64":
+		return "arm64"
+	}
+	return a
 }

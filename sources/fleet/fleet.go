@@ -1,10 +1,8 @@
 package fleet
 
 import (
-	"math"
 	"reflect"
-	"sort"
-	"strings"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,7 +10,8 @@ import (
 )
 
 // Fleet folds what the sources say into snapshots. Safe for concurrent use: sources fold from
-// their goroutines, readers take snapshots from theirs. The zero value is not usable; see New.
+// their goroutines, readers take snapshots from theirs. What is handed to it belongs to it: its
+// slices and maps must not be changed afterwards. The zero value is not usable; see New.
 type Fleet struct {
 	now func() time.Time
 
@@ -23,15 +22,21 @@ type Fleet struct {
 	listed   time.Time
 	engine   sources.EngineInfo
 	nodes    []sources.Node
+	judged   Nodes             // nodes, as Judge wants them
 	services map[string]*entry // by service id
+	sorted   []*entry          // as shown; nil: to be sorted anew
+	index    map[string]int    // name and id to position in sorted; shared with snapshots, never changed
+	early    map[string][]sources.Task
 	networks []sources.Network
 	secrets  []sources.Reference
 	configs  []sources.Reference
 	alerts   []sources.Alert
+	firing   map[string]int // alerts that fire, by service name
 	states   map[string]sources.Status
 	order    []string
-	usage    map[string]map[string][]sources.Point // cpu, memory: by service name
+	usage    map[string]usage // cpu, memory
 	rates    map[string]float64
+	ratesBy  string                   // the source of rates
 	nodeUse  map[string]sources.Usage // cpu, memory: by node name
 	history  history
 
@@ -41,10 +46,15 @@ type Fleet struct {
 // entry is what is held of one service.
 type entry struct {
 	service sources.Service
+	updated time.Time // service.Updated by our clock
+	looked  time.Time // when service was last read
 	tasks   []sources.Task
-	seen    map[string]time.Time // when a running task was first seen so
+	fixed   []sources.Task // tasks by our clock, see byOurClock
+	read    time.Time      // when tasks were last read; zero: never
 	built   *Service
-	dirty   bool
+	loads   []load
+	judge   bool // the verdict may differ now
+	figures bool // what it uses differs now
 	since   time.Time
 }
 
@@ -53,9 +63,9 @@ func New(now func() time.Time, order ...string) *Fleet {
 	if now == nil {
 		now = time.Now
 	}
-	f := &Fleet{now: now, services: map[string]*entry{}, states: map[string]sources.Status{},
-		usage: map[string]map[string][]sources.Point{}, nodeUse: map[string]sources.Usage{},
-		order: order, wake: make(chan struct{}, 1)}
+	f := &Fleet{now: now, services: map[string]*entry{}, early: map[string][]sources.Task{},
+		states: map[string]sources.Status{}, firing: map[string]int{}, usage: map[string]usage{},
+		nodeUse: map[string]sources.Usage{}, order: slices.Clone(order), wake: make(chan struct{}, 1)}
 	for _, name := range order {
 		f.states[name] = sources.Status{Name: name, State: sources.Connecting, Since: now()}
 	}
@@ -78,18 +88,19 @@ func (f *Fleet) touch() {
 func (f *Fleet) Fold(c sources.Change) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	now := f.now()
 	at := c.At
 	if at.IsZero() {
-		at = f.now()
+		at = now
 	}
 	if c.World != nil {
-		f.foldWorld(c.World)
+		f.foldWorld(c.World, at, now)
 	}
 	if c.Nodes != nil {
 		f.foldNodes(c.Nodes, at)
 	}
 	for i := range c.Services {
-		f.foldService(&c.Services[i], at)
+		f.foldService(&c.Services[i], at, now)
 	}
 	for _, id := range c.Removed {
 		f.remove(id, at)
@@ -97,7 +108,7 @@ func (f *Fleet) Fold(c sources.Change) {
 	if len(c.TasksOf) > 0 {
 		byService := groupTasks(c.Tasks)
 		for _, id := range c.TasksOf {
-			f.foldTasks(id, byService[id])
+			f.foldTasks(id, byService[id], now)
 		}
 	}
 	f.foldNames(c.Networks, c.Secrets, c.Configs)
@@ -109,36 +120,49 @@ func (f *Fleet) Fold(c sources.Change) {
 	}
 }
 
+// groupTasks copies tasks into one array, cut by service.
 func groupTasks(tasks []sources.Task) map[string][]sources.Task {
-	by := map[string][]sources.Task{}
-	for _, t := range tasks {
-		by[t.ServiceID] = append(by[t.ServiceID], t)
+	count := map[string]int{}
+	for i := range tasks {
+		count[tasks[i].ServiceID]++
+	}
+	all := make([]sources.Task, len(tasks))
+	by := make(map[string][]sources.Task, len(count))
+	used := 0
+	for id, n := range count {
+		by[id] = all[used : used : used+n]
+		used += n
+	}
+	for i := range tasks {
+		by[tasks[i].ServiceID] = append(by[tasks[i].ServiceID], tasks[i])
 	}
 	return by
 }
 
-func (f *Fleet) foldWorld(w *sources.World) {
-	first := f.listed.IsZero()
-	f.listed = w.At
-	f.engine = w.Engine
-	f.foldNodes(w.Nodes, w.At)
-	here := map[string]bool{}
+func (f *Fleet) foldWorld(w *sources.World, at, now time.Time) {
+	if !w.At.IsZero() {
+		at = w.At
+	}
+	if f.listed.IsZero() || f.engine != w.Engine {
+		f.touch()
+	}
+	f.listed, f.engine = at, w.Engine
+	f.foldNodes(w.Nodes, at)
+	here := make(map[string]bool, len(w.Services))
 	byService := groupTasks(w.Tasks)
 	for i := range w.Services {
 		here[w.Services[i].ID] = true
-		f.foldService(&w.Services[i], w.At)
+		f.foldService(&w.Services[i], at, now)
 	}
 	for id := range f.services {
 		if !here[id] {
-			f.remove(id, w.At)
+			f.remove(id, at)
 			continue
 		}
-		f.foldTasks(id, byService[id])
+		f.foldTasks(id, byService[id], now)
 	}
+	clear(f.early)
 	f.foldNames(w.Networks, w.Secrets, w.Configs)
-	if first {
-		f.touch()
-	}
 }
 
 func (f *Fleet) foldNames(networks []sources.Network, secrets, configs []sources.Reference) {
@@ -156,116 +180,98 @@ func (f *Fleet) foldNames(networks []sources.Network, secrets, configs []sources
 	}
 }
 
-func (f *Fleet) foldNodes(nodes []sources.Node, at time.Time) {
-	if reflect.DeepEqual(nodes, f.nodes) {
+func (f *Fleet) foldNodes(list []sources.Node, at time.Time) {
+	nodes := slices.Clone(list)
+	slices.SortFunc(nodes, nodeOrder)
+	if len(nodes) == len(f.nodes) && (len(nodes) == 0 || reflect.DeepEqual(nodes, f.nodes)) {
 		return
 	}
-	old := map[string]*sources.Node{}
-	for i := range f.nodes {
-		old[f.nodes[i].ID] = &f.nodes[i]
+	for _, h := range nodesHappenings(f.nodes, nodes, at) {
+		f.history.add(h)
 	}
-	for i := range nodes {
-		for _, h := range nodeHappenings(old[nodes[i].ID], &nodes[i], at) {
-			f.history.add(h)
-		}
-	}
-	f.nodes = nodes
+	f.nodes, f.judged = nodes, NewNodes(nodes)
 	for _, e := range f.services { // eligibility and stranded tasks may differ now
-		e.dirty = true
+		e.judge = true
 	}
 	f.touch()
 }
 
-func (f *Fleet) foldService(s *sources.Service, at time.Time) {
+func (f *Fleet) foldService(s *sources.Service, at, now time.Time) {
 	e := f.services[s.ID]
-	if e == nil {
-		e = &entry{seen: map[string]time.Time{}}
-		f.services[s.ID] = e
+	switch {
+	case e == nil:
+		e = &entry{updated: clamp(s.Updated, time.Time{}, now)}
+		f.services[s.ID], f.sorted = e, nil
 		for _, h := range serviceHappenings(nil, s, at) {
 			f.history.add(h)
 		}
-	} else {
-		if e.service.Version == s.Version && reflect.DeepEqual(&e.service, s) {
-			return
-		}
+	case e.service.Version == s.Version && reflect.DeepEqual(&e.service, s):
+		e.looked = now
+		return
+	default:
 		for _, h := range serviceHappenings(&e.service, s, at) {
 			f.history.add(h)
 		}
+		if !e.service.Updated.Equal(s.Updated) {
+			e.updated = clamp(s.Updated, e.looked, now)
+		}
+		if e.service.Name != s.Name || e.service.Stack != s.Stack {
+			f.sorted = nil
+		}
 	}
-	e.service = *s
-	e.dirty = true
+	e.service, e.looked, e.judge = *s, now, true
+	if tasks, ok := f.early[s.ID]; ok {
+		delete(f.early, s.ID)
+		f.foldTasks(s.ID, tasks, now)
+	}
 	f.touch()
 }
 
 func (f *Fleet) remove(id string, at time.Time) {
+	delete(f.early, id)
 	e := f.services[id]
 	if e == nil {
 		return
 	}
 	delete(f.services, id)
-	f.history.add(Happening{Time: at, Kind: Removed, Service: e.service.Name, Text: e.service.Image, Source: "swarm"})
+	f.sorted = nil
+	f.history.add(Happening{Time: at, Kind: Removed, Service: e.service.Name, Text: e.service.Image, Source: SwarmName})
 	f.touch()
 }
 
-func (f *Fleet) foldTasks(id string, tasks []sources.Task) {
+// foldTasks takes the tasks of one service; it sorts them in place.
+func (f *Fleet) foldTasks(id string, tasks []sources.Task, now time.Time) {
 	e := f.services[id]
-	if e == nil {
+	if e == nil { // its service has not been read yet; the next whole listing forgets what never comes
+		if len(tasks) > 0 {
+			f.early[id] = tasks
+		}
 		return
 	}
-	sort.SliceStable(tasks, func(i, j int) bool { return taskBefore(&tasks[i], &tasks[j]) })
-	if len(tasks) == len(e.tasks) {
-		same := true
-		for i := range tasks {
-			if tasks[i] != e.tasks[i] {
-				same = false
-				break
-			}
-		}
-		if same {
-			return
-		}
+	slices.SortFunc(tasks, taskOrder)
+	last := e.read
+	e.read = now
+	if slices.Equal(tasks, e.tasks) {
+		return
 	}
-	now := f.now()
 	known := make(map[string]sources.TaskState, len(e.tasks))
 	for i := range e.tasks {
 		known[e.tasks[i].ID] = e.tasks[i].State
 	}
-	seen := make(map[string]time.Time, len(tasks))
 	for i := range tasks {
 		t := &tasks[i]
-		if t.State == sources.TaskRunning {
-			seen[t.ID] = e.seen[t.ID]
-			if seen[t.ID].IsZero() {
-				seen[t.ID] = now
-			}
-		}
 		if (t.State == sources.TaskFailed || t.State == sources.TaskRejected) && known[t.ID] != t.State {
 			f.history.add(taskHappening(&e.service, t, f.nodeName(t.NodeID)))
 		}
 	}
-	e.tasks, e.seen, e.dirty = tasks, seen, true
+	e.fixed = byOurClock(tasks, e.tasks, e.fixed, last, now)
+	e.tasks, e.judge = tasks, true
 	f.touch()
 }
 
-// taskBefore orders tasks by slot, then node, then the newest first.
-func taskBefore(a, b *sources.Task) bool {
-	if a.Slot != b.Slot {
-		return a.Slot < b.Slot
-	}
-	if a.Slot == 0 && a.NodeID != b.NodeID {
-		return a.NodeID < b.NodeID
-	}
-	if !a.Created.Equal(b.Created) {
-		return a.Created.After(b.Created)
-	}
-	return a.ID < b.ID
-}
-
 func (f *Fleet) nodeName(id string) string {
-	for i := range f.nodes {
-		if f.nodes[i].ID == id {
-			return f.nodes[i].Name
-		}
+	if n := f.judged.byID[id]; n != nil {
+		return n.Name
 	}
 	return ""
 }
@@ -274,13 +280,13 @@ func (f *Fleet) nodeName(id string) string {
 func (f *Fleet) foldEvent(e *sources.Event) {
 	switch e.Type {
 	case "network", "secret", "config":
-		if f.history.add(Happening{Time: e.Time, Kind: OtherHappening, Text: e.Type + " " + e.Name + " " + e.Action, Source: "swarm"}) {
+		if f.history.add(Happening{Time: e.Time, Kind: OtherHappening, Text: e.Type + " " + e.Name + " " + e.Action, Source: SwarmName}) {
 			f.touch()
 		}
 	}
 }
 
-// SetStatus takes a source's state in.
+// SetStatus takes a source's state in. Where State is as it was, Since stays; empty fields stay as they were but Detail and Lost.
 func (f *Fleet) SetStatus(s sources.Status) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -292,116 +298,23 @@ func (f *Fleet) setStatus(s sources.Status) {
 	if !known {
 		f.order = append(f.order, s.Name)
 	}
-	if s.Since.IsZero() || (known && old.State == s.State) {
+	switch {
+	case known && old.State == s.State:
 		s.Since = old.Since
-	}
-	if s.Since.IsZero() {
+	case s.Since.IsZero():
 		s.Since = f.now()
 	}
-	if s.Fresh.IsZero() {
+	if s.Fresh.Before(old.Fresh) {
 		s.Fresh = old.Fresh
 	}
-	if s.Version == "" {
-		s.Version = old.Version
-	}
-	if s.Address == "" {
-		s.Address = old.Address
-	}
+	s.Version, s.Address = orElse(s.Version, old.Version), orElse(s.Address, old.Address)
 	f.states[s.Name] = s
-	if known && old.State == s.State && old.Detail == s.Detail && old.Lost == s.Lost && old.Version == s.Version {
+	if known && old.State == s.State && old.Detail == s.Detail && old.Lost == s.Lost && old.Version == s.Version && old.Address == s.Address {
 		return // a fresher date alone is not worth a frame
 	}
-	if known && old.OK() != s.OK() && old.State != sources.Connecting {
+	if known && old.OK() != s.OK() && old.State != sources.Connecting && s.State != sources.Absent {
 		f.history.add(Happening{Time: f.now(), Kind: SourceChanged, Text: s.Name + " " + string(s.State), Source: s.Name, Bad: !s.OK()})
 	}
-	f.touch()
-}
-
-// SetAlerts takes the whole list of alerts in.
-func (f *Fleet) SetAlerts(alerts []sources.Alert) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	sort.SliceStable(alerts, func(i, j int) bool { return alertBefore(&alerts[i], &alerts[j]) })
-	if reflect.DeepEqual(alerts, f.alerts) {
-		return
-	}
-	now := f.now()
-	firing := map[string]bool{}
-	for i := range alerts {
-		a := &alerts[i]
-		if a.State != sources.Firing {
-			continue
-		}
-		firing[alertKey(a)] = true
-		f.history.add(Happening{Time: a.Since, Kind: AlertFiring, Service: a.Service, Text: strings.TrimSuffix(a.Name+": "+a.Summary, ": "),
-			Source: "alertmanager", Bad: true, key: AlertFiring + "\x00" + alertKey(a) + a.Since.String()})
-	}
-	for i := range f.alerts {
-		a := &f.alerts[i]
-		if a.State == sources.Firing && !firing[alertKey(a)] {
-			f.history.add(Happening{Time: now, Kind: AlertResolved, Service: a.Service, Text: a.Name, Source: "alertmanager"})
-		}
-	}
-	f.alerts = alerts
-	for _, e := range f.services {
-		e.dirty = true
-	}
-	f.touch()
-}
-
-func alertKey(a *sources.Alert) string {
-	if a.Fingerprint != "" {
-		return a.Fingerprint
-	}
-	return a.Name + "\x00" + a.Service
-}
-
-var severityRank = map[string]int{"critical": 0, "error": 1, "warning": 2, "info": 3, "": 4}
-
-func alertBefore(a, b *sources.Alert) bool {
-	rank := map[sources.AlertState]int{sources.Firing: 0, sources.Pending: 1, sources.Suppressed: 2}
-	if rank[a.State] != rank[b.State] {
-		return rank[a.State] < rank[b.State]
-	}
-	if severityRank[a.Severity] != severityRank[b.Severity] {
-		return severityRank[a.Severity] < severityRank[b.Severity]
-	}
-	if !a.Since.Equal(b.Since) {
-		return a.Since.After(b.Since)
-	}
-	return alertKey(a) < alertKey(b)
-}
-
-// SetUsage takes one figure (cpu in cores, memory in bytes) of all services in; nil: not known any more.
-func (f *Fleet) SetUsage(figure string, by map[string][]sources.Point) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.usage[figure] = by
-	for _, e := range f.services {
-		e.dirty = true
-	}
-	f.touch()
-}
-
-// SetRates takes error lines a second by service name in; nil: not known any more.
-func (f *Fleet) SetRates(by map[string]float64) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if reflect.DeepEqual(by, f.rates) {
-		return
-	}
-	f.rates = by
-	for _, e := range f.services {
-		e.dirty = true
-	}
-	f.touch()
-}
-
-// SetNodeUsage takes one figure (cpu, memory) of all nodes in, by node name.
-func (f *Fleet) SetNodeUsage(figure string, by sources.Usage) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.nodeUse[figure] = by
 	f.touch()
 }
 
@@ -412,14 +325,4 @@ func (f *Fleet) Note(h Happening) {
 	if f.history.add(h) {
 		f.touch()
 	}
-}
-
-// figureOf is a service's points of one figure, and its newest value or NaN.
-func (f *Fleet) figureOf(figure, service string) ([]sources.Point, float64) {
-	by := f.usage[figure]
-	if by == nil {
-		return nil, math.NaN()
-	}
-	p := by[service]
-	return p, lastValue(p)
 }

@@ -2,7 +2,8 @@ package fleet
 
 import (
 	"fmt"
-	"sort"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -44,47 +45,69 @@ type Happening struct {
 	key string // two happenings with one key are one
 }
 
-// history is in time order, bounded, each key once.
+// key joins the parts that make a happening one and the same.
+func key(parts ...string) string { return strings.Join(parts, "\x00") }
+
+// stamp is a moment as part of a key: the same in whatever zone it was read.
+func stamp(t time.Time) string { return strconv.FormatInt(t.UnixNano(), 36) }
+
+// history is in time order, bounded, each key once. The list's array is shared with snapshots: it
+// grows at its end, beyond what they see, or is made anew.
 type history struct {
-	list []Happening
-	keys map[string]bool
+	list    []Happening
+	keys    map[string]bool
+	pending []Happening // not yet in list
 }
 
+// add takes a happening; it tells whether that is news.
 func (h *history) add(x Happening) bool {
 	if x.Time.IsZero() {
 		return false
 	}
 	if x.key == "" {
-		x.key = fmt.Sprint(x.Kind, "\x00", x.Service, "\x00", x.Node, "\x00", x.Text, "\x00", x.Time.UnixNano())
+		x.key = key(x.Kind, x.Service, x.Node, x.Text, stamp(x.Time))
+	}
+	if h.keys[x.key] || len(h.list) >= HistoryCap && x.Time.Before(h.list[0].Time) {
+		return false
 	}
 	if h.keys == nil {
 		h.keys = map[string]bool{}
 	}
-	if h.keys[x.key] {
-		return false
-	}
 	h.keys[x.key] = true
-	at := sort.Search(len(h.list), func(i int) bool { return h.list[i].Time.After(x.Time) })
-	list := h.list
-	if at == len(list) {
-		list = append(list, x) // snapshots share the array and see no further than their own length
-	} else {
-		list = make([]Happening, 0, len(h.list)+1)
-		list = append(append(append(list, h.list[:at]...), x), h.list[at:]...)
+	h.pending = append(h.pending, x)
+	if len(h.pending) >= HistoryCap {
+		h.settle()
 	}
-	if len(list) > HistoryCap {
+	return true
+}
+
+// settle moves what is pending into the list, and drops the oldest beyond the bound.
+func (h *history) settle() {
+	if len(h.pending) == 0 {
+		return
+	}
+	slices.SortStableFunc(h.pending, byTime)
+	list := h.list
+	if len(list) == 0 || !h.pending[0].Time.Before(list[len(list)-1].Time) {
+		list = append(list, h.pending...)
+	} else {
+		list = append(slices.Clone(list), h.pending...)
+		slices.SortStableFunc(list, byTime)
+	}
+	for len(list) > HistoryCap {
 		delete(h.keys, list[0].key)
 		list = list[1:]
 	}
-	h.list = list
-	return true
+	h.list, h.pending = list, h.pending[:0]
 }
+
+func byTime(a, b Happening) int { return a.Time.Compare(b.Time) }
 
 // serviceHappenings is what a service's new state says has happened since old (nil: first seen).
 func serviceHappenings(old, s *sources.Service, at time.Time) []Happening {
 	var out []Happening
-	add := func(t time.Time, kind, text string, bad bool, key string) {
-		out = append(out, Happening{Time: t, Kind: kind, Service: s.Name, Text: text, Source: "swarm", Bad: bad, key: kind + "\x00" + s.ID + "\x00" + key})
+	add := func(t time.Time, kind, text string, bad bool, part string) {
+		out = append(out, Happening{Time: t, Kind: kind, Service: s.Name, Text: text, Source: SwarmName, Bad: bad, key: key(kind, s.ID, part)})
 	}
 	if old == nil {
 		add(s.Created, Created, s.Image, false, "")
@@ -94,7 +117,7 @@ func serviceHappenings(old, s *sources.Service, at time.Time) []Happening {
 		if old != nil {
 			text = imageChange(old, s)
 		}
-		add(s.UpdateStarted, DeployStarted, text, false, s.UpdateStarted.String())
+		add(s.UpdateStarted, DeployStarted, text, false, stamp(s.UpdateStarted))
 	}
 	if old == nil || old.UpdateState != s.UpdateState {
 		out = append(out, updateHappenings(s, at)...)
@@ -121,8 +144,8 @@ func updateHappenings(s *sources.Service, at time.Time) []Happening {
 	default:
 		return nil
 	}
-	return []Happening{{Time: when, Kind: kind, Service: s.Name, Text: orElse(s.UpdateMessage, s.Image), Source: "swarm", Bad: bad,
-		key: kind + "\x00" + s.ID + "\x00" + s.UpdateStarted.String()}}
+	return []Happening{{Time: when, Kind: kind, Service: s.Name, Text: oneLine(orElse(s.UpdateMessage, s.Image)), Source: SwarmName, Bad: bad,
+		key: key(kind, s.ID, stamp(s.UpdateStarted))}}
 }
 
 func imageChange(old, s *sources.Service) string {
@@ -143,21 +166,43 @@ func taskHappening(s *sources.Service, t *sources.Task, node string) Happening {
 		text = fmt.Sprintf("%s (exit %d)", text, t.ExitCode)
 	}
 	return Happening{Time: t.Since, Kind: TaskDied, Service: s.Name, Node: node,
-		Text: slotName(s, t) + ": " + text, Source: "swarm", Bad: true, key: TaskDied + "\x00" + t.ID}
+		Text: slotName(s.Name, t.Slot, node) + ": " + text, Source: SwarmName, Bad: true, key: key(TaskDied, t.ID)}
 }
 
-func nodeHappenings(old, n *sources.Node, at time.Time) []Happening {
-	if old == nil {
+// nodesHappenings is what has happened to the nodes since they were old (empty: first seen).
+func nodesHappenings(old, nodes []sources.Node, at time.Time) []Happening {
+	if len(old) == 0 {
 		return nil
 	}
 	var out []Happening
+	before := make(map[string]*sources.Node, len(old))
+	for i := range old {
+		before[old[i].ID] = &old[i]
+	}
+	for i := range nodes {
+		n := &nodes[i]
+		if was := before[n.ID]; was != nil {
+			out = append(out, nodeHappenings(was, n, at)...)
+		} else {
+			out = append(out, Happening{Time: at, Kind: NodeChanged, Node: n.Name, Text: "joined as " + n.Role, Source: SwarmName})
+		}
+		delete(before, n.ID)
+	}
+	for _, n := range before {
+		out = append(out, Happening{Time: at, Kind: NodeChanged, Node: n.Name, Text: "left", Source: SwarmName, Bad: true})
+	}
+	return out
+}
+
+func nodeHappenings(old, n *sources.Node, at time.Time) []Happening {
+	var out []Happening
 	add := func(text string, bad bool) {
-		out = append(out, Happening{Time: at, Kind: NodeChanged, Node: n.Name, Text: text, Source: "swarm", Bad: bad})
+		out = append(out, Happening{Time: at, Kind: NodeChanged, Node: n.Name, Text: text, Source: SwarmName, Bad: bad})
 	}
 	if old.State != n.State {
 		text := n.State
 		if n.Message != "" {
-			text += ": " + n.Message
+			text += ": " + oneLine(n.Message)
 		}
 		add(text, n.State != "ready")
 	}

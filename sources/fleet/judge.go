@@ -1,8 +1,9 @@
 package fleet
 
 import (
+	"cmp"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 
 	"quarterdeck/sources"
@@ -21,53 +22,64 @@ const (
 	FlapFailures = 2
 	// FlapCalm is how long a slot that failed repeatedly must run before it is trusted again.
 	FlapCalm = time.Minute
-	// StartPatience is how long tasks may be on their way without an error before that is a fault.
+	// StartPatience is how long tasks may be on their way without an error before that is a fault, and
+	// how long after a change of its spec a service may lack tasks.
 	StartPatience = time.Minute
 )
 
 // Verdict is what is known of a service's health, and why.
 type Verdict struct {
 	Health Health
-	// Reason is one line; "" where all is well.
+	// Reason is one line; "" where all is well. It quotes the orchestrator: untrusted.
 	Reason string
-	// Want is how many tasks should run: replicas, or the eligible nodes of a global service.
+	// Want is how many places should be filled: replicas, or the eligible nodes of a global service.
 	Want int
-	// Running counts tasks that really run on a node that is up; Well those of them that
-	// also run the desired generation and have been stable for the window.
+	// Running counts places (slots, or a global service's nodes) with a task that really runs on a node
+	// that is up; Well those of them whose task also runs the desired generation and has been stable
+	// for the window. Of a job, Well counts the tasks that have completed instead.
 	Running, Well int
-	// Failures counts the tasks of the desired generation that failed within FailureWindow.
+	// Failures counts the tasks of the desired generation that failed within FailureWindow; of a job,
+	// within its run.
 	Failures int
-	// Due is when the verdict may change by time alone; zero: never.
+	// Due is when the verdict may change by time alone, after now; zero: never.
 	Due time.Time
 }
 
 // Nodes is what a verdict needs of the nodes.
 type Nodes struct {
 	list []sources.Node
-	down map[string]bool
+	byID map[string]*sources.Node
 }
 
-// NewNodes indexes nodes for Judge.
+// NewNodes indexes nodes for Judge; list must not change afterwards.
 func NewNodes(list []sources.Node) Nodes {
-	n := Nodes{list: list, down: map[string]bool{}}
-	for _, x := range list {
-		if x.State == "down" || x.State == "disconnected" {
-			n.down[x.ID] = true
-		}
+	n := Nodes{list: list, byID: make(map[string]*sources.Node, len(list))}
+	for i := range list {
+		n.byID[list[i].ID] = &list[i]
 	}
 	return n
 }
 
+// down tells whether what is said to run on a node cannot be believed. A node whose state is "unknown" (after a
+// change of leader) is not down: its tasks go on, and swarmkit counts it as well (orchestrator.InvalidNode).
+func (n Nodes) down(id string) bool {
+	x := n.byID[id]
+	return x != nil && isDown(x)
+}
+
+func isDown(n *sources.Node) bool { return n.State == "down" || n.State == "disconnected" }
+
 // Judge decides a service's health from its tasks. It is pure: the same arguments give the same
-// verdict. seen tells when a task was first seen running, for clocks that differ; it may be nil.
+// verdict, in whatever order the tasks come. Times in the arguments are by one clock, now's (the
+// fleet corrects those of other machines before).
 //
-// The rules: a task counts when it runs at the desired generation on a node that is up, for the
-// stability window; a global service wants one task on each eligible node; failed tasks of older
+// The rules: a place counts when its task runs at the desired generation on a node that is up, for
+// the stability window; a global service wants one task on each eligible node; failed tasks of older
 // generations, or from before FailureWindow, are history; an update that was rolled back has
 // failed, whatever runs now (OPERATIONS.md, "Updates").
-func Judge(s *sources.Service, tasks []sources.Task, nodes Nodes, seen func(id string) time.Time, now time.Time) Verdict {
-	c := &court{s: s, nodes: nodes, now: now, seen: seen, window: window(s)}
-	c.want()
+func Judge(s *sources.Service, tasks []sources.Task, nodes Nodes, now time.Time) Verdict {
+	c := &court{s: s, nodes: nodes, now: now, window: window(s)}
+	c.want(tasks)
 	if s.Mode.Job() {
 		return c.judgeJob(tasks)
 	}
@@ -88,54 +100,72 @@ type court struct {
 	s      *sources.Service
 	nodes  Nodes
 	now    time.Time
-	seen   func(string) time.Time
 	window time.Duration
 
 	v        Verdict
-	matching int // nodes that meet the constraints, up or not
+	eligible map[string]bool // a global service's nodes
+	down     int             // nodes that meet the constraints, and are down
+	set      int             // nodes that meet the constraints, and are drained or paused
 
-	outdated   int // running, but not the desired generation
-	stranded   int // say they run, on a node that is down
-	young      int // running and right, not yet stable
-	waiting    int // on their way
-	waitingOld bool
-	flapping   string // a slot that fails again and again
-	lastErr    string // newest error of the desired generation that is still news
-	lastErrAt  time.Time
-	pendingErr string // why a task cannot be placed
+	goal     int // Want less the places that ran to their end for good
+	right    int // places whose running task is of the desired generation
+	outdated int // places that run, but only an older generation
+	stranded int // tasks that say they run, on a node that is down
+	waiting  int // tasks on their way
+	overdue  bool
+	loops    []*place // places that fail again and again, the worst first
+	last     *sources.Task
+	blocked  *sources.Task // a task on its way with an error
 }
 
-func (c *court) want() {
-	switch c.s.Mode {
-	case sources.Global, sources.GlobalJob:
-		for i := range c.nodes.list {
-			n := &c.nodes.list[i]
-			if !matches(n, c.s.Constraints) || !platformFits(n, c.s.Platforms) {
-				continue
-			}
-			c.matching++
-			if n.State == "ready" && n.Availability != "drain" {
-				c.v.Want++
-			}
-		}
-	default:
+// place is a slot, or a node of a global service.
+type place struct {
+	slot     int
+	node     string
+	failures int
+	rejected bool          // the newest failure was before anything ran
+	last     *sources.Task // newest failure
+	newest   *sources.Task
+	running  bool
+	waiting  bool
+	age      time.Duration // of the oldest running task of the desired generation; < 0: there is none
+}
+
+// live tells whether the orchestrator wants this task to run (ready: it waits for its turn).
+func live(t *sources.Task) bool { return t.Desired == sources.TaskRunning || t.Desired == "ready" }
+
+func (c *court) want(tasks []sources.Task) {
+	if c.s.Mode != sources.Global && c.s.Mode != sources.GlobalJob {
 		c.v.Want = c.s.Desired
+		return
 	}
+	here := map[string]bool{}
+	for i := range tasks {
+		if live(&tasks[i]) && !tasks[i].State.Ended() {
+			here[tasks[i].NodeID] = true
+		}
+	}
+	c.eligible = map[string]bool{}
+	where := placementOf(c.s)
+	for i := range c.nodes.list {
+		n := &c.nodes.list[i]
+		switch {
+		case !where.allows(n):
+		case n.Availability == "drain":
+			c.set++
+		case isDown(n):
+			c.down++
+		case n.Availability == "pause" && !here[n.ID]: // it keeps its task and gets no new one (orchestrator/global)
+			c.set++
+		default:
+			c.eligible[n.ID] = true
+		}
+	}
+	c.v.Want = len(c.eligible)
 }
 
 func (c *court) current(t *sources.Task) bool {
 	return t.Generation == "" || c.s.Generation == "" || t.Generation == c.s.Generation
-}
-
-// age is how long a task has run: by the node's clock or by ours, whichever is longer.
-func (c *court) age(t *sources.Task) time.Duration {
-	a := c.now.Sub(t.Since)
-	if c.seen != nil {
-		if first := c.seen(t.ID); !first.IsZero() {
-			a = max(a, c.now.Sub(first))
-		}
-	}
-	return max(a, 0)
 }
 
 func (c *court) due(in time.Duration) {
@@ -145,185 +175,261 @@ func (c *court) due(in time.Duration) {
 	}
 }
 
-type slotKey struct {
-	slot int
-	node string
-}
-
-func keyOf(t *sources.Task) slotKey {
-	if t.Slot == 0 {
-		return slotKey{node: t.NodeID}
+// newer orders tasks by a moment, and by id where that is the same.
+func newer(t, than *sources.Task, at func(*sources.Task) time.Time) bool {
+	if than == nil {
+		return true
 	}
-	return slotKey{slot: t.Slot}
+	if x := at(t).Compare(at(than)); x != 0 {
+		return x > 0
+	}
+	return t.ID > than.ID
 }
 
-// count sorts the tasks out.
+func since(t *sources.Task) time.Time   { return t.Since }
+func created(t *sources.Task) time.Time { return t.Created }
+
+// count sorts the tasks out by place, then the places.
 func (c *court) count(tasks []sources.Task) {
-	failed := map[slotKey]int{}
+	places := map[slotKey]*place{}
 	for i := range tasks {
 		t := &tasks[i]
-		if (t.State == sources.TaskFailed || t.State == sources.TaskRejected) && c.current(t) {
-			c.countFailure(t, failed)
+		k := keyOf(t)
+		p := places[k]
+		if p == nil {
+			p = &place{slot: k.slot, node: k.node, age: -1}
+			places[k] = p
 		}
+		c.countTask(t, p)
 	}
-	for i := range tasks {
-		t := &tasks[i]
-		if t.Desired != sources.TaskRunning && t.Desired != "ready" {
-			continue
-		}
-		switch {
-		case t.State == sources.TaskRunning && c.nodes.down[t.NodeID]:
-			c.stranded++
-		case t.State == sources.TaskRunning:
-			c.countRunning(t, failed[keyOf(t)])
-		case !t.State.Ended():
-			c.countWaiting(t)
+	c.goal = c.v.Want
+	for _, p := range places {
+		c.countPlace(p)
+	}
+	slices.SortFunc(c.loops, func(a, b *place) int {
+		return cmp.Or(b.failures-a.failures, a.slot-b.slot, cmp.Compare(a.node, b.node))
+	})
+	c.goal = max(c.goal, 0)
+}
+
+func (c *court) countTask(t *sources.Task, p *place) {
+	if newer(t, p.newest, created) {
+		p.newest = t
+	}
+	if (t.State == sources.TaskFailed || t.State == sources.TaskRejected) && c.current(t) {
+		c.countFailure(t, p)
+		return
+	}
+	if !live(t) || t.State.Ended() {
+		return
+	}
+	switch {
+	case t.State != sources.TaskRunning:
+		c.countWaiting(t, p)
+	case c.nodes.down(t.NodeID):
+		c.stranded++
+	case c.eligible != nil && !c.eligible[t.NodeID]: // it is on its way out
+	default:
+		p.running = true
+		if c.current(t) {
+			p.age = max(p.age, c.now.Sub(t.Since), 0)
 		}
 	}
 }
 
-func (c *court) countFailure(t *sources.Task, failed map[slotKey]int) {
+func (c *court) countFailure(t *sources.Task, p *place) {
 	old := c.now.Sub(t.Since)
 	if old >= FailureWindow {
 		return
 	}
 	c.due(FailureWindow - old)
 	c.v.Failures++
-	failed[keyOf(t)]++
-	if t.Since.After(c.lastErrAt) {
-		c.lastErrAt, c.lastErr = t.Since, taskError(t)
+	p.failures++
+	if newer(t, p.last, since) {
+		p.last, p.rejected = t, t.State == sources.TaskRejected
+	}
+	if newer(t, c.last, since) {
+		c.last = t
 	}
 }
 
-func (c *court) countRunning(t *sources.Task, failures int) {
-	c.v.Running++
-	if !c.current(t) {
-		c.outdated++
-		return
-	}
-	age := c.age(t)
-	if failures >= FlapFailures && age < FlapCalm {
-		c.flapping = slotName(c.s, t)
-		c.due(FlapCalm - age)
-		return
-	}
-	if age < c.window {
-		c.young++
-		c.due(c.window - age)
-		return
-	}
-	c.v.Well++
-}
-
-func (c *court) countWaiting(t *sources.Task) {
+func (c *court) countWaiting(t *sources.Task, p *place) {
+	p.waiting = true
 	c.waiting++
-	if t.Err != "" && c.pendingErr == "" {
-		c.pendingErr = t.Err
+	if t.Err != "" && newer(t, c.blocked, created) {
+		c.blocked = t
 	}
 	if age := c.now.Sub(t.Created); age >= StartPatience {
-		c.waitingOld = true
+		c.overdue = true
 	} else {
 		c.due(StartPatience - age)
 	}
 }
 
+func (c *court) countPlace(p *place) {
+	if p.running {
+		c.v.Running++
+	}
+	loop := p.failures >= FlapFailures && (p.running || p.waiting) && p.age < FlapCalm
+	if loop {
+		c.loops = append(c.loops, p)
+	}
+	switch {
+	case p.age >= 0:
+		c.right++
+		need := c.window
+		if loop {
+			need = FlapCalm
+		}
+		if p.age >= need {
+			c.v.Well++
+		} else {
+			c.due(need - p.age)
+		}
+	case p.running:
+		c.outdated++
+	case !p.waiting && c.ranToEnd(p.newest):
+		c.goal--
+	}
+}
+
+// ranToEnd tells whether a place is empty because its task ended well and is not to be started again.
+func (c *court) ranToEnd(t *sources.Task) bool {
+	once := c.s.Restart.Condition == "none" || c.s.Restart.Condition == "on-failure"
+	return once && t.State == sources.TaskComplete && c.current(t)
+}
+
 // decide turns the counts into a verdict.
 func (c *court) decide() Verdict {
-	if c.v.Want == 0 {
+	switch {
+	case c.v.Want == 0:
 		return c.decideNone()
+	case c.goal == 0:
+		return c.end(Idle, "ran to its end, and is not started again")
 	}
 	trouble := c.trouble()
 	switch c.s.UpdateState {
 	case "paused":
-		return c.bad("update paused: " + c.s.UpdateMessage)
+		return c.bad(joined("update paused", c.s.UpdateMessage, trouble))
 	case "rollback_paused":
-		return c.bad("rollback paused: " + c.s.UpdateMessage)
+		return c.bad(joined("rollback paused", c.s.UpdateMessage, trouble))
 	case "updating", "rollback_started":
-		if c.v.Running == 0 && trouble != "" {
-			return c.end(Down, trouble)
-		}
-		return c.end(Updating, c.progress(trouble))
+		return c.decideUpdating(trouble)
 	}
 	switch {
-	case c.v.Running == 0 && (trouble != "" || c.stale()):
-		return c.end(Down, orElse(trouble, "no task runs"))
-	case c.v.Running == 0:
-		return c.end(Updating, fmt.Sprintf("starting, 0/%d run", c.v.Want))
-	case c.v.Well < c.v.Want && trouble != "":
+	case c.v.Running == 0 && (trouble != "" || !c.recent()):
+		return c.end(Down, orElse(trouble, "no task runs"+c.coming()))
+	case c.v.Well >= c.goal && c.s.UpdateState == "rollback_completed":
+		return c.bad(joined("the last update failed and was rolled back", c.s.UpdateMessage, ""))
+	case c.v.Well >= c.goal:
+		return c.end(Healthy, "")
+	case trouble != "":
 		return c.end(Degraded, trouble)
-	case c.v.Well < c.v.Want && c.outdated > 0 && c.young+c.waiting == 0:
-		return c.end(Degraded, fmt.Sprintf("%d of %d run an older version", c.outdated, c.v.Want))
-	case c.v.Well < c.v.Want && c.young+c.waiting+c.outdated > 0:
-		return c.end(Updating, fmt.Sprintf("stabilising, %d/%d stable", c.v.Well, c.v.Want))
-	case c.v.Well < c.v.Want && c.stale():
-		return c.end(Degraded, fmt.Sprintf("%d/%d run", c.v.Running, c.v.Want))
-	case c.v.Well < c.v.Want:
+	case c.v.Running < c.goal && c.recent():
 		return c.end(Updating, fmt.Sprintf("starting, %d/%d run", c.v.Running, c.v.Want))
-	case c.s.UpdateState == "rollback_completed":
-		return c.bad("the last update failed and was rolled back: " + c.s.UpdateMessage)
+	case c.v.Running < c.goal:
+		return c.end(Degraded, fmt.Sprintf("%d/%d run%s", c.v.Running, c.v.Want, c.coming()))
+	case c.outdated > 0 && c.right == c.v.Well && c.waiting == 0 && !c.recent():
+		return c.end(Degraded, fmt.Sprintf("%d of %d run an older version", c.outdated, c.v.Want))
 	}
-	return c.end(Healthy, "")
+	return c.end(Updating, fmt.Sprintf("stabilising, %d/%d stable", c.v.Well, c.v.Want))
+}
+
+// decideUpdating: an update that goes on is no fault, one that is stuck is: the updater has no time limit of its own.
+func (c *court) decideUpdating(trouble string) Verdict {
+	word := "updating"
+	if c.s.UpdateState == "rollback_started" {
+		word = "rolling back"
+	}
+	line := joined(fmt.Sprintf("%s, %d/%d done", word, min(c.right, c.v.Want), c.v.Want), "", trouble)
+	switch {
+	case c.v.Running == 0 && (trouble != "" || c.waiting == 0 && !c.recent()):
+		return c.end(Down, line)
+	case trouble != "":
+		return c.end(Degraded, line)
+	}
+	return c.end(Updating, line)
 }
 
 // decideNone is for a service that wants no task: that is not a fault unless its nodes are down.
 func (c *court) decideNone() Verdict {
 	switch {
-	case c.s.Mode != sources.Global:
+	case c.s.Mode != sources.Global && c.s.Mode != sources.GlobalJob:
 		return c.end(Idle, "scaled to 0")
 	case len(c.nodes.list) == 0:
 		return c.end(Unknown, "the nodes could not be read")
-	case c.matching > 0:
-		return c.end(Down, fmt.Sprintf("none of its %d eligible nodes is up", c.matching))
+	case c.down > 0:
+		return c.end(Down, fmt.Sprintf("none of its %d eligible nodes is up", c.down+c.set))
+	case c.set > 0:
+		return c.end(Idle, fmt.Sprintf("its %d eligible nodes are drained or paused", c.set))
 	}
 	return c.end(Idle, "no node meets its constraints")
 }
 
-// stale tells whether the service has had time enough to do better than it does.
-func (c *court) stale() bool {
+// recent tells whether the service was changed so recently that missing tasks may just be on their way.
+func (c *court) recent() bool {
 	changed := c.s.Updated
 	if c.s.Created.After(changed) {
 		changed = c.s.Created
 	}
 	left := StartPatience - c.now.Sub(changed)
-	if left <= 0 || c.waitingOld {
-		return true
+	if left <= 0 {
+		return false
 	}
 	c.due(left)
-	return false
+	return true
+}
+
+func (c *court) coming() string {
+	if c.waiting == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d on the way", c.waiting)
 }
 
 // trouble is the worst thing that explains missing tasks; "" where they are just on their way.
 func (c *court) trouble() string {
+	missing := c.v.Running < c.goal
 	switch {
-	case c.flapping != "":
-		return fmt.Sprintf("crash loop: %s failed %d times in %s: %s", c.flapping, c.v.Failures, shortDuration(FailureWindow), c.lastErr)
-	case c.pendingErr != "":
-		return "cannot be placed: " + c.pendingErr
-	case c.v.Failures > 0 && c.v.Well < c.v.Want && c.v.Running < c.v.Want:
-		return fmt.Sprintf("%d failed in %s: %s", c.v.Failures, shortDuration(FailureWindow), c.lastErr)
-	case c.stranded > 0 && c.v.Running < c.v.Want:
+	case len(c.loops) > 0:
+		return c.loopText()
+	case c.blocked != nil && (c.blocked.State == "new" || c.blocked.State == sources.TaskPending || c.blocked.NodeID == ""):
+		return "cannot be placed: " + oneLine(c.blocked.Err)
+	case c.blocked != nil:
+		return "cannot start: " + oneLine(c.blocked.Err)
+	case c.v.Failures > 0 && missing:
+		return fmt.Sprintf("%d failed in %s: %s", c.v.Failures, shortDuration(FailureWindow), taskError(c.last))
+	case c.stranded > 0 && missing:
 		return fmt.Sprintf("%d on a node that is down", c.stranded)
-	case c.waiting > 0 && c.waitingOld:
+	case c.waiting > 0 && c.overdue:
 		return fmt.Sprintf("%d waiting for over %s", c.waiting, shortDuration(StartPatience))
 	}
 	return ""
 }
 
-func (c *court) progress(trouble string) string {
-	word := "updating"
-	if c.s.UpdateState == "rollback_started" {
-		word = "rolling back"
+func (c *court) loopText() string {
+	p := c.loops[0]
+	what := "crash loop: %s failed %d times in %s: %s"
+	if p.rejected {
+		what = "cannot start: %s rejected %d times in %s: %s"
 	}
-	line := fmt.Sprintf("%s, %d/%d done", word, min(c.v.Well+c.young, c.v.Want), c.v.Want)
-	if trouble != "" {
-		line += "; " + trouble
+	text := fmt.Sprintf(what, c.placeName(p), p.failures, shortDuration(FailureWindow), taskError(p.last))
+	if more := len(c.loops) - 1; more > 0 {
+		text += fmt.Sprintf(" (and %d more)", more)
 	}
-	return line
+	return text
+}
+
+func (c *court) placeName(p *place) string {
+	node := p.node
+	if n := c.nodes.byID[p.node]; n != nil {
+		node = n.Name
+	}
+	return slotName(c.s.Name, p.slot, node)
 }
 
 // bad is degraded, or down where nothing runs.
 func (c *court) bad(reason string) Verdict {
-	reason = strings.TrimSuffix(reason, ": ")
 	if c.v.Running == 0 {
 		return c.end(Down, reason)
 	}
@@ -336,79 +442,4 @@ func (c *court) end(h Health, reason string) Verdict {
 		c.v.Due = time.Time{}
 	}
 	return c.v
-}
-
-// judgeJob is for services whose tasks are meant to end: well is what has completed.
-func (c *court) judgeJob(tasks []sources.Task) Verdict {
-	var done, running, failed int
-	for i := range tasks {
-		t := &tasks[i]
-		if t.JobIteration != c.s.JobIteration {
-			continue
-		}
-		switch t.State {
-		case sources.TaskComplete:
-			done++
-		case sources.TaskRunning:
-			running++
-		case sources.TaskFailed, sources.TaskRejected:
-			failed++
-			if t.Since.After(c.lastErrAt) {
-				c.lastErrAt, c.lastErr = t.Since, taskError(t)
-			}
-		}
-	}
-	c.v.Running, c.v.Well, c.v.Failures = running, done, failed
-	switch {
-	case c.v.Want == 0:
-		return c.end(Idle, "asks for no run")
-	case done >= c.v.Want:
-		return c.end(Healthy, "")
-	case running > 0 && failed == 0:
-		return c.end(Updating, fmt.Sprintf("job running, %d/%d done", done, c.v.Want))
-	case running > 0:
-		return c.end(Degraded, fmt.Sprintf("job running, %d/%d done, %d failed: %s", done, c.v.Want, failed, c.lastErr))
-	case failed > 0:
-		return c.end(Down, fmt.Sprintf("job failed, %d/%d done: %s", done, c.v.Want, c.lastErr))
-	case c.stale():
-		return c.end(Degraded, fmt.Sprintf("job does not start, %d/%d done", done, c.v.Want))
-	}
-	return c.end(Updating, fmt.Sprintf("job starting, %d/%d done", done, c.v.Want))
-}
-
-func taskError(t *sources.Task) string {
-	if t.Err != "" {
-		return t.Err
-	}
-	if t.ExitCode != 0 {
-		return fmt.Sprintf("exit %d", t.ExitCode)
-	}
-	return orElse(t.Message, string(t.State))
-}
-
-// slotName is how people name a task: web.3, or agent on node2's id where there is no slot.
-func slotName(s *sources.Service, t *sources.Task) string {
-	if t.Slot > 0 {
-		return fmt.Sprintf("%s.%d", s.Name, t.Slot)
-	}
-	return s.Name
-}
-
-func orElse(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
-}
-
-// shortDuration drops the zero parts: 5m, not 5m0s.
-func shortDuration(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
 }

@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"math"
 	"time"
 
 	"quarterdeck/sources"
@@ -48,6 +47,7 @@ type Service struct {
 	// CPU (cores) and Memory (bytes) are the last half hour, a point a minute; nil: not known.
 	CPU, Memory []sources.Point
 	// CPUNow (cores), MemoryNow (bytes) and ErrorRate (error lines a second) are NaN where not known.
+	// They are the last that were read: as fresh as Snapshot.UsageStatus and Snapshot.RateStatus say.
 	CPUNow, MemoryNow, ErrorRate float64
 	// Firing counts the alerts that fire for it.
 	Firing int
@@ -56,8 +56,8 @@ type Service struct {
 // Node is a machine with what runs on it.
 type Node struct {
 	sources.Node
-	// Running counts tasks that run there.
-	Running int
+	// Running counts tasks that run there; Stranded those that are said to, while the node is down.
+	Running, Stranded int
 	// ReservedNanoCPUs and ReservedBytes are what the tasks there have reserved.
 	ReservedNanoCPUs, ReservedBytes int64
 	// CPUUsed (cores) and MemoryUsed (bytes) are NaN where not known.
@@ -99,9 +99,8 @@ type Snapshot struct {
 	History []Happening
 	Counts  Counts
 
-	byName map[string]*Service
-	byID   map[string]*Service
-	nodeID map[string]int
+	index   map[string]int // service's name and id to its position
+	ratesBy string
 }
 
 // Service finds a service by name or id; nil: there is none.
@@ -109,19 +108,20 @@ func (s *Snapshot) Service(nameOrID string) *Service {
 	if s == nil {
 		return nil
 	}
-	if v, ok := s.byName[nameOrID]; ok {
-		return v
+	if i, ok := s.index[nameOrID]; ok {
+		return s.Services[i]
 	}
-	return s.byID[nameOrID]
+	return nil
 }
 
 // Node finds a node by id; nil: there is none.
 func (s *Snapshot) Node(id string) *Node {
-	if s == nil {
-		return nil
-	}
-	if i, ok := s.nodeID[id]; ok {
-		return &s.Nodes[i]
+	if s != nil {
+		for i := range s.Nodes {
+			if s.Nodes[i].ID == id {
+				return &s.Nodes[i]
+			}
+		}
 	}
 	return nil
 }
@@ -138,6 +138,19 @@ func (s *Snapshot) Source(name string) sources.Status {
 	return sources.Status{Name: name, State: sources.Absent}
 }
 
+// UsageStatus is the state of the source that CPU and memory figures (of services and nodes) come
+// from. Where it is not OK, the figures are as old as its Fresh, and must be shown so. While it is OK,
+// Fresh may lag behind: a fresher date alone makes no new snapshot.
+func (s *Snapshot) UsageStatus() sources.Status { return s.Source(PrometheusName) }
+
+// RateStatus is the state of the source that error rates come from; see UsageStatus.
+func (s *Snapshot) RateStatus() sources.Status {
+	if s == nil {
+		return sources.Status{Name: LokiName, State: sources.Absent}
+	}
+	return s.Source(s.ratesBy)
+}
+
 // Ready tells whether the swarm was read at least once.
 func (s *Snapshot) Ready() bool { return s != nil && !s.Listed.IsZero() }
 
@@ -150,17 +163,10 @@ type Slot struct {
 
 // Slots groups a service's tasks by slot, or by node where it is global; the order is that of Tasks.
 func (s *Service) Slots() []Slot {
-	type key struct {
-		slot int
-		node string
-	}
-	index := map[key]int{}
+	index := map[slotKey]int{}
 	var out []Slot
 	for _, t := range s.Tasks {
-		k := key{slot: t.Slot}
-		if t.Slot == 0 {
-			k.node = t.NodeID
-		}
+		k := keyOf(&t)
 		i, ok := index[k]
 		if !ok {
 			i = len(out)
@@ -170,13 +176,4 @@ func (s *Service) Slots() []Slot {
 		out[i].Tasks = append(out[i].Tasks, t)
 	}
 	return out
-}
-
-func lastValue(points []sources.Point) float64 {
-	for i := len(points) - 1; i >= 0; i-- {
-		if !math.IsNaN(points[i].V) {
-			return points[i].V
-		}
-	}
-	return math.NaN()
 }

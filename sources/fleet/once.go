@@ -1,0 +1,67 @@
+package fleet
+
+import (
+	"context"
+	"sync"
+
+	"quarterdeck/sources"
+)
+
+// Once reads each source one time, for commands that answer and end. It returns when all have
+// answered or ctx has ended; what failed is in the sources' states, and the swarm's error is returned.
+func (f *Fleet) Once(ctx context.Context, feeds Feeds) error {
+	var wg sync.WaitGroup
+	var failed error
+	f.setAbsent(feeds)
+	if feeds.Swarm != nil {
+		wg.Go(func() {
+			w, err := feeds.Swarm.List(ctx)
+			if err != nil {
+				failed = err
+				f.SetStatus(sources.Status{Name: SwarmName, State: sources.StateOf(err), Detail: err.Error()})
+				return
+			}
+			f.Fold(sources.Change{At: w.At, World: w, Status: &sources.Status{Name: SwarmName, State: sources.Live, Fresh: w.At, Version: w.Engine.Version}})
+		})
+	}
+	if feeds.Alerts != nil {
+		wg.Go(func() { f.once(AlertmanagerName, f.readAlerts(feeds)(ctx)) })
+	}
+	if feeds.Metrics != nil {
+		u := usageReader{f: f, metrics: feeds.Metrics}
+		wg.Go(func() { f.once(PrometheusName, u.read(ctx)) })
+	}
+	if feeds.Logs != nil {
+		wg.Go(func() { f.once(logsName(feeds.Logs), f.readRates(feeds.Logs)(ctx)) })
+	}
+	wg.Wait()
+	return failed
+}
+
+func (f *Fleet) once(name string, err error) {
+	if err != nil {
+		f.SetStatus(sources.Status{Name: name, State: sources.StateOf(err), Detail: err.Error()})
+		return
+	}
+	f.SetStatus(sources.Status{Name: name, State: sources.Live, Fresh: f.now()})
+}
+
+// setAbsent says which sources there are not.
+func (f *Fleet) setAbsent(feeds Feeds) {
+	absent := func(name string, is bool) {
+		if is {
+			f.SetStatus(sources.Status{Name: name, State: sources.Absent, Detail: name + " is not configured"})
+		}
+	}
+	absent(SwarmName, feeds.Swarm == nil)
+	absent(PrometheusName, feeds.Metrics == nil)
+	absent(AlertmanagerName, feeds.Alerts == nil)
+	absent(LokiName, feeds.Logs == nil || feeds.Logs.Name() != "loki")
+}
+
+func logsName(l sources.Logs) string {
+	if l.Name() == "loki" {
+		return LokiName
+	}
+	return DockerLogsName
+}
