@@ -113,8 +113,8 @@ func (a metricAnswer) series(op, kind string) ([]metricSeries, error) {
 }
 
 // Volume counts lines by level in steps; a point's Time is its step's beginning, a multiple of the step
-// since 1970 (Loki aligns ranges so), and the first and the last step are cut to the query's range, whose
-// parts of a millisecond are not counted. Lines whose level Loki does not know count as LevelUnknown.
+// since 1970 (Loki aligns ranges so), and the first and the last step are cut to the query's range. Bounds are
+// exact to a millisecond. Lines whose level Loki does not know count as LevelUnknown.
 func (c *Client) Volume(ctx context.Context, q sources.LogQuery, step time.Duration) ([]sources.VolumePoint, error) {
 	l, err := c.build(q)
 	if err != nil {
@@ -155,13 +155,14 @@ type volume struct {
 }
 
 // count is the query for the lines of the stretch that ends, exclusive, at the time of evaluation: a
-// range looks back and includes its end, so it is set off by a nanosecond.
+// range looks back and includes its end, so it is set off, by a millisecond: with less than that Loki
+// (3.7.8) answers a range with nothing.
 func (v volume) count(d time.Duration) string {
 	q := v.q.String()
 	if strings.Contains(v.q.pipeline, "#") {
 		q += "\n" // a comment may end it
 	}
-	return fmt.Sprintf("sum by (%s, %s) (count_over_time(%s [%dms] offset 1ns))", levelLabel, detectedLevel, q, d.Milliseconds())
+	return fmt.Sprintf("sum by (%s, %s) (count_over_time(%s [%dms] offset 1ms))", levelLabel, detectedLevel, q, d.Milliseconds())
 }
 
 // whole counts the steps from first to last, both multiples of the step.
