@@ -35,7 +35,13 @@ func (g target) push(t testing.TB, streams ...pushStream) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := http.Post(g.addr+"/loki/api/v1/push", "application/json", bytes.NewReader(b))
+	req, err := http.NewRequest(http.MethodPost, g.addr+"/loki/api/v1/push", bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Close = true // no idle connection is left behind
+	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,20 +132,25 @@ func inState(s sources.State) func(*collector) bool {
 	return func(k *collector) bool { return len(k.states) > 0 && k.states[len(k.states)-1].State == s }
 }
 
-// follow starts a Follow that the test's end ends, and waits until it is live.
+// follow starts a Follow that the test's end ends.
 func follow(t testing.TB, c *Client, q sources.LogQuery) *collector {
 	t.Helper()
 	k := newCollector()
+	followInto(t, c, q, k.emit)
+	return k
+}
+
+func followInto(t testing.TB, c *Client, q sources.LogQuery, emit func(sources.LogBatch)) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- c.Follow(ctx, q, k.emit) }()
+	go func() { done <- c.Follow(ctx, q, emit) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != context.Canceled {
 			t.Errorf("Follow returned %v", err)
 		}
 	})
-	return k
 }
 
 // checkOnce fails unless the lines are exactly want, each as often as there, and in order within each stream.

@@ -25,6 +25,7 @@ const (
 
 // Follow hands lines over as they come. See [sources.Logs], and doc.go for how.
 func (c *Client) Follow(ctx context.Context, q sources.LogQuery, emit func(sources.LogBatch)) error {
+	began := time.Now()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(c.stop, cancel)()
@@ -40,10 +41,10 @@ func (c *Client) Follow(ctx context.Context, q sources.LogQuery, emit func(sourc
 		<-ctx.Done()
 		return ctx.Err()
 	}
-	c.hello(ctx) // the server's clock, before "now" is taken
+	c.hello(ctx) // tells the server's clock, in which "now" is meant
 	f.q, f.since = l, q.Since.UnixNano()
 	if q.Since.IsZero() {
-		f.since = c.now().UnixNano()
+		f.since = began.UnixNano() + c.skew.Load()
 	}
 	f.done, f.seen = f.since, newSeen(f.since)
 	f.tail = newTail(c, l)
