@@ -48,7 +48,7 @@ swarm_up() {
     token=$(d 1 swarm join-token -q manager)
     d "$n" swarm join --token "$token" --advertise-addr "10.200.0.$n" --listen-addr "10.200.0.$n:2377" 10.200.0.1:2377 >/dev/null
   done
-  for n in $NODES; do node_wait_ready "$n"; done
+  nodes_wait_ready
   for n in $NODES; do
     d 1 node update --label-add "zone=$(echo abc | cut -c"$n")" --label-add qd.price.hour=0.042 "node$n" >/dev/null
   done
@@ -59,6 +59,14 @@ node_ready() {
   local m
   m=$(manager) || return 1
   [ "$(d "$m" node inspect --format '{{.Status.State}} {{.ManagerStatus.Reachability}}' "node$1")" = "ready reachable" ]
+}
+# nodes_wait_ready waits for every node whose engine runs: where the leader was the
+# one that went, the managers do not know the state of the others for some seconds.
+nodes_wait_ready() {
+  local n
+  for n in $NODES; do
+    [ "$(proc_state "engine-$n")" != running ] || node_wait_ready "$n"
+  done
 }
 node_wait_ready() { wait_for "node $1 to be Ready" 90 node_ready "$1" || die "node $1 is not Ready"; }
 
