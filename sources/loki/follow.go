@@ -19,6 +19,8 @@ const (
 	deepSpan, deepLines = 5 * time.Minute, 4000
 	// lateFor is how long a wider overlap is kept after a line that was late.
 	lateFor = time.Minute
+	// maxLast bounds the streams whose last line's time is known.
+	maxLast = 4 * maxStreams
 	// giveUp is after how many answers with an error a stretch is a Gap.
 	giveUp = 5
 )
@@ -162,7 +164,8 @@ func (f *follower) interval() time.Duration {
 func (f *follower) hear(n news) {
 	n.poll = n.poll || f.news.poll
 	for id, s := range n.late {
-		if s.t < f.seen.floor && s.t >= f.since && len(f.behind) < maxLate {
+		b, ok := f.behind[id]
+		if s.t < f.seen.floor && s.t >= f.since && (ok && s.t < b.t || !ok && len(f.behind) < maxLate) {
 			f.behind[id] = s
 		}
 	}
@@ -207,7 +210,17 @@ func (f *follower) poll(ctx context.Context) error {
 // it kept): all of them that are younger than the last that was taken of the stream.
 func (f *follower) catchUp(ctx context.Context) error {
 	for id, b := range f.behind {
-		from := max(b.t, f.last[id]+1)
+		from := b.t
+		switch last, known := f.last[id]; {
+		case known && b.t <= last:
+			// Not told from lines that were shown long ago.
+			f.gap(gapOf(b.t, last, "lines of "+b.from.stream.Container+" came more than 5 minutes late and out of order: read this time again"))
+			from = last + 1
+		case known:
+			from = last + 1
+		case len(f.last) < maxLast:
+			from = f.since // nothing was ever taken of it
+		}
 		s := span{c: f.c, q: logql{b.from.selector(), f.q.pipeline}, from: from, to: f.seen.floor, forward: true, attempts: 1}
 		err := s.each(ctx, func() int { return math.MaxInt }, func(rows []row, gap *sources.Gap) bool {
 			now := time.Now()
@@ -230,7 +243,7 @@ func (f *follower) catchUp(ctx context.Context) error {
 
 // took passes a new row on, where it is wanted.
 func (f *follower) took(r row, now time.Time) {
-	if t, ok := f.last[r.from.id]; !ok && len(f.last) < 4*maxStreams || ok && t < r.t {
+	if t, ok := f.last[r.from.id]; !ok && len(f.last) < maxLast || ok && t < r.t {
 		f.last[r.from.id] = r.t
 	}
 	if f.keep == nil || f.keep(r) {
