@@ -1,12 +1,8 @@
 package logview
 
 import (
-	"fmt"
-	"regexp"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"quarterdeck/sources"
 	"quarterdeck/ui/plain"
@@ -59,111 +55,6 @@ func ParseTerm(s string) (t Term, exclude bool) {
 	return Term{Text: s}, false
 }
 
-// pattern is a term ready to be looked for. It is immutable.
-type pattern struct {
-	text string // lower case where fold
-	fold bool
-	re   *regexp.Regexp
-	slow bool
-}
-
-func compile(t Term) (*pattern, error) {
-	fold := !strings.ContainsFunc(t.Text, unicode.IsUpper)
-	if !t.Regexp {
-		ascii := strings.IndexFunc(t.Text, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
-		if !fold || ascii {
-			return &pattern{text: t.Text, fold: fold && strings.ContainsFunc(t.Text, unicode.IsLetter)}, nil
-		}
-		t.Text = regexp.QuoteMeta(t.Text)
-	}
-	expr := t.Text
-	if fold {
-		expr = "(?i)" + expr
-	}
-	re, err := regexp.Compile(expr)
-	if err != nil {
-		return nil, fmt.Errorf("regular expression %q: %w", plain.LineN(t.Text, 60), err)
-	}
-	return &pattern{re: re, slow: true}, nil
-}
-
-// find is the first place in s, or a negative start.
-func (p *pattern) find(s string) (from, to int) {
-	switch {
-	case p.re != nil:
-		if at := p.re.FindStringIndex(s); at != nil {
-			return at[0], at[1]
-		}
-		return -1, -1
-	case p.fold:
-		from = foldIndex(s, p.text)
-	default:
-		from = strings.Index(s, p.text)
-	}
-	return from, from + len(p.text)
-}
-
-// findAll is up to limit places in s, rising and apart from each other.
-func (p *pattern) findAll(s string, limit int) [][]int {
-	if p.re != nil {
-		return p.re.FindAllStringIndex(s, limit)
-	}
-	var out [][]int
-	for at := 0; len(out) < limit && len(p.text) > 0; {
-		from, to := p.find(s[at:])
-		if from < 0 {
-			break
-		}
-		out = append(out, []int{at + from, at + to})
-		at += to
-	}
-	return out
-}
-
-func (p *pattern) in(s string) bool {
-	if p.re != nil {
-		return p.re.MatchString(s)
-	}
-	from, _ := p.find(s)
-	return from >= 0
-}
-
-// foldIndex is strings.Index where the letters A to Z of s count as a to z;
-// lower is in lower case. No copy of s is made.
-func foldIndex(s, lower string) int {
-	n := len(lower)
-	if n == 0 {
-		return 0
-	}
-	first := lower[0]
-	upper := first
-	if 'a' <= first && first <= 'z' {
-		upper -= 'a' - 'A'
-	}
-	for i := 0; i+n <= len(s); i++ {
-		if c := s[i]; c != first && c != upper {
-			continue
-		}
-		if foldEqual(s[i:i+n], lower) {
-			return i
-		}
-	}
-	return -1
-}
-
-func foldEqual(s, lower string) bool {
-	for i := range len(lower) {
-		c := s[i]
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		if c != lower[i] {
-			return false
-		}
-	}
-	return true
-}
-
 // matcher is a Filter and a search made ready. It is immutable and safe for concurrent use.
 type matcher struct {
 	include, exclude []*pattern
@@ -186,7 +77,7 @@ func newMatcher(f Filter) (*matcher, error) {
 			if err != nil {
 				return nil, err
 			}
-			m.slow = m.slow || p.slow
+			m.slow = m.slow || p.re != nil
 			*part.to = append(*part.to, p)
 		}
 	}

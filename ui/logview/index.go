@@ -96,7 +96,7 @@ type query struct {
 // trivial queries need no scanning: what is known follows from the rows' number.
 func (q query) trivial() bool { return q.filter.all && q.search == nil }
 
-func (q query) slow() bool { return q.filter.slow || q.search != nil && q.search.slow }
+func (q query) slow() bool { return q.filter.slow || q.search != nil && q.search.re != nil }
 
 // weight is how many bytes a scan of c would look through.
 func weight(c *chunk, h *hits, q query) int {

@@ -136,7 +136,7 @@ func (p *Pane) SetFollow(on bool) {
 		p.hold()
 		return
 	}
-	p.follow, p.paused = true, false
+	p.follow, p.paused, p.centre = true, false, false
 }
 
 // Following tells whether the newest line is kept in view.
@@ -168,6 +168,7 @@ func (p *Pane) Scroll(n int) {
 		return
 	}
 	p.hold()
+	p.centre = false
 	t := p.topPlace()
 	if n < 0 {
 		t = p.back(t, -n)
@@ -253,6 +254,7 @@ const maxSide = 64 << 10
 // selectRow selects row i and makes it seen.
 func (p *Pane) selectRow(i int, far bool) {
 	p.hold()
+	p.centre = false
 	p.sel = p.list.key(i)
 	p.reveal(far)
 }
@@ -260,6 +262,9 @@ func (p *Pane) selectRow(i int, far bool) {
 // reveal moves the screen as little as is needed to show the selected row; far
 // rows are put a third down, so that what came before is seen.
 func (p *Pane) reveal(far bool) {
+	if p.centre {
+		return // it will be, when the rows around it are known
+	}
 	if p.follow || p.end() == 0 || p.body() == 0 {
 		return
 	}
@@ -273,6 +278,22 @@ func (p *Pane) reveal(far bool) {
 	case (place{i, 0}).less(t):
 		t = place{i, 0}
 	default:
+		t = low
+	}
+	p.setTop(t)
+}
+
+// settleCentre puts the selected row a third down, as Context wants it, once the rows around it are known.
+func (p *Pane) settleCentre() {
+	if !p.centre || p.end() == 0 || p.body() == 0 {
+		return
+	}
+	if at := p.list.chunkOf(p.sel); p.list.hits[at] == nil || p.list.fresh < len(p.list.chunks) && p.list.len() < p.body() {
+		return
+	}
+	p.centre = false
+	t := p.back(place{p.selIndex(), 0}, p.body()/3)
+	if low := p.lowest(); low.less(t) {
 		t = low
 	}
 	p.setTop(t)

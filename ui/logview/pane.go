@@ -81,7 +81,8 @@ type Pane struct {
 	sel    key
 	top    key
 	topSub int
-	side   int // cells scrolled to the right
+	centre bool // the selected row is to be put a third down when its neighbours are known
+	side   int  // cells scrolled to the right
 
 	wrap    bool
 	fields  bool
@@ -170,7 +171,7 @@ func (p *Pane) Reset() {
 	p.news.Add(1)
 	clear(p.known)
 	clear(p.bookmarks)
-	p.follow, p.paused, p.side, p.rates = true, false, 0, nil
+	p.follow, p.paused, p.centre, p.side, p.rates = true, false, false, 0, nil
 	p.nameWidth = 0
 	p.sel, p.top, p.mark, p.topSub = key{}, key{}, key{}, 0
 	p.blocks, p.drawn = cache[key, *block]{}, cache[drawnKey, string]{}
@@ -242,6 +243,7 @@ func (p *Pane) prune() {
 
 // schedule matches what fits the budget now, and hands the next slice of the rest over as a command.
 func (p *Pane) schedule() tea.Cmd {
+	p.settleCentre()
 	if p.inFlight || p.list.fresh == len(p.list.chunks) {
 		return nil
 	}
@@ -274,6 +276,7 @@ func (p *Pane) schedule() tea.Cmd {
 	if scanned {
 		p.list = newList(p.snap, p.known, p.query)
 	}
+	p.settleCentre()
 	if len(w.chunks) == 0 {
 		return nil
 	}
@@ -287,6 +290,9 @@ func (p *Pane) scanOrder() []int {
 	at := n - 1
 	if !p.follow {
 		at = p.list.chunkOf(p.top)
+		if p.centre {
+			at = p.list.chunkOf(p.sel)
+		}
 	}
 	order := make([]int, 0, n)
 	for d := 0; len(order) < n; d++ {

@@ -113,7 +113,7 @@ func (p *Pane) Search() Term { return p.search }
 func (p *Pane) Context() bool {
 	if f := p.before; f != nil {
 		_ = p.SetFilter(*f) // was valid before
-		p.reveal(true)
+		p.centre = !p.follow
 		return true
 	}
 	e := p.Selected()
@@ -132,8 +132,7 @@ func (p *Pane) Context() bool {
 	if err := p.SetFilter(f); err != nil {
 		return false
 	}
-	p.before = &old
-	p.reveal(true)
+	p.before, p.centre = &old, true
 	return true
 }
 

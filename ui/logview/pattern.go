@@ -1,0 +1,253 @@
+package logview
+
+import (
+	"fmt"
+	"regexp"
+	"regexp/syntax"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"quarterdeck/ui/plain"
+)
+
+// pattern is a term ready to be looked for. It is immutable.
+type pattern struct {
+	text  string // lower case where fold
+	fold  bool
+	pivot int
+	re    *regexp.Regexp
+	// needs are strings of which one must be in a line that re can match, in lower
+	// case and looked for without case; none: not known.
+	needs []string
+}
+
+func compile(t Term) (*pattern, error) {
+	fold := !strings.ContainsFunc(t.Text, unicode.IsUpper)
+	if !t.Regexp {
+		ascii := strings.IndexFunc(t.Text, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
+		if !fold || ascii {
+			return &pattern{text: t.Text, fold: fold && strings.ContainsFunc(t.Text, unicode.IsLetter), pivot: pivot(t.Text)}, nil
+		}
+		t.Text = regexp.QuoteMeta(t.Text)
+	}
+	expr := t.Text
+	if fold {
+		expr = "(?i)" + expr
+	}
+	re, err := regexp.Compile(expr)
+	if err != nil {
+		return nil, fmt.Errorf("regular expression %q: %w", plain.LineN(t.Text, 60), err)
+	}
+	return &pattern{re: re, needs: needsOf(expr)}, nil
+}
+
+// find is the first place in s, or a negative start.
+func (p *pattern) find(s string) (from, to int) {
+	switch {
+	case p.re != nil:
+		if at := p.re.FindStringIndex(s); at != nil {
+			return at[0], at[1]
+		}
+		return -1, -1
+	case p.fold:
+		from = foldIndexAt(s, p.text, p.pivot)
+	default:
+		from = strings.Index(s, p.text)
+	}
+	return from, from + len(p.text)
+}
+
+// findAll is up to limit places in s, rising and apart from each other.
+func (p *pattern) findAll(s string, limit int) [][]int {
+	if p.re != nil {
+		return p.re.FindAllStringIndex(s, limit)
+	}
+	var out [][]int
+	for at := 0; len(out) < limit && len(p.text) > 0; {
+		from, to := p.find(s[at:])
+		if from < 0 {
+			break
+		}
+		out = append(out, []int{at + from, at + to})
+		at += to
+	}
+	return out
+}
+
+// may tells whether re can match s at all; it costs a hundredth of the match.
+func (p *pattern) may(s string) bool {
+	for _, n := range p.needs {
+		if foldIndex(s, n) >= 0 {
+			return true
+		}
+	}
+	return len(p.needs) == 0
+}
+
+func (p *pattern) in(s string) bool {
+	if p.re != nil {
+		return p.may(s) && p.re.MatchString(s)
+	}
+	from, _ := p.find(s)
+	return from >= 0
+}
+
+// foldIndex is strings.Index where the letters A to Z of s count as a to z;
+// lower is in lower case. No copy of s is made.
+func foldIndex(s, lower string) int { return foldIndexAt(s, lower, pivot(lower)) }
+
+// foldIndexAt looks for lower by its byte at pivot, in both cases, with the
+// machine's fast search for one byte.
+func foldIndexAt(s, lower string, pivot int) int {
+	n := len(lower)
+	if n == 0 {
+		return 0
+	}
+	if n > len(s) {
+		return -1
+	}
+	small := lower[pivot]
+	large := small
+	if 'a' <= small && small <= 'z' {
+		large -= 'a' - 'A'
+	}
+	end := len(s) - n + pivot + 1 // the pivot must be before
+	nextSmall, nextLarge := -1, -1
+	if large == small {
+		nextLarge = end
+	}
+	for at := pivot; ; {
+		if nextSmall < at {
+			nextSmall = indexByte(s, small, at, end)
+		}
+		if nextLarge < at {
+			nextLarge = indexByte(s, large, at, end)
+		}
+		hit := min(nextSmall, nextLarge)
+		if hit >= end {
+			return -1
+		}
+		if from := hit - pivot; foldEqual(s[from:from+n], lower) {
+			return from
+		}
+		at = hit + 1
+	}
+}
+
+// indexByte is the first c in s[at:end], or end.
+func indexByte(s string, c byte, at, end int) int {
+	if i := strings.IndexByte(s[at:end], c); i >= 0 {
+		return at + i
+	}
+	return end
+}
+
+// common is the bytes that log lines are made of, roughly the most frequent first. A wrong rank costs speed alone.
+const common = " e0t1as\"=orni2d:c/lp-.3u45m6789hgf,vyb_wk"
+
+// pivot is the place of the byte of s that is likely to be rarest in a log line.
+func pivot(s string) int {
+	best := 0
+	for i := range len(s) {
+		if rarity(s[i]) > rarity(s[best]) {
+			best = i
+		}
+	}
+	return best
+}
+
+func rarity(c byte) int {
+	if r := strings.IndexByte(common, c); r >= 0 {
+		return r
+	}
+	return len(common)
+}
+
+// telling says how few lines are likely to hold s.
+func telling(s string) int {
+	if s == "" {
+		return 0
+	}
+	return 6*len(s) + rarity(s[pivot(s)])
+}
+
+func foldEqual(s, lower string) bool {
+	for i := range len(lower) {
+		c := s[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// maxNeeds bounds how many strings stand in for one expression.
+const maxNeeds = 8
+
+// needsOf finds strings of which one is in every text that expr matches.
+func needsOf(expr string) []string {
+	re, err := syntax.Parse(expr, syntax.Perl)
+	if err != nil {
+		return nil
+	}
+	return needs(re.Simplify())
+}
+
+func needs(re *syntax.Regexp) []string {
+	switch re.Op {
+	case syntax.OpLiteral:
+		if s := literal(re.Rune); len(s) > 1 {
+			return []string{s}
+		}
+	case syntax.OpCapture, syntax.OpPlus:
+		return needs(re.Sub[0])
+	case syntax.OpConcat:
+		var best []string
+		for _, sub := range re.Sub {
+			if n := needs(sub); len(n) > 0 && (best == nil || least(n) > least(best)) {
+				best = n
+			}
+		}
+		return best
+	case syntax.OpAlternate:
+		var all []string
+		for _, sub := range re.Sub {
+			n := needs(sub)
+			if len(n) == 0 || len(all)+len(n) > maxNeeds {
+				return nil
+			}
+			all = append(all, n...)
+		}
+		return all
+	}
+	return nil
+}
+
+// least is the least telling of s.
+func least(s []string) int {
+	n := telling(s[0])
+	for _, x := range s[1:] {
+		n = min(n, telling(x))
+	}
+	return n
+}
+
+// literal is the most telling part of runes that is ASCII and has no k or s: without
+// case those also match U+212A and U+017F, which foldIndex does not.
+func literal(runes []rune) string {
+	best, from := "", 0
+	s := strings.ToLower(string(runes))
+	for i, r := range s + "\x80" {
+		if r >= utf8.RuneSelf || r == 'k' || r == 's' {
+			if telling(s[from:i]) > telling(best) {
+				best = s[from:i]
+			}
+			from = i + utf8.RuneLen(r)
+		}
+	}
+	return best
+}
