@@ -1,6 +1,7 @@
 package loki
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -133,7 +134,7 @@ func (f *fakeLoki) push(w http.ResponseWriter, r *http.Request) {
 			f.entries = append(f.entries, fakeEntry{s.Stream, t, v[1].(string)})
 		}
 	}
-	slices.SortStableFunc(f.entries, func(a, b fakeEntry) int { return cmp64(a.t, b.t) })
+	slices.SortStableFunc(f.entries, func(a, b fakeEntry) int { return cmp.Compare(a.t, b.t) })
 	if mode == "deliver" {
 		for _, s := range body.Streams {
 			for _, v := range s.Values {

@@ -50,6 +50,7 @@ func (c *Client) Follow(ctx context.Context, q sources.LogQuery, emit func(sourc
 	}
 	f.done, f.seen = f.since, newSeen(f.since)
 	f.tail = newTail(c, l)
+	f.news = f.tail.take()
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()

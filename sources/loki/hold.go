@@ -1,6 +1,7 @@
 package loki
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -51,7 +52,7 @@ func (h *holding) ripe(d time.Duration) time.Time {
 // younger than settled, and what is too many.
 func (h *holding) take(settled int64, waited time.Time) []row {
 	if !h.sorted {
-		slices.SortStableFunc(h.rows, func(a, b heldRow) int { return cmp64(a.t, b.t) })
+		slices.SortStableFunc(h.rows, func(a, b heldRow) int { return cmp.Compare(a.t, b.t) })
 		h.sorted = true
 	}
 	n := max(0, len(h.rows)-maxHold)

@@ -23,15 +23,7 @@ func (c *Client) moment(ctx context.Context, q logql, t int64, page []row) ([]ro
 	if err != nil {
 		return nil, nil, err
 	}
-	slices.SortStableFunc(rows, func(x, y row) int {
-		switch {
-		case x.from.id < y.from.id:
-			return -1
-		case x.from.id > y.from.id:
-			return 1
-		}
-		return 0
-	})
+	sortRows(rows)
 	if m.lost == "" {
 		return rows, nil, nil
 	}

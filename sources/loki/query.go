@@ -1,6 +1,7 @@
 package loki
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -226,22 +227,12 @@ func (s *span) whole(ctx context.Context, rows []row) ([]row, *sources.Gap, erro
 	}
 	if s.forward {
 		s.from = last
-		i, _ := slices.BinarySearchFunc(rows, last, func(r row, t int64) int { return cmp64(r.t, t) })
+		i, _ := slices.BinarySearchFunc(rows, last, func(r row, t int64) int { return cmp.Compare(r.t, t) })
 		return rows[:i], nil, nil
 	}
 	s.to = first + 1
-	i, _ := slices.BinarySearchFunc(rows, first+1, func(r row, t int64) int { return cmp64(r.t, t) })
+	i, _ := slices.BinarySearchFunc(rows, first+1, func(r row, t int64) int { return cmp.Compare(r.t, t) })
 	return rows[i:], nil, nil
-}
-
-func cmp64(a, b int64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // narrow answers a limit of the server on the range (its length, its bytes, the time it takes) with a
@@ -299,19 +290,18 @@ func (c *Client) fetchOnce(ctx context.Context, expr string, from, to int64, n i
 	if !forward {
 		slices.Reverse(a.rows)
 	}
-	slices.SortStableFunc(a.rows, func(x, y row) int {
-		if x.t != y.t {
-			return cmp64(x.t, y.t)
-		}
-		switch {
-		case x.from.id < y.from.id:
-			return -1
-		case x.from.id > y.from.id:
-			return 1
-		}
-		return 0
-	})
+	sortRows(a.rows)
 	return a.rows, nil
+}
+
+// sortRows sorts by time, then by stream; lines of one stream at one time stay as they are.
+func sortRows(rows []row) {
+	slices.SortStableFunc(rows, func(x, y row) int {
+		if c := cmp.Compare(x.t, y.t); c != 0 {
+			return c
+		}
+		return cmp.Compare(x.from.id, y.from.id)
+	})
 }
 
 func (a answer) check(op string) error {
