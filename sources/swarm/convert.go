@@ -26,6 +26,9 @@ const stackLabel = "com.docker.stack.namespace"
 func generation(spec *swarm.TaskSpec) string {
 	s := *spec
 	s.Placement = nil
+	if s.Runtime == swarm.RuntimeContainer { // the engine adds it to services and leaves it out of tasks
+		s.Runtime = ""
+	}
 	raw, err := json.Marshal(&s)
 	if err != nil { // plain data: cannot be; "" means unknown to the fleet
 		return ""

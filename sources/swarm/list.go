@@ -128,13 +128,17 @@ func (c *Client) services(ctx context.Context, m *memory[sources.Service], ids [
 	return got, err
 }
 
-// tasks lists the tasks of the services named, or all.
+// tasks lists the tasks of the services named, or all. The engine answers NotFound if one of the services is gone.
 func (c *Client) tasks(ctx context.Context, m *memory[sources.Task], services []string) ([]sources.Task, []uint64, error) {
 	f := client.Filters{}
 	if len(services) > 0 {
 		f.Add("service", services...)
 	}
-	return list(ctx, c, m, len(services) > 0, "list tasks", toTask, func(ctx context.Context, api *client.Client) ([]swarm.Task, error) {
+	return c.tasksWhere(ctx, m, f)
+}
+
+func (c *Client) tasksWhere(ctx context.Context, m *memory[sources.Task], f client.Filters) ([]sources.Task, []uint64, error) {
+	return list(ctx, c, m, len(f) > 0, "list tasks", toTask, func(ctx context.Context, api *client.Client) ([]swarm.Task, error) {
 		r, err := api.TaskList(ctx, client.TaskListOptions{Filters: f})
 		return r.Items, err
 	})

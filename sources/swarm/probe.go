@@ -40,7 +40,10 @@ func (c *Client) Probe(ctx context.Context) sources.Probe {
 		try  func(context.Context) error
 	}{
 		{"services", func(ctx context.Context) error { _, err := c.services(ctx, nil, []string{"probe"}); return err }},
-		{"tasks", func(ctx context.Context) error { _, _, err := c.tasks(ctx, nil, []string{"probe"}); return err }},
+		{"tasks", func(ctx context.Context) error {
+			_, _, err := c.tasksWhere(ctx, nil, client.Filters{}.Add("id", "probe"))
+			return err
+		}},
 		{"nodes", func(ctx context.Context) error { _, err := c.nodes(ctx, nil); return err }},
 		{"networks", func(ctx context.Context) error { _, err := c.networks(ctx, nil); return err }},
 		{"secrets", func(ctx context.Context) error { _, err := c.secrets(ctx, nil); return err }},
