@@ -75,12 +75,11 @@ func (c *Client) finding(ctx context.Context) (labelFinding, error) {
 			names = append(names, cand.label)
 		}
 		query := fmt.Sprintf("count by (job, %s) (%s)", strings.Join(names, ", "), containerMetrics)
-		v, _, _, err := c.api.Query(ctx, query, time.Time{}, c.serverTimeout())
+		counts, err := c.ask(ctx, "find the service label", query, time.Time{})
 		if err != nil {
-			return labelFinding{}, 0, c.failed("find the service label", err)
+			return labelFinding{}, 0, err
 		}
-		vector, _ := v.(model.Vector)
-		f := chooseLabel(vector)
+		f := chooseLabel(counts)
 		hold := holdFound
 		if f.err != nil {
 			hold = holdMissing

@@ -49,9 +49,7 @@ func (c *Client) NodeUsage(ctx context.Context, figure string, at time.Time) (so
 	var wg sync.WaitGroup
 	for i, q := range []string{`node_uname_info`, f.exporter, f.cadvisor} {
 		wg.Go(func() {
-			v, _, _, err := c.api.Query(ctx, strings.NewReplacer("BY", byNode, "RATE", window).Replace(q), at, c.serverTimeout())
-			vectors[i], _ = v.(model.Vector)
-			errs[i] = c.failed(op, err)
+			vectors[i], errs[i] = c.ask(ctx, op, strings.NewReplacer("BY", byNode, "RATE", window).Replace(q), at)
 		})
 	}
 	wg.Wait()

@@ -19,11 +19,10 @@ const anyContainer = "container_memory_working_set_bytes"
 func (c *Client) whyEmpty(ctx context.Context, f figure, q asked) string {
 	missing := fmt.Sprintf("no sample of %s for service %s %s", f.metric, q.service, during(q.w, time.Now()))
 	query := fmt.Sprintf(`count by (__name__, %s) ({__name__=~"%s|%s", %s!=""})`, q.label, f.metric, anyContainer, q.label)
-	v, _, _, err := c.api.Query(ctx, query, q.w.End, c.serverTimeout())
+	vector, err := c.ask(ctx, "look for the reason", query, q.w.End)
 	if err != nil {
-		return missing + "; whether others have it could not be asked: " + c.failed("look for the reason", err).Error()
+		return missing + "; whether others have it could not be asked: " + err.Error()
 	}
-	vector, _ := v.(model.Vector)
 	others, own, containers := 0, false, false
 	for _, s := range vector {
 		mine := string(s.Metric[model.LabelName(q.label)]) == q.service

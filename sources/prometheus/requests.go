@@ -52,11 +52,10 @@ func (c *Client) webMetrics(ctx context.Context, label string) (webFinding, erro
 			by = append(by, label)
 		}
 		query := fmt.Sprintf(`count by (%s) ({__name__=~"%s", le=~"|\\+Inf", quantile=""})`, strings.Join(by, ", "), requestMetrics)
-		v, _, _, err := c.api.Query(ctx, query, time.Time{}, c.serverTimeout())
+		vector, err := c.ask(ctx, "find the request metrics", query, time.Time{})
 		if err != nil {
-			return nil, 0, c.failed("find the request metrics", err)
+			return nil, 0, err
 		}
-		vector, _ := v.(model.Vector)
 		out := make(webFinding, 0, len(vector))
 		for _, s := range vector {
 			ls := labels(model.LabelSet(s.Metric))
@@ -274,8 +273,7 @@ func (c *Client) servicesIn(ctx context.Context, found webFinding, q asked) []st
 // bounds says how coarse a quantile is: it lies somewhere between two of the histogram's bounds.
 func (c *Client) bounds(ctx context.Context, src webSource) string {
 	const unknown = "a quantile lies somewhere between two bounds of its histogram"
-	v, _, _, err := c.api.Query(ctx, fmt.Sprintf("count by (le) (%s{%s})", src.bucket, src.matchers), time.Time{}, c.serverTimeout())
-	vector, _ := v.(model.Vector)
+	vector, err := c.ask(ctx, "ask for the bounds", fmt.Sprintf("count by (le) (%s{%s})", src.bucket, src.matchers), time.Time{})
 	les := make([]float64, 0, len(vector))
 	for _, s := range vector {
 		var f float64
