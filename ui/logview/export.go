@@ -112,14 +112,8 @@ func (p *Pane) SelectedText() string {
 	return harmless(c.text(r))
 }
 
-// harmless is plain.Line for a text of several lines.
-func harmless(s string) string {
-	lines := strings.Split(strings.TrimRight(s, "\r\n"), "\n")
-	for i, l := range lines {
-		lines[i] = plain.Line(strings.TrimSuffix(l, "\r"))
-	}
-	return strings.Join(lines, "\n")
-}
+// harmless is a whole line, which may be several lines of text, without what a terminal would act on.
+func harmless(s string) string { return strings.TrimRight(plain.Text(s), "\n") }
 
 // gapText says what is missing: "12 s missing: loki dropped ≥ 340 lines".
 func gapText(g sources.Gap) string {

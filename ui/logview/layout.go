@@ -205,13 +205,8 @@ func (p *Pane) layText(b *block, raw string, spans []textSpan, g geometry, left 
 	if p.wrap {
 		want = left * g.message
 	}
-	text := clean(raw, want+1)
+	text := plain.LineN(raw, want+1)
 	p.layClean(b, text, p.highlight(text, spans), g, left, len(raw)-len(text))
-}
-
-// clean makes as much of raw harmless as cells are looked at.
-func clean(raw string, cells int) string {
-	return plain.LineN(raw, cells)
 }
 
 // layFields lays a structured line out: the message, then dimmed keys and their values.
@@ -305,7 +300,7 @@ func cluster(s string) (n, w int) {
 	return max(len(c), 1), w
 }
 
-func width(s string) int { return ansi.StringWidth(s) }
+func width(s string) int { return plain.Width(s) }
 
 func cutLine(text string, spans []textSpan, from, to int) textLine {
 	l := textLine{text: text[from:to]}

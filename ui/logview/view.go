@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"quarterdeck/sources"
 	"quarterdeck/ui/plain"
@@ -75,10 +76,13 @@ func (p *Pane) rows(lines []string, l *look) []string {
 
 // painter builds one line of exactly w cells out of styled pieces.
 type painter struct {
-	b    strings.Builder
-	left int             // cells
-	over *lipgloss.Style // of a selected row: in place of every style
+	b     strings.Builder
+	width int
+	left  int             // cells
+	over  *lipgloss.Style // of a selected row: in place of every style
 }
+
+func newPainter(w int) *painter { return &painter{width: w, left: w} }
 
 func (d *painter) put(s string, st lipgloss.Style) {
 	if d.left <= 0 || s == "" {
@@ -106,14 +110,25 @@ func (d *painter) exact(s string, n int, st lipgloss.Style) {
 
 func (d *painter) gap(l *look) { d.put(" ", l.text) }
 
+// line is what was painted, filled up. Characters of two pieces may join into one, or one join
+// the filling: then the sum of the pieces' cells is not the line's, and it is set right.
 func (d *painter) line(l *look) string {
 	d.put(strings.Repeat(" ", max(d.left, 0)), l.text)
-	return d.b.String()
+	s := d.b.String()
+	w := width(s)
+	if w > d.width {
+		s = ansi.Truncate(s, d.width, "")
+		w = width(s)
+	}
+	for ; w < d.width; w = width(s) {
+		s += strings.Repeat(" ", d.width-w)
+	}
+	return s
 }
 
 // draw draws display line k.sub of a row.
 func (p *Pane) draw(c *chunk, r *rec, t *textLine, k drawnKey, l *look) string {
-	d := &painter{left: p.w}
+	d := newPainter(p.w)
 	if k.selected {
 		d.over = &l.selected
 	}
@@ -260,7 +275,7 @@ func (p *Pane) nothing(l *look) []string {
 		if to == 0 {
 			break
 		}
-		d := &painter{left: p.w}
+		d := newPainter(p.w)
 		d.put(" "+strings.TrimLeft(text[:to], " "), l.muted)
 		lines = append(lines, d.line(l))
 		text = text[to:]
@@ -290,7 +305,7 @@ func (p *Pane) header(l *look) string {
 		}
 		pieces = append(pieces[:least], pieces[least+1:]...)
 	}
-	d := &painter{left: p.w}
+	d := newPainter(p.w)
 	d.put(" ", l.text)
 	for i, x := range pieces {
 		if i > 0 {
@@ -364,7 +379,7 @@ var inputLabels = map[InputKind]string{InputFilter: "filter", InputExclude: "exc
 
 // inputLine shows what is typed, the end of it where it is long, and the cursor.
 func (p *Pane) inputLine(l *look) string {
-	d := &painter{left: p.w}
+	d := newPainter(p.w)
 	d.put(" "+inputLabels[p.inputKind]+" ", l.title)
 	hint := "~regexp  !exclude  enter keep  esc undo"
 	st := l.muted
