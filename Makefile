@@ -1,0 +1,41 @@
+# The project's commands. Go alone is enough for build, demo and test.
+GO ?= go
+BIN := bin/quarterdeck
+
+.PHONY: demo test lab lab-down lab-test bench lint fuzz build docs smoke release-check
+
+demo: ## the console on the embedded platform
+	$(GO) run ./cmd/quarterdeck demo
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN) ./cmd/quarterdeck
+
+test: ## all tests that need nothing but Go
+	$(GO) test ./...
+
+race: ## the same with the race detector (needs a C compiler)
+	$(GO) test -race ./...
+
+lab: ## the real three-node platform on this machine (root, Debian)
+	testdata/lab/lab install
+	testdata/lab/lab up
+
+lab-down:
+	testdata/lab/lab down
+
+lab-test: lab build ## the integration tests on the real platform
+	testdata/lab/run-tests
+
+smoke: build ## keys pressed and frames read in a real terminal (tmux)
+	testdata/smoke
+
+bench: ## the tables of docs/benchmarks.md
+	testdata/bench
+
+lint: ## gofmt, go vet, and golangci-lint where it is installed
+	test -z "$$(gofmt -l cmd ui sources)"
+	$(GO) vet ./...
+	if command -v golangci-lint >/dev/null; then golangci-lint run; fi
+
+fuzz: ## a minute of each fuzz target
+	testdata/fuzz-all

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/term"
+
+	"quarterdeck/cmd/quarterdeck/config"
+	"quarterdeck/ui"
+)
+
+// runConsole opens the console on what the settings name.
+func runConsole(ctx context.Context, s *surroundings) error {
+	set, err := s.settings()
+	if err != nil {
+		return err
+	}
+	if err := s.needTerminal(); err != nil {
+		return err
+	}
+	return consoleOn(ctx, s, set, false)
+}
+
+// needTerminal says what to do where there is no terminal.
+func (s *surroundings) needTerminal() error {
+	for _, f := range []any{s.in, s.out} {
+		file, ok := f.(*os.File)
+		if !ok || !term.IsTerminal(file.Fd()) {
+			return &exitStatus{exitUsage, errors.New("the console needs a terminal; in scripts and pipes use `quarterdeck status` (or logs, metrics, alerts, snapshot)")}
+		}
+	}
+	if t := s.getenv("TERM"); t == "dumb" {
+		return &exitStatus{exitUsage, errors.New("TERM=dumb cannot show the console; use `quarterdeck status`")}
+	}
+	return nil
+}
+
+func consoleOn(ctx context.Context, s *surroundings, set *config.Settings, demo bool) error {
+	p, err := openPlatform(set)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	m, err := ui.New(p.console(demo))
+	if err != nil {
+		return &exitStatus{exitUsage, err}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.fleet.Run(ctx, p.feeds())
+	}()
+	err = ui.Run(ctx, m, tea.WithInput(s.in), tea.WithOutput(s.out), tea.WithoutSignalHandler())
+	cancel()
+	<-done
+	if errors.Is(err, context.Canceled) {
+		return &exitStatus{code: exitInterrupted}
+	}
+	if err != nil {
+		return fmt.Errorf("console: %w", err)
+	}
+	return nil
+}
+
+// console is what the ui is wired with.
+func (p *platform) console(demo bool) ui.Options {
+	set := p.settings
+	o := ui.Options{Fleet: p.fleet, Logs: p.logs, Context: set.Name, Demo: demo, ReadOnly: set.ReadOnly, Mouse: set.Mouse,
+		Theme: set.Theme, ASCII: set.ASCII, NoColor: set.NoColor, Now: time.Now, Location: time.Local,
+		LogBytes: set.LogMemory << 20, Timeout: set.Timeout}
+	if p.metrics != nil {
+		o.Metrics = p.metrics
+	}
+	if p.alerts != nil {
+		o.Alerts = p.alerts
+	}
+	return o
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sort"
+
+	"github.com/spf13/cobra"
+
+	"quarterdeck/sources/demo"
+)
+
+type demoOptions struct {
+	scenario, listen string
+	services, tasks  int
+	seed             int64
+	list, headless   bool
+}
+
+func newDemoCommand(s *surroundings) *cobra.Command {
+	var o demoOptions
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Open the console on an embedded platform, without any server",
+		Long: `Starts a small platform on loopback that speaks the real wire protocols (Docker
+Engine, Loki, Prometheus, Alertmanager), and the console on it. It is a simulation and the
+header says so. With --headless it prints the addresses as export lines and stays until
+interrupted, so that docker, logcli, promtool and amtool can be pointed at it.
+
+EXIT STATUS
+  0 done; 2 usage; 130 interrupted`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runDemo(cmd.Context(), s, o) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.scenario, "scenario", "", "an incident that begins at once, by `name`")
+	f.BoolVar(&o.list, "list", false, "list the scenarios")
+	f.IntVar(&o.services, "services", 0, "`number` of services of a big fleet")
+	f.IntVar(&o.tasks, "tasks", 0, "`number` of tasks of a big fleet")
+	f.Int64Var(&o.seed, "seed", 1, "the same seed makes the same platform")
+	f.BoolVar(&o.headless, "headless", false, "no console: print export lines and stay")
+	f.StringVar(&o.listen, "listen", "", "`host` to listen on (default 127.0.0.1)")
+	return cmd
+}
+
+func runDemo(ctx context.Context, s *surroundings, o demoOptions) error {
+	if o.list {
+		for _, sc := range demo.Scenarios() {
+			fmt.Fprintf(s.out, "%-22s %s\n", sc.Name, sc.Title)
+		}
+		return nil
+	}
+	if o.services < 0 || o.tasks < 0 {
+		return &exitStatus{exitUsage, errors.New("--services and --tasks cannot be negative")}
+	}
+	if !o.headless {
+		if err := s.needTerminal(); err != nil {
+			return err
+		}
+	}
+	set, err := s.settings()
+	if err != nil {
+		return err
+	}
+	p, err := demo.Start(ctx, demo.Options{Services: o.services, Tasks: o.tasks, Seed: o.seed, Listen: o.listen, Scenario: o.scenario})
+	if err != nil {
+		return &exitStatus{exitUsage, err}
+	}
+	defer p.Close()
+	if o.headless {
+		return stay(ctx, s, p)
+	}
+	// The demo stands for every source, whatever the config says.
+	host := p.DockerHost()
+	set.Context.Host, set.DockerContext, set.Context.TLS.CA = host, "", ""
+	set.Loki.Endpoint.Address, set.Prometheus.Endpoint.Address, set.Alertmanager.Address = p.LokiAddr(), p.PrometheusURL(), p.AlertmanagerURL()
+	set.Name = "demo"
+	// A Docker context or certificate of the user's must not reach for another engine.
+	for _, name := range []string{"DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"} {
+		_ = os.Unsetenv(name)
+	}
+	return consoleOn(ctx, s, set, true)
+}
+
+// stay prints where the platform is, and keeps it until interrupted.
+func stay(ctx context.Context, s *surroundings, p *demo.Platform) error {
+	env := map[string]string{"DOCKER_HOST": p.DockerHost(), "LOKI_ADDR": p.LokiAddr(), "PROMETHEUS_URL": p.PrometheusURL(), "ALERTMANAGER_URL": p.AlertmanagerURL()}
+	names := make([]string, 0, len(env))
+	for k := range env {
+		names = append(names, k)
+	}
+	sort.Strings(names)
+	for _, k := range names {
+		fmt.Fprintf(s.out, "export %s=%s\n", k, env[k])
+	}
+	<-ctx.Done()
+	return &exitStatus{code: exitInterrupted}
+}

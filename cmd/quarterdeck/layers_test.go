@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// listed is what `go list -json` tells of a package.
+type listed struct {
+	ImportPath string
+	Imports    []string
+}
+
+// TestLayers holds the import rules of docs/design.md, for machines where golangci-lint with depguard
+// is not to be had. The rules are over the packages' own imports, tests aside.
+func TestLayers(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "quarterdeck/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	seen := 0
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; seen++ {
+		var p listed
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		for _, imp := range p.Imports {
+			if why := forbidden(p.ImportPath, imp); why != "" {
+				t.Errorf("%s imports %s: %s", p.ImportPath, imp, why)
+			}
+		}
+	}
+	if seen < 10 {
+		t.Fatalf("go list named only %d packages", seen)
+	}
+}
+
+func TestForbiddenTellsApart(t *testing.T) {
+	for _, c := range []struct {
+		from, to string
+		bad      bool
+	}{
+		{"quarterdeck/ui", "quarterdeck/sources/fleet", false},
+		{"quarterdeck/ui", "quarterdeck/sources/swarm", true},
+		{"quarterdeck/ui/logview", "quarterdeck/ui/plain", false},
+		{"quarterdeck/sources/loki", "quarterdeck/sources", false},
+		{"quarterdeck/sources/loki", "quarterdeck/sources/swarm", true},
+		{"quarterdeck/sources/demo/world", "quarterdeck/sources/demo", false},
+		{"quarterdeck/sources", "quarterdeck/ui/plain", true},
+		{"quarterdeck/sources/fleet", "github.com/moby/moby/client", true},
+		{"quarterdeck/cmd/quarterdeck", "quarterdeck/ui", false},
+		{"quarterdeck/cmd/quarterdeck", "github.com/grafana/loki/v3/pkg/logcli/client", true},
+	} {
+		if got := forbidden(c.from, c.to) != ""; got != c.bad {
+			t.Errorf("%s imports %s: forbidden %v, want %v", c.from, c.to, got, c.bad)
+		}
+	}
+}
+
+// forbidden says which rule an import breaks; "" where it breaks none.
+func forbidden(from, to string) string {
+	from, to = strings.TrimPrefix(from, "quarterdeck/"), strings.TrimPrefix(to, "quarterdeck/")
+	vendor := strings.HasPrefix(to, "github.com/moby/") || strings.HasPrefix(to, "github.com/docker/") || strings.HasPrefix(to, "github.com/prometheus/")
+	source := func(p string) string {
+		if rest, ok := strings.CutPrefix(p, "sources/"); ok {
+			name, _, _ := strings.Cut(rest, "/")
+			return name
+		}
+		return ""
+	}
+	under := func(p, dir string) bool { return p == dir || strings.HasPrefix(p, dir+"/") }
+	switch {
+	case strings.HasPrefix(to, "github.com/grafana/loki"):
+		return "AGPL-3.0 (docs/decisions.md, 1)"
+	case under(to, "cmd") && !under(from, "cmd"):
+		return "nothing imports cmd"
+	case under(to, "ui") && !under(from, "ui") && !under(from, "cmd"):
+		return "nothing imports ui but cmd"
+	case under(from, "cmd"):
+		return ""
+	case vendor && (source(from) == "" || source(from) == "fleet"):
+		return "a vendor's type never leaves its source"
+	case from == "sources" && (under(to, "sources") || strings.Contains(to, ".") && !strings.HasPrefix(to, "github.com/cenkalti/")):
+		return "the domain imports the standard library alone"
+	case source(from) != "" && source(to) != "" && source(from) != source(to):
+		return "a source knows no other source"
+	case under(from, "ui") && source(to) != "" && source(to) != "fleet":
+		return "the ui sees the fleet and the domain's interfaces"
+	}
+	return ""
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"quarterdeck/cmd/quarterdeck/config"
+	"quarterdeck/sources"
+	"quarterdeck/sources/alertmanager"
+	"quarterdeck/sources/fleet"
+	"quarterdeck/sources/loki"
+	"quarterdeck/sources/prometheus"
+	"quarterdeck/sources/swarm"
+)
+
+// platform is the sources of one context, wired.
+type platform struct {
+	settings *config.Settings
+	log      *slog.Logger
+	fleet    *fleet.Fleet
+	swarm    *swarm.Client
+	loki     *loki.Client         // nil: not configured
+	metrics  *prometheus.Client   // nil: not configured
+	alerts   *alertmanager.Client // nil: not configured
+	logs     sources.Logs
+	closers  []io.Closer
+}
+
+// openPlatform makes the adapters. It asks no source anything yet.
+func openPlatform(set *config.Settings) (p *platform, err error) {
+	p = &platform{settings: set}
+	defer func() {
+		if err != nil {
+			p.Close()
+		}
+	}()
+	if p.log, err = p.openLog(); err != nil {
+		return nil, err
+	}
+	p.fleet = fleet.New(time.Now, fleet.SwarmName, fleet.LokiName, fleet.PrometheusName, fleet.AlertmanagerName)
+	p.swarm, err = swarm.New(swarm.Options{Host: set.Host, Context: set.DockerContext, TLS: set.Context.TLS.Source(), Timeout: set.Timeout, Logger: p.log})
+	if err != nil {
+		return nil, err
+	}
+	p.closers = append(p.closers, p.swarm)
+	docker := swarm.NewLogs(p.swarm)
+	p.logs = docker
+	if set.Loki.Address != "" {
+		l := set.Loki.Labels
+		p.loki, err = loki.New(loki.Options{Access: set.Loki.Access("loki", set.Timeout),
+			Labels: loki.Labels{Service: l.Service, Stack: l.Stack, Node: l.Node, Task: l.Task, Container: l.Container}, Logger: p.log})
+		if err != nil {
+			return nil, err
+		}
+		p.closers = append(p.closers, p.loki)
+		p.logs = sources.WithFallback(p.loki, docker, sources.FallbackOptions{})
+	}
+	if set.Prometheus.Address != "" {
+		p.metrics, err = prometheus.New(prometheus.Options{Access: set.Prometheus.Access("prometheus", set.Timeout), ServiceLabel: set.Prometheus.ServiceLabel, Logger: p.log})
+		if err != nil {
+			return nil, err
+		}
+		p.closers = append(p.closers, p.metrics)
+	}
+	if set.Alertmanager.Address != "" {
+		p.alerts, err = alertmanager.New(alertmanager.Options{Access: set.Alertmanager.Access("alertmanager", set.Timeout), Logger: p.log})
+		if err != nil {
+			return nil, err
+		}
+		p.closers = append(p.closers, p.alerts)
+	}
+	return p, nil
+}
+
+// openLog is where warnings go: a file where one is set, else nowhere. Never the terminal.
+func (p *platform) openLog() (*slog.Logger, error) {
+	if p.settings.LogFile == "" {
+		return slog.New(slog.DiscardHandler), nil
+	}
+	f, err := os.OpenFile(p.settings.LogFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, &exitStatus{exitUsage, fmt.Errorf("log file: %w", err)}
+	}
+	p.closers = append(p.closers, f)
+	return slog.New(slog.NewTextHandler(f, nil)), nil
+}
+
+// feeds are the sources as the fleet takes them. A source that is not there must be a nil interface.
+func (p *platform) feeds() fleet.Feeds {
+	f := fleet.Feeds{Swarm: p.swarm, Logs: p.logs, Logger: p.log}
+	if p.metrics != nil {
+		f.Metrics = p.metrics
+	}
+	if p.alerts != nil {
+		f.Alerts = p.alerts
+	}
+	return f
+}
+
+// needMetrics is the metrics source, or what to do to have one.
+func (p *platform) needMetrics() (*prometheus.Client, error) {
+	if p.metrics == nil {
+		return nil, &sources.Error{Source: "prometheus", Kind: sources.NotConfigured, Op: "connect", Next: "set --prometheus, PROMETHEUS_URL or prometheus.address in the config"}
+	}
+	return p.metrics, nil
+}
+
+func (p *platform) needAlerts() (*alertmanager.Client, error) {
+	if p.alerts == nil {
+		return nil, &sources.Error{Source: "alertmanager", Kind: sources.NotConfigured, Op: "connect", Next: "set --alertmanager, ALERTMANAGER_URL or alertmanager.address in the config"}
+	}
+	return p.alerts, nil
+}
+
+// Close ends all connections.
+func (p *platform) Close() error {
+	var err error
+	for i := len(p.closers) - 1; i >= 0; i-- {
+		err = errors.Join(err, p.closers[i].Close())
+	}
+	return err
+}

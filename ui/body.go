@@ -1,0 +1,135 @@
+package ui
+
+import (
+	"fmt"
+	"strings"
+
+	"quarterdeck/sources"
+	"quarterdeck/sources/fleet"
+	"quarterdeck/ui/plain"
+)
+
+// bodyLines draws everything between header and last line.
+func (m *Model) bodyLines(r rects) []string {
+	switch {
+	case r.table.h == 0 && r.logs.h > 0:
+		return m.logsLines(r.logs, true)
+	case r.table.h == 0 && r.metrics.h > 0:
+		return m.metricsLines(r.metrics)
+	}
+	switch m.view {
+	case viewOverview:
+		return m.overviewLines(r)
+	case viewServices:
+		return m.paneLines(m.services.title(), r.table, true, m.services.lines(m, r.table.w, r.table.h-1, true, true))
+	case viewTasks:
+		return m.tasksLines(r)
+	case viewAlerts:
+		return m.alertsLines(r.table)
+	case viewTimeline:
+		return m.timelineLines(r.table)
+	case viewNodes:
+		return m.nodesLines(r.table)
+	}
+	return blankLines(m.w, m.h-3)
+}
+
+func (m *Model) paneLines(title string, r rect, focused bool, body []string) []string {
+	return append([]string{m.titleLine(title, r.w, focused)}, body...)
+}
+
+func (m *Model) overviewLines(r rects) []string {
+	table := m.paneLines(m.services.title(), r.table, m.focus == paneTable, m.services.lines(m, r.table.w, r.table.h-1, m.focus == paneTable, false))
+	if !r.wide || m.zoom {
+		if r.about.h == 0 {
+			return table
+		}
+		return append(table, m.aboutLines(r.about)...)
+	}
+	right := m.aboutLines(r.about)
+	right = append(right, m.metricsLines(r.metrics)...)
+	right = append(right, m.logsLines(r.logs, m.focus == paneLogs)...)
+	lines := beside(table, right, m.st.Border.Render(m.st.Signs.Bar))
+	return append(lines, m.stripLines(r.strip)...)
+}
+
+func (m *Model) metricsLines(r rect) []string {
+	service := m.subject()
+	title := m.metrics.title(m, service)
+	focused := m.focus == paneMetrics
+	if m.view == viewMetrics || m.zoom {
+		return m.paneLines(title, r, true, m.metrics.fullLines(m, service, r.w, r.h-1))
+	}
+	return m.paneLines(title, r, focused, m.metrics.overviewLines(m, service, r.w, r.h-1))
+}
+
+// aboutLines tells of the selected service in three lines: what it is, how it stands and why, what runs.
+func (m *Model) aboutLines(r rect) []string {
+	v := m.snap.Service(m.services.selected())
+	st := m.st
+	if v == nil {
+		return blankLines(r.w, r.h)
+	}
+	sign, word, style := st.Health(string(v.Health))
+	head := style.Render(" " + sign + " " + word)
+	used := 3 + plain.Width(word)
+	if !v.HealthSince.IsZero() {
+		since := " for " + age(v.HealthSince, m.now())
+		head += st.Muted.Render(since)
+		used += plain.Width(since)
+	}
+	head += st.Title.Render(plain.Fit("  "+plain.Line(v.Name), max(r.w-used, 0)))
+	reason := v.Reason
+	if reason == "" {
+		reason = "all that should run does, and is stable"
+		if v.Health == fleet.Idle {
+			reason = "scaled to 0"
+		}
+		if v.Firing > 0 {
+			reason = fmt.Sprintf("%d alerts fire", v.Firing)
+		}
+	}
+	reasonStyle := st.Text
+	if v.Health == fleet.Down || v.Health == fleet.Degraded {
+		reasonStyle = style
+	}
+	lines := []string{head, reasonStyle.Render(plain.Fit("   "+plain.Line(reason), r.w)), st.Muted.Render(plain.Fit("   "+serviceFacts(v), r.w))}
+	for len(lines) < r.h {
+		lines = append(lines, strings.Repeat(" ", r.w))
+	}
+	return lines[:r.h]
+}
+
+// serviceFacts are a service's settings in one line, the most asked for first. Harmless.
+func serviceFacts(v *fleet.Service) string {
+	parts := []string{plain.Line(v.Image)}
+	if v.Digest == "" {
+		parts = append(parts, "no digest")
+	} else {
+		parts = append(parts, plain.Clip(plain.Line(strings.TrimPrefix(v.Digest, "sha256:")), 12))
+	}
+	parts = append(parts, string(v.Mode))
+	if v.Update.Order != "" && !v.Mode.Job() {
+		parts = append(parts, v.Update.Order+", on failure "+v.Update.FailureAction)
+	}
+	if v.UpdateState != "" {
+		parts = append(parts, "update "+v.UpdateState)
+	}
+	return strings.Join(parts, " · ")
+}
+
+// whyNoServices is what the empty table says.
+func (m *Model) whyNoServices() string {
+	s := m.snap.Source(fleet.SwarmName)
+	switch {
+	case !m.snap.Ready() && s.Detail != "":
+		return string(s.State) + ": " + s.Detail
+	case !m.snap.Ready():
+		return "asking the swarm for its services"
+	case m.services.total > 0:
+		return fmt.Sprintf("none of %d services matches: esc takes the filter off", m.services.total)
+	case s.State == sources.Live || s.State == sources.Polling:
+		return "this swarm runs no service"
+	}
+	return string(s.State) + ": " + s.Detail
+}

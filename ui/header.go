@@ -1,0 +1,168 @@
+package ui
+
+import (
+	"fmt"
+	"strings"
+
+	"charm.land/lipgloss/v2"
+
+	"quarterdeck/sources"
+	"quarterdeck/sources/fleet"
+	"quarterdeck/ui/plain"
+)
+
+// piece is a stretch of a line: harmless text with its style; the highest drop goes first where space is short.
+type piece struct {
+	text  string
+	style lipgloss.Style
+	drop  int
+}
+
+// fitPieces joins pieces into exactly w cells, dropping the ones that matter least.
+func fitPieces(left, right []piece, w int) string {
+	for width(left)+width(right)+1 > w {
+		l, r := worst(left), worst(right)
+		switch {
+		case l < 0 && r < 0:
+			return fitStyled(draw(left)+" "+draw(right), w)
+		case r < 0 || (l >= 0 && left[l].drop >= right[r].drop):
+			left = append(left[:l:l], left[l+1:]...)
+		default:
+			right = append(right[:r:r], right[r+1:]...)
+		}
+	}
+	return draw(left) + strings.Repeat(" ", w-width(left)-width(right)) + draw(right)
+}
+
+func width(ps []piece) int {
+	n := 0
+	for _, p := range ps {
+		n += plain.Width(p.text)
+	}
+	return n
+}
+
+func worst(ps []piece) int {
+	at := -1
+	for i, p := range ps {
+		if p.drop > 0 && (at < 0 || p.drop > ps[at].drop) {
+			at = i
+		}
+	}
+	return at
+}
+
+func draw(ps []piece) string {
+	var b strings.Builder
+	for _, p := range ps {
+		b.WriteString(p.style.Render(p.text))
+	}
+	return b.String()
+}
+
+// headerLines are the two lines at the top: how the platform stands, then where one is and how
+// fresh what is shown can be.
+func (m *Model) headerLines(r rects) []string {
+	return []string{fitPieces(m.brandPieces(), m.countPieces(), r.header.w), fitPieces(m.tabPieces(), m.sourcePieces(), r.header.w)}
+}
+
+func (m *Model) brandPieces() []piece {
+	st := m.st
+	ps := []piece{{text: " quarterdeck ", style: st.Brand, drop: 9}, {text: " " + plain.Clip(plain.Line(m.o.Context), 24), style: st.Title}}
+	if m.o.Demo {
+		ps = append(ps, piece{text: " ", style: st.Text}, piece{text: " DEMO ", style: st.DemoBadge})
+	}
+	if m.o.ReadOnly {
+		ps = append(ps, piece{text: " ", style: st.Text}, piece{text: " READ-ONLY ", style: st.DemoBadge, drop: 5})
+	}
+	return ps
+}
+
+func (m *Model) countPieces() []piece {
+	st := m.st
+	if !m.snap.Ready() {
+		return []piece{{text: "no listing yet ", style: st.Muted}}
+	}
+	c := m.snap.Counts
+	nodes := st.Muted
+	if c.NodesUp < c.Nodes {
+		nodes = st.Error
+	}
+	ps := []piece{{text: fmt.Sprintf("nodes %d/%d", c.NodesUp, c.Nodes), style: nodes, drop: 3}}
+	if c.Managers > 0 && c.ManagersUp <= c.Managers/2 {
+		ps = append(ps, piece{text: "  NO QUORUM", style: st.Error})
+	}
+	ps = append(ps, piece{text: fmt.Sprintf("   services %d", c.Services), style: st.Muted, drop: 6})
+	for _, x := range []struct {
+		h fleet.Health
+		n int
+	}{{fleet.Down, c.Down}, {fleet.Degraded, c.Degraded}, {fleet.Updating, c.Updating}, {fleet.Unknown, c.Unknown}, {fleet.Healthy, c.Healthy}, {fleet.Idle, c.Idle}} {
+		if x.n == 0 && x.h != fleet.Healthy {
+			continue
+		}
+		sign, word, style := st.Health(string(x.h))
+		drop := 2
+		if x.h == fleet.Idle || x.h == fleet.Healthy {
+			drop = 4
+		}
+		ps = append(ps, piece{text: fmt.Sprintf("  %s %d", sign, x.n), style: style}, piece{text: " " + word, style: style, drop: drop + 4})
+	}
+	alerts := piece{text: "   alerts 0 ", style: st.Muted, drop: 1}
+	if c.Firing > 0 {
+		alerts = piece{text: fmt.Sprintf("   alerts %d firing ", c.Firing), style: st.Error}
+	} else if a := m.snap.Source(fleet.AlertmanagerName); !a.OK() {
+		alerts = piece{text: "   alerts ? ", style: st.Stale, drop: 1}
+	}
+	return append(ps, alerts)
+}
+
+// tabs are the views that have a number, in its order.
+var tabs = []struct {
+	view view
+	key  string
+	name string
+}{{viewOverview, "1", "overview"}, {viewServices, "2", "services"}, {viewLogs, "3", "logs"}, {viewMetrics, "4", "metrics"},
+	{viewAlerts, "5", "alerts"}, {viewTimeline, "6", "timeline"}, {viewNodes, "9", "nodes"}}
+
+func (m *Model) tabPieces() []piece {
+	st := m.st
+	ps := []piece{{text: " ", style: st.Text}}
+	for _, t := range tabs {
+		here := t.view == m.view || (t.view == viewServices && m.view == viewTasks)
+		if here {
+			ps = append(ps, piece{text: t.key + " " + t.name, style: st.TabActive}, piece{text: "  ", style: st.Text})
+			continue
+		}
+		ps = append(ps, piece{text: t.key, style: st.HintKey, drop: 3}, piece{text: " " + t.name, style: st.Muted, drop: 6}, piece{text: "  ", style: st.Text, drop: 5})
+	}
+	return ps
+}
+
+func (m *Model) sourcePieces() []piece {
+	var ps []piece
+	for _, s := range m.snap.Sources {
+		if s.State == sources.Absent && s.Name == fleet.DockerLogsName {
+			continue
+		}
+		sign, word, style := m.st.Source(string(s.State))
+		text := " " + sign + " " + s.Name
+		drop := 1
+		if s.OK() {
+			drop = 4
+		}
+		ps = append(ps, piece{text: text, style: style, drop: drop})
+		more := " " + word
+		if !s.OK() && s.State != sources.Absent && s.State != sources.Connecting {
+			more += " " + m.clock(s.Since)
+		}
+		if s.Lost > 0 {
+			more += fmt.Sprintf(" %d", s.Lost)
+		}
+		detail := 7
+		if !s.OK() {
+			detail = 2
+		}
+		ps = append(ps, piece{text: more, style: style, drop: detail}, piece{text: " ", style: m.st.Text, drop: 8})
+	}
+	return ps
+}

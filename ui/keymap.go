@@ -1,0 +1,232 @@
+package ui
+
+import (
+	"strings"
+
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+)
+
+// area is where a key means something. The focused area is asked first, then areaAll.
+type area int
+
+const (
+	areaAll area = iota
+	areaList
+	areaServices
+	areaLogs
+	areaMetrics
+	areaAlerts
+	areaOverlay
+)
+
+var areaTitles = map[area]string{
+	areaAll: "Everywhere", areaList: "Lists", areaServices: "Services", areaLogs: "Logs",
+	areaMetrics: "Metrics", areaAlerts: "Alerts", areaOverlay: "Dialogs",
+}
+
+// act is what a key does.
+type act int
+
+const (
+	actNone act = iota
+	actQuit
+	actBack
+	actHelp
+	actPalette
+	actNextPane
+	actPrevPane
+	actZoom
+	actOverview
+	actServices
+	actLogs
+	actMetrics
+	actAlerts
+	actTimeline
+	actNodes
+	actFilter
+	actRedraw
+	actSuspend
+	actUp
+	actDown
+	actPageUp
+	actPageDown
+	actHalfUp
+	actHalfDown
+	actTop
+	actBottom
+	actEnter
+	actMark
+	actMarkAll
+	actSort
+	actSortReverse
+	actOpenLogs
+	actOpenMetrics
+	actCopy
+	actOnlyBad
+	actFollow
+	actPause
+	actWrap
+	actTimestamps
+	actColumns
+	actFields
+	actFind
+	actFindNext
+	actFindPrev
+	actExclude
+	actLevel
+	actNextError
+	actPrevError
+	actContext
+	actBookmark
+	actNextBookmark
+	actSave
+	actClear
+	actLeft
+	actRight
+	actZoomIn
+	actZoomOut
+	actEarlier
+	actLater
+	actLive
+	actConfirm
+)
+
+// binding is one line of the keymap.
+type binding struct {
+	area area
+	act  act
+	key  key.Binding
+	hint int // order among the hints of the last line; 0: not there
+}
+
+func bind(a area, do act, hint int, help, desc string, keys ...string) binding {
+	return binding{area: a, act: do, hint: hint, key: key.NewBinding(key.WithKeys(keys...), key.WithHelp(help, desc))}
+}
+
+// keymap is every key of the console: the one table that dispatch, hints, help and the manual's key
+// page are made from. Where k9s or lazydocker have a key for the same thing it is theirs.
+var keymap = []binding{
+	bind(areaAll, actHelp, 90, "?", "help", "?"),
+	bind(areaAll, actPalette, 80, ":", "command", ":", "ctrl+p"),
+	bind(areaAll, actBack, 0, "esc", "back", "esc"),
+	bind(areaAll, actNextPane, 70, "tab", "next pane", "tab"),
+	bind(areaAll, actPrevPane, 0, "shift+tab", "previous pane", "shift+tab"),
+	bind(areaAll, actZoom, 0, "f", "this pane alone, and back", "f"),
+	bind(areaAll, actOverview, 0, "1", "overview", "1"),
+	bind(areaAll, actServices, 0, "2", "services and tasks", "2"),
+	bind(areaAll, actLogs, 0, "3", "logs", "3"),
+	bind(areaAll, actMetrics, 0, "4", "metrics", "4"),
+	bind(areaAll, actAlerts, 0, "5", "alerts", "5"),
+	bind(areaAll, actTimeline, 0, "6", "timeline", "6"),
+	bind(areaAll, actNodes, 0, "9", "nodes", "9"),
+	bind(areaAll, actFilter, 60, "/", "filter", "/"),
+	bind(areaAll, actRedraw, 0, "ctrl+l", "draw again", "ctrl+l"),
+	bind(areaAll, actSuspend, 0, "ctrl+z", "to the shell and back (fg)", "ctrl+z"),
+	bind(areaAll, actQuit, 0, "q", "back, or quit from the overview", "q"),
+	bind(areaAll, actQuit, 0, "ctrl+c", "quit", "ctrl+c"),
+
+	bind(areaList, actUp, 0, "↑ k", "up", "up", "k"),
+	bind(areaList, actDown, 0, "↓ j", "down", "down", "j"),
+	bind(areaList, actPageUp, 0, "pgup ctrl+b", "a page up", "pgup", "ctrl+b"),
+	bind(areaList, actPageDown, 0, "pgdn ctrl+f", "a page down", "pgdown", "ctrl+f"),
+	bind(areaList, actHalfUp, 0, "ctrl+u", "half a page up", "ctrl+u"),
+	bind(areaList, actHalfDown, 0, "ctrl+d", "half a page down", "ctrl+d"),
+	bind(areaList, actTop, 0, "g home", "first", "g", "home"),
+	bind(areaList, actBottom, 0, "G end", "last", "G", "end"),
+	bind(areaList, actEnter, 10, "enter", "open", "enter"),
+	bind(areaList, actCopy, 0, "c", "copy the selected row", "c"),
+
+	bind(areaServices, actOpenLogs, 20, "l", "logs", "l"),
+	bind(areaServices, actOpenMetrics, 30, "m", "metrics", "m"),
+	bind(areaServices, actMark, 40, "space", "mark", "space"),
+	bind(areaServices, actMarkAll, 0, "ctrl+a", "mark all shown, or none", "ctrl+a"),
+	bind(areaServices, actSort, 50, "o", "sort by the next column", "o"),
+	bind(areaServices, actSortReverse, 0, "O", "reverse the order", "O"),
+	bind(areaServices, actOnlyBad, 0, "!", "only what is not well", "!"),
+
+	bind(areaLogs, actPause, 10, "p", "pause", "p", "space"),
+	bind(areaLogs, actFollow, 20, "s", "follow", "s"),
+	bind(areaLogs, actNextError, 30, "e", "next error", "e"),
+	bind(areaLogs, actPrevError, 0, "E", "previous error", "E"),
+	bind(areaLogs, actFind, 40, "F", "find without filtering", "F", "ctrl+s"),
+	bind(areaLogs, actFindNext, 0, "n", "next match", "n"),
+	bind(areaLogs, actFindPrev, 0, "N", "previous match", "N"),
+	bind(areaLogs, actExclude, 50, "!", "exclude", "!"),
+	bind(areaLogs, actLevel, 0, "L", "least level: all, info, warn, error", "L"),
+	bind(areaLogs, actWrap, 0, "w", "wrap", "w"),
+	bind(areaLogs, actTimestamps, 0, "t", "time: local, relative, none", "t"),
+	bind(areaLogs, actColumns, 0, "x", "columns of service, task and node", "x"),
+	bind(areaLogs, actFields, 0, "v", "fields of logfmt and JSON", "v"),
+	bind(areaLogs, actContext, 0, "C", "this task's lines around the selected one", "C"),
+	bind(areaLogs, actBookmark, 0, "b", "bookmark", "b"),
+	bind(areaLogs, actNextBookmark, 0, "B", "next bookmark", "B"),
+	bind(areaLogs, actSave, 0, "ctrl+o", "save to a file", "ctrl+o"),
+	bind(areaLogs, actClear, 0, "X", "take all filters off", "X"),
+	bind(areaLogs, actLeft, 0, "← h", "left", "left", "h"),
+	bind(areaLogs, actRight, 0, "→ l", "right", "right", "l"),
+
+	bind(areaMetrics, actLeft, 10, "← →", "cursor in time", "left", "h"),
+	bind(areaMetrics, actRight, 0, "→", "cursor later", "right", "l"),
+	bind(areaMetrics, actZoomIn, 20, "+", "shorter time", "+", "="),
+	bind(areaMetrics, actZoomOut, 30, "-", "longer time", "-"),
+	bind(areaMetrics, actEarlier, 40, "[", "earlier", "["),
+	bind(areaMetrics, actLater, 0, "]", "later", "]"),
+	bind(areaMetrics, actLive, 50, "0", "live", "0"),
+
+	bind(areaAlerts, actOpenLogs, 20, "l", "its service's logs", "l"),
+	bind(areaAlerts, actOpenMetrics, 30, "m", "its service's metrics", "m"),
+
+	bind(areaOverlay, actConfirm, 10, "enter", "take", "enter"),
+}
+
+// lookup finds what a key does: in the first of the areas that has it, then everywhere.
+func lookup(k tea.KeyPressMsg, areas ...area) act {
+	for _, a := range append(areas, areaAll) {
+		for i := range keymap {
+			if keymap[i].area == a && key.Matches(k, keymap[i].key) {
+				return keymap[i].act
+			}
+		}
+	}
+	return actNone
+}
+
+// hintsFor are the hints of the last line, in order, for the areas that have the focus.
+func hintsFor(areas ...area) []key.Help {
+	byHint := map[int]key.Help{}
+	var order []int
+	offset := 0
+	for _, a := range append(areas, areaAll) {
+		for _, b := range keymap {
+			if b.area != a || b.hint == 0 {
+				continue
+			}
+			at := offset + b.hint
+			byHint[at] = b.key.Help()
+			order = append(order, at)
+		}
+		offset += 100
+	}
+	out := make([]key.Help, 0, len(order))
+	for _, at := range order {
+		out = append(out, byHint[at])
+	}
+	return out
+}
+
+// KeysMarkdown is the manual's page of keys.
+func KeysMarkdown() string {
+	var b strings.Builder
+	b.WriteString("# Keys\n\nMade from the keymap by `UPDATE_DOCS=1 go test ./ui -run KeysPage`. Do not edit.\n")
+	for a := areaAll; a <= areaOverlay; a++ {
+		b.WriteString("\n## " + areaTitles[a] + "\n\n| key | does |\n|---|---|\n")
+		for _, x := range keymap {
+			if x.area == a {
+				h := x.key.Help()
+				b.WriteString("| `" + strings.ReplaceAll(h.Key, "|", "\\|") + "` | " + h.Desc + " |\n")
+			}
+		}
+	}
+	return b.String()
+}

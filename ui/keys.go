@@ -1,0 +1,459 @@
+package ui
+
+import (
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"quarterdeck/ui/logview"
+	"quarterdeck/ui/plain"
+)
+
+// areas are where keys are looked up, by what has the focus.
+func (m *Model) areas() []area {
+	switch {
+	case m.inLogs():
+		return []area{areaLogs, areaList}
+	case m.view == viewMetrics || m.focus == paneMetrics:
+		return []area{areaMetrics, areaList}
+	case m.view == viewAlerts:
+		return []area{areaAlerts, areaList}
+	case m.view == viewOverview || m.view == viewServices || m.view == viewTasks:
+		return []area{areaServices, areaList}
+	}
+	return []area{areaList}
+}
+
+// focusArea brings the focus to where an area's keys mean something.
+func (m *Model) focusArea(a area) {
+	switch a {
+	case areaLogs:
+		if m.view != viewLogs {
+			m.open(viewLogs)
+		}
+	case areaMetrics:
+		if m.view != viewMetrics {
+			m.open(viewMetrics)
+		}
+	case areaAlerts:
+		m.open(viewAlerts)
+	case areaServices:
+		if m.view != viewServices {
+			m.open(viewOverview)
+			m.focus = paneTable
+		}
+	}
+}
+
+// handleKey gives a key to what has the focus: a dialog, an input line, or the keymap.
+func (m *Model) handleKey(k tea.KeyPressMsg) tea.Cmd {
+	if m.logs.view.Input() != logview.InputNone {
+		return m.logsInputKey(k)
+	}
+	if m.prompt != nil {
+		m.promptKey(k)
+		return nil
+	}
+	if m.overlay != nil {
+		box := m.overlay
+		cmd, done := box.key(m, k)
+		if done && m.overlay == box { // what it did may have opened another
+			m.overlay = nil
+		}
+		return cmd
+	}
+	return m.do(lookup(k, m.areas()...))
+}
+
+// inLogs tells whether the log pane has the focus.
+func (m *Model) inLogs() bool { return m.view == viewLogs || m.focus == paneLogs }
+
+// logsInputKey gives a key to the log pane's open input.
+func (m *Model) logsInputKey(k tea.KeyPressMsg) tea.Cmd {
+	v := m.logs.view
+	switch k.String() {
+	case "esc", "ctrl+c":
+		v.CancelInput()
+	case "enter":
+		if err := v.AcceptInput(); err != nil {
+			return m.say(plain.Line(err.Error()))
+		}
+	default:
+		return v.UpdateInput(k)
+	}
+	return nil
+}
+
+func (m *Model) handlePaste(msg tea.PasteMsg) tea.Cmd {
+	switch {
+	case m.logs.view.Input() != logview.InputNone:
+		return m.logs.view.UpdateInput(tea.PasteMsg{Content: oneLine(msg.Content)})
+	case m.prompt != nil:
+		pasteInto(&m.prompt.input, msg.Content)
+		m.setFilter(m.prompt.input.Value())
+	case m.overlay != nil:
+		m.overlay.paste(msg.Content)
+	default:
+		return m.say("a paste means nothing here: open / or : first")
+	}
+	return nil
+}
+
+// do does what a key means: everywhere, then in the focused pane.
+func (m *Model) do(a act) tea.Cmd {
+	switch a {
+	case actNone:
+		return nil
+	case actQuit:
+		if m.view == viewOverview && !m.zoom {
+			return tea.Quit
+		}
+		m.back()
+	case actBack:
+		m.back()
+	case actHelp:
+		m.overlay = &helpBox{}
+	case actPalette:
+		m.overlay = newPalette(m)
+	case actNextPane, actPrevPane:
+		m.nextPane(a == actPrevPane)
+	case actZoom:
+		m.zoom = !m.zoom && m.view == viewOverview
+	case actOverview, actServices, actLogs, actMetrics, actAlerts, actTimeline, actNodes:
+		m.openByKey(a)
+	case actFilter:
+		if m.inLogs() {
+			return m.logs.view.StartInput(logview.InputFilter)
+		}
+		m.askFilter()
+	case actRedraw:
+		return tea.ClearScreen
+	case actSuspend:
+		return tea.Suspend
+	default:
+		return m.doInPane(a)
+	}
+	return nil
+}
+
+var viewOf = map[act]view{actOverview: viewOverview, actServices: viewServices, actLogs: viewLogs, actMetrics: viewMetrics,
+	actAlerts: viewAlerts, actTimeline: viewTimeline, actNodes: viewNodes}
+
+func (m *Model) openByKey(a act) {
+	if a == actLogs {
+		m.scopeFromMarks()
+	} else {
+		m.scope = nil
+	}
+	m.open(viewOf[a])
+}
+
+// scopeFromMarks makes the logs be about the marked services, or else the selection.
+func (m *Model) scopeFromMarks() {
+	m.scope = nil
+	if len(m.services.marks) > 0 {
+		m.scope = m.services.chosen()
+	}
+}
+
+func (m *Model) nextPane(backwards bool) {
+	order := []pane{paneTable, paneMetrics, paneLogs}
+	if m.view == viewTasks {
+		order = []pane{paneTable, paneLogs}
+	}
+	if m.view != viewOverview && m.view != viewTasks {
+		return
+	}
+	at := 0
+	for i, p := range order {
+		if p == m.focus {
+			at = i
+		}
+	}
+	step := 1
+	if backwards {
+		step = len(order) - 1
+	}
+	m.focus = order[(at+step)%len(order)]
+}
+
+func (m *Model) doInPane(a act) tea.Cmd {
+	switch {
+	case m.inLogs():
+		return m.doInLogs(a)
+	case m.view == viewMetrics || m.focus == paneMetrics:
+		if m.metrics.handle(a, m.o.Now()) || m.services.handle(a) {
+			return nil
+		}
+		return m.doWithService(a)
+	}
+	if l := m.listInFocus(); l != nil && l.handle(a) {
+		return nil
+	}
+	return m.doWithService(a)
+}
+
+// listInFocus is the list that arrow keys move in.
+func (m *Model) listInFocus() *list {
+	switch m.view {
+	case viewTasks:
+		return &m.tasks.list
+	case viewAlerts:
+		return &m.alerts.list
+	case viewTimeline:
+		return &m.timeline.list
+	case viewNodes:
+		return &m.nodes.list
+	}
+	return &m.services.list
+}
+
+// doWithService does what is done with the row under the cursor.
+func (m *Model) doWithService(a act) tea.Cmd {
+	switch a {
+	case actMark:
+		m.services.toggleMark()
+	case actMarkAll:
+		m.services.markAll()
+	case actSort:
+		m.services.sort = (m.services.sort + 1) % sortKeys
+		return m.say("sorted by " + sortNames[m.services.sort])
+	case actSortReverse:
+		m.services.reverse = !m.services.reverse
+	case actOnlyBad:
+		m.services.onlyBad = !m.services.onlyBad
+	case actEnter:
+		return m.enter()
+	case actOpenLogs:
+		m.openLogsOf()
+	case actOpenMetrics:
+		m.selectSubject()
+		m.open(viewMetrics)
+	case actCopy:
+		return m.copySelection()
+	}
+	return nil
+}
+
+// enter drills into the row under the cursor.
+func (m *Model) enter() tea.Cmd {
+	switch m.view {
+	case viewOverview, viewServices:
+		if name := m.services.selected(); name != "" {
+			m.tasks = tasksPane{service: name}
+			m.open(viewTasks)
+		}
+	case viewTasks:
+		m.focus = paneLogs
+	case viewAlerts, viewTimeline:
+		name := m.subject()
+		if m.view == viewTimeline {
+			name = m.happeningService()
+		}
+		if m.snap.Service(name) == nil {
+			return m.say("this is about no service that runs here")
+		}
+		m.tasks = tasksPane{service: name}
+		m.open(viewTasks)
+	case viewNodes:
+		if n := m.snap.Node(m.nodes.selected()); n != nil {
+			return m.say(plain.Line(n.Name) + ": " + plain.Line(n.Addr) + ", " + plain.Line(n.Message))
+		}
+	}
+	return nil
+}
+
+func (m *Model) happeningService() string {
+	id := m.timeline.selected()
+	for i := range m.snap.History {
+		if happeningID(&m.snap.History[i]) == id {
+			return m.snap.History[i].Service
+		}
+	}
+	return ""
+}
+
+// selectSubject puts the service table's cursor on what the view is about.
+func (m *Model) selectSubject() {
+	if name := m.subject(); name != "" && m.snap.Service(name) != nil {
+		if !m.services.selectID(name) {
+			m.services.filter, m.services.onlyBad = "", false
+			m.services.arrange(m.snap)
+			m.services.selectID(name)
+		}
+	}
+}
+
+func (m *Model) openLogsOf() {
+	m.selectSubject()
+	m.scopeFromMarks()
+	if m.view == viewTasks || m.view == viewAlerts {
+		m.scope = nil
+	}
+	m.open(viewLogs)
+}
+
+// copySelection puts the row under the cursor on the clipboard (OSC 52).
+func (m *Model) copySelection() tea.Cmd {
+	text := m.subject()
+	switch m.view {
+	case viewTasks:
+		text = m.tasks.selected()
+	case viewNodes:
+		if n := m.snap.Node(m.nodes.selected()); n != nil {
+			text = n.Name
+		}
+	}
+	if text == "" {
+		return m.say("nothing is selected")
+	}
+	return tea.Batch(tea.SetClipboard(text), m.say("copied "+plain.Line(text)))
+}
+
+// filterOf is the filter of the list or pane in focus.
+func (m *Model) filterOf() string {
+	switch {
+	case m.view == viewTasks:
+		return m.tasks.filter
+	case m.view == viewAlerts:
+		return m.alerts.filter
+	case m.view == viewTimeline:
+		return m.timeline.filter
+	case m.view == viewNodes:
+		return m.nodes.filter
+	}
+	return m.services.filter
+}
+
+func (m *Model) setFilter(s string) {
+	switch {
+	case m.view == viewTasks:
+		m.tasks.filter = s
+	case m.view == viewAlerts:
+		m.alerts.filter = s
+	case m.view == viewTimeline:
+		m.timeline.filter = s
+	case m.view == viewNodes:
+		m.nodes.filter = s
+	default:
+		m.services.filter = s
+	}
+}
+
+// toast is a note in the last line that goes away by itself.
+type toast struct {
+	text       string
+	generation uint64
+}
+
+func (m *Model) say(text string) tea.Cmd {
+	m.toast.text = text
+	m.toast.generation++
+	generation := m.toast.generation
+	return tea.Tick(ToastTime, func(time.Time) tea.Msg { return toastExpiredMsg{generation} })
+}
+
+func (t *toast) expire(generation uint64) {
+	if generation == t.generation {
+		t.text = ""
+	}
+}
+
+// lastLine is the input line, a note, or the keys that mean something now.
+func (m *Model) lastLine() string {
+	switch {
+	case m.prompt != nil:
+		p := *m.prompt
+		p.input.SetWidth(max(m.w-24, 10))
+		return fitStyled(p.input.View()+m.st.Muted.Render("  enter keeps, esc takes back"), m.w)
+	case m.toast.text != "":
+		return m.st.Accent.Render(plain.Fit(" "+m.toast.text, m.w))
+	}
+	var ps []piece
+	ps = append(ps, piece{text: " ", style: m.st.Text})
+	for i, h := range hintsFor(m.areas()...) {
+		ps = append(ps, piece{text: h.Key, style: m.st.HintKey, drop: i + 1}, piece{text: " " + h.Desc + "  ", style: m.st.HintDesc, drop: i + 1})
+	}
+	return fitPieces(ps, nil, m.w)
+}
+
+// handleMouse gives clicks and the wheel to the pane below them.
+func (m *Model) handleMouse(msg tea.MouseMsg) tea.Cmd {
+	at := msg.Mouse()
+	if m.overlay != nil {
+		if _, ok := msg.(tea.MouseClickMsg); ok {
+			m.overlay = nil
+		}
+		return nil
+	}
+	r := m.layout()
+	over := paneTable
+	switch {
+	case r.logs.holds(at.X, at.Y):
+		over = paneLogs
+	case r.metrics.holds(at.X, at.Y):
+		over = paneMetrics
+	case !r.table.holds(at.X, at.Y):
+		if at.Y == 1 {
+			m.clickTab(msg, at.X)
+		}
+		return nil
+	}
+	if wheel, ok := msg.(tea.MouseWheelMsg); ok {
+		return m.wheel(over, wheel.Button == tea.MouseWheelUp)
+	}
+	m.focus = over
+	if over == paneTable {
+		m.clickRow(r, at.Y)
+	}
+	if over == paneLogs {
+		m.logs.view.SelectLine(at.Y - r.logs.y - 1)
+	}
+	return nil
+}
+
+func (m *Model) clickRow(r rects, y int) {
+	l := m.listInFocus()
+	first := r.table.y + 2
+	if m.view == viewTasks {
+		first += tasksHead
+	}
+	if i := l.rowAt(y - first); i >= 0 {
+		l.moveTo(i)
+	}
+}
+
+func (m *Model) clickTab(msg tea.MouseMsg, x int) {
+	if _, ok := msg.(tea.MouseClickMsg); !ok {
+		return
+	}
+	at := 1
+	for _, t := range tabs {
+		w := len(t.key) + 1 + len(t.name) + 2
+		if x >= at && x < at+w {
+			m.scope = nil
+			m.open(t.view)
+			return
+		}
+		at += w
+	}
+}
+
+func (m *Model) wheel(over pane, up bool) tea.Cmd {
+	a := actDown
+	if up {
+		a = actUp
+	}
+	for range 3 {
+		switch {
+		case over == paneLogs:
+			m.doInLogs(a)
+		case over == paneMetrics && (m.view == viewMetrics || m.zoom):
+			m.metrics.handle(a, m.o.Now())
+			return nil
+		case over == paneTable:
+			m.listInFocus().handle(a)
+		}
+	}
+	return nil
+}

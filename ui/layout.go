@@ -1,0 +1,128 @@
+package ui
+
+import (
+	"fmt"
+	"strings"
+
+	"quarterdeck/ui/plain"
+)
+
+// The smallest terminal that is drawn on; below it the console says so and waits.
+const (
+	leastWidth  = 40
+	leastHeight = 10
+	// wideWidth is from where panes stand side by side.
+	wideWidth = 120
+	// tasksHead is the block that tells a service's settings over its tasks, alertsFoot the one that tells an alert.
+	tasksHead  = 5
+	alertsFoot = 7
+)
+
+// rect is a place on the screen, in cells. h 0: not shown. The first line is the pane's title.
+type rect struct{ x, y, w, h int }
+
+func (r rect) holds(x, y int) bool { return x >= r.x && x < r.x+r.w && y >= r.y && y < r.y+r.h }
+
+// rects are the panes' places.
+//
+//	wide                                narrow (the focused one of the three)
+//	+ header, tabs and sources -------+ + header -----------+
+//	| table         | about           | | tabs and sources  |
+//	|               | metrics         | | table, metrics or |
+//	|               | logs            | | logs              |
+//	| timeline strip                  | |                   |
+//	+ hints --------------------------+ + hints ------------+
+type rects struct {
+	header, about, table, metrics, logs, strip rect
+	wide                                       bool
+}
+
+// layout says where the panes are. It is a function of size, view, focus and zoom alone.
+func (m *Model) layout() rects {
+	r := rects{header: rect{0, 0, m.w, 2}, wide: m.w >= wideWidth && m.h >= 20}
+	body := rect{0, 2, m.w, max(m.h-3, 0)}
+	switch {
+	case m.view == viewLogs, m.zoom && m.focus == paneLogs:
+		r.logs = body
+	case m.view == viewMetrics, m.zoom && m.focus == paneMetrics:
+		r.metrics = body
+	case m.view == viewOverview && m.zoom:
+		r.table = body
+	case m.view == viewOverview && r.wide:
+		m.layoutWide(&r, body)
+	case m.view == viewOverview:
+		m.layoutNarrow(&r, body)
+	case m.view == viewTasks && r.wide:
+		left := max(m.w*55/100, 70)
+		r.table = rect{0, body.y, left, body.h}
+		r.logs = rect{left + 1, body.y, m.w - left - 1, body.h}
+	case m.view == viewTasks:
+		if m.focus == paneLogs {
+			r.logs = body
+		} else {
+			r.table = body
+		}
+	default:
+		r.table = body
+	}
+	return r
+}
+
+func (m *Model) layoutWide(r *rects, body rect) {
+	stripHeight := 5
+	if body.h < 28 {
+		stripHeight = 3
+	}
+	top := body.h - stripHeight
+	r.strip = rect{0, body.y + top, m.w, stripHeight}
+	left := min(max(m.w*46/100, 58), 96)
+	x := left + 1
+	right := m.w - x
+	r.table = rect{0, body.y, left, top}
+	r.about = rect{x, body.y, right, 3}
+	metrics := min(max(top*32/100, 8), 14)
+	r.metrics = rect{x, body.y + 3, right, metrics}
+	r.logs = rect{x, body.y + 3 + metrics, right, top - 3 - metrics}
+}
+
+func (m *Model) layoutNarrow(r *rects, body rect) {
+	switch m.focus {
+	case paneMetrics:
+		r.metrics = body
+	case paneLogs:
+		r.logs = body
+	default:
+		// The selection's reason stands below the table: it is what the eye looks for at night.
+		r.table = rect{0, body.y, body.w, body.h - 3}
+		r.about = rect{0, body.y + body.h - 3, body.w, 3}
+	}
+}
+
+func (m *Model) tooSmall() string {
+	words := wrapText(fmt.Sprintf("quarterdeck needs %d×%d, this is %d×%d: make it larger", leastWidth, leastHeight, m.w, m.h), max(m.w, 1))
+	lines := make([]string, m.h)
+	for i := range lines {
+		text := ""
+		if i < len(words) {
+			text = words[i]
+		}
+		lines[i] = plain.Fit(text, m.w)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// titleLine is a pane's first line: its title on a rule, bright where it has the focus.
+func (m *Model) titleLine(title string, w int, focused bool) string {
+	st := m.st.PaneTitle
+	rule := m.st.Border
+	if focused {
+		st, rule = m.st.PaneTitleFocused, m.st.BorderFocused
+	}
+	text := plain.Clip(title, max(w-5, 1))
+	used := 3 + plain.Width(text) + 1
+	line := rule.Render(m.st.Signs.Rule+m.st.Signs.Rule+" ") + st.Render(text) + " "
+	if used < w {
+		line += rule.Render(strings.Repeat(m.st.Signs.Rule, w-used))
+	}
+	return line
+}

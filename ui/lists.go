@@ -1,0 +1,280 @@
+package ui
+
+import (
+	"fmt"
+	"math"
+	"sort"
+	"strings"
+	"time"
+
+	"charm.land/lipgloss/v2"
+
+	"quarterdeck/sources"
+	"quarterdeck/sources/fleet"
+	"quarterdeck/ui/chart"
+	"quarterdeck/ui/plain"
+)
+
+// listPane is a list with a filter of its own.
+type listPane struct {
+	list
+	filter string
+}
+
+// arrangeLists brings the lists beside the service table in line with the snapshot.
+func (m *Model) arrangeLists() {
+	m.tasks.arrange(m.snap)
+	m.alerts.arrange(len(m.snap.Alerts), func(i int) (string, string) {
+		a := &m.snap.Alerts[i]
+		return alertID(a), strings.Join([]string{a.Name, a.Service, a.Severity, string(a.State), a.Summary}, " ")
+	}, false)
+	h := m.snap.History
+	m.timeline.arrange(len(h), func(i int) (string, string) {
+		x := &h[len(h)-1-i]
+		return happeningID(x), strings.Join([]string{x.Kind, x.Service, x.Node, x.Text, x.Source}, " ")
+	}, true)
+	m.nodes.arrange(len(m.snap.Nodes), func(i int) (string, string) {
+		n := &m.snap.Nodes[i]
+		return n.ID, strings.Join([]string{n.Name, n.Role, n.State, n.Availability, n.Addr, n.Engine}, " ")
+	}, false)
+}
+
+// arrange takes n rows by their id and the text that the filter looks at. stick keeps the cursor on the
+// first row while it is there, so that a list of news shows the newest.
+func (p *listPane) arrange(n int, row func(i int) (id, text string), stick bool) {
+	ids := make([]string, 0, n)
+	needle := strings.ToLower(p.filter)
+	for i := range n {
+		id, text := row(i)
+		if needle == "" || strings.Contains(strings.ToLower(text), needle) {
+			ids = append(ids, id)
+		}
+	}
+	if stick && p.index == 0 && len(ids) > 0 {
+		p.cursor = ids[0]
+	}
+	p.setRows(ids)
+}
+
+func (p *listPane) title(name string, total int) string {
+	t := fmt.Sprintf("%s %d", name, len(p.ids))
+	if p.filter != "" {
+		t = fmt.Sprintf("%s %d of %d · /%s", name, len(p.ids), total, plain.Line(p.filter))
+	}
+	return t
+}
+
+func alertID(a *sources.Alert) string {
+	return a.Fingerprint + "\x00" + a.Name + "\x00" + a.Service + "\x00" + string(a.State)
+}
+
+func happeningID(h *fleet.Happening) string {
+	return fmt.Sprint(h.Time.UnixNano(), "\x00", h.Kind, "\x00", h.Service, "\x00", h.Node, "\x00", h.Text)
+}
+
+func (m *Model) selectedAlert() *sources.Alert {
+	id := m.alerts.selected()
+	for i := range m.snap.Alerts {
+		if alertID(&m.snap.Alerts[i]) == id {
+			return &m.snap.Alerts[i]
+		}
+	}
+	return nil
+}
+
+// clock is a moment as the console shows it: the time today, with the date before that.
+func (m *Model) clock(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	t, now := t.In(m.o.Location), m.now().In(m.o.Location)
+	if t.YearDay() == now.YearDay() && t.Year() == now.Year() {
+		return t.Format("15:04:05")
+	}
+	return t.Format("Jan _2 15:04")
+}
+
+// alertsLines draws the alerts, and below them all that the selected one says.
+func (m *Model) alertsLines(r rect) []string {
+	title := m.alerts.title("alerts", len(m.snap.Alerts))
+	state := m.snap.Source(fleet.AlertmanagerName)
+	if !state.OK() {
+		title += " · " + string(state.State) + " since " + m.clock(state.Since)
+	}
+	foot := alertsFoot
+	if r.h < 16 {
+		foot = 0
+	}
+	h := r.h - 1 - foot
+	var body []string
+	if len(m.alerts.ids) == 0 {
+		why := "no alert fires or is pending"
+		switch {
+		case m.alerts.filter != "":
+			why = "no alert matches: esc takes the filter off"
+		case state.State == sources.Absent:
+			why = "no Alertmanager is configured: --alertmanager or ALERTMANAGER_URL"
+		case !state.OK():
+			why = string(state.State) + ": " + state.Detail
+		}
+		body = emptyLines(m.st, why, r.w, h)
+	} else {
+		body = m.alertRows(r.w, h)
+	}
+	lines := m.paneLines(title, r, true, body)
+	if foot > 0 {
+		lines = append(lines, m.alertDetail(r.w, foot)...)
+	}
+	return lines
+}
+
+func (m *Model) alertRows(w, h int) []string {
+	cols := []column{{title: "STATE", width: 12}, {title: "SEVERITY", width: 10}, {title: "ALERT", width: 20, flex: true},
+		{title: "SERVICE", width: 20, drop: 2}, {title: "SINCE", width: 12, right: true, drop: 3}, {title: "AGE", width: 4, right: true}}
+	byID := map[string]*sources.Alert{}
+	for i := range m.snap.Alerts {
+		byID[alertID(&m.snap.Alerts[i])] = &m.snap.Alerts[i]
+	}
+	return m.alerts.draw(m.st, cols, w, h, true, func(id string, widths []int) []cell {
+		a := byID[id]
+		sign, word, style := m.st.Alert(string(a.State), a.Severity)
+		return []cell{{text: sign + " " + word, style: style}, {text: a.Severity, style: style}, {text: a.Name, style: m.st.Text},
+			{text: a.Service, style: m.st.Text}, {text: m.clock(a.Since), style: m.st.Muted}, {text: age(a.Since, m.now()), style: m.st.Muted}}
+	})
+}
+
+func (m *Model) alertDetail(w, h int) []string {
+	lines := []string{m.st.Border.Render(strings.Repeat(m.st.Signs.Rule, w))}
+	if a := m.selectedAlert(); a != nil {
+		text := a.Summary
+		if d := a.Annotations["description"]; d != "" && d != text {
+			text += "  " + d
+		}
+		for _, t := range wrapText(" "+plain.Line(text), w-2) {
+			lines = append(lines, m.st.Text.Render(plain.Fit(" "+t, w)))
+		}
+		lines = append(lines, m.st.Muted.Render(plain.Fit(" "+plain.Line(labelText(a.Labels)), w)))
+		if len(a.SilencedBy) > 0 {
+			lines = append(lines, m.st.Muted.Render(plain.Fit(" silenced by "+plain.Line(strings.Join(a.SilencedBy, ", ")), w)))
+		}
+	}
+	for len(lines) < h {
+		lines = append(lines, strings.Repeat(" ", w))
+	}
+	return lines[:h]
+}
+
+func labelText(labels map[string]string) string {
+	keys := make([]string, 0, len(labels))
+	for k := range labels {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	for i, k := range keys {
+		keys[i] = k + "=" + labels[k]
+	}
+	return strings.Join(keys, "  ")
+}
+
+// timelineLines is the list of what happened, the newest first.
+func (m *Model) timelineLines(r rect) []string {
+	title := m.timeline.title("timeline", len(m.snap.History))
+	if len(m.timeline.ids) == 0 {
+		why := "nothing has happened yet that a source told of"
+		if m.timeline.filter != "" {
+			why = "nothing matches: esc takes the filter off"
+		}
+		return m.paneLines(title, r, true, emptyLines(m.st, why, r.w, r.h-1))
+	}
+	cols := []column{{title: "TIME", width: 12}, {title: "WHAT", width: 14}, {title: "SERVICE", width: 20, drop: 1}, {title: "NODE", width: 10, drop: 4},
+		{title: "", width: 20, flex: true}, {title: "SOURCE", width: 12, drop: 3}}
+	byID := map[string]*fleet.Happening{}
+	for i := range m.snap.History {
+		byID[happeningID(&m.snap.History[i])] = &m.snap.History[i]
+	}
+	return m.paneLines(title, r, true, m.timeline.draw(m.st, cols, r.w, r.h-1, true, func(id string, widths []int) []cell {
+		h := byID[id]
+		sign, style := m.happeningSign(h)
+		return []cell{{text: m.clock(h.Time), style: m.st.Muted}, {text: sign + " " + h.Kind, style: style}, {text: h.Service, style: m.st.Text},
+			{text: h.Node, style: m.st.Text}, {text: h.Text, style: m.st.Text}, {text: h.Source, style: m.st.Muted}}
+	}))
+}
+
+func (m *Model) happeningSign(h *fleet.Happening) (string, lipgloss.Style) {
+	s := m.st.Signs
+	switch h.Kind {
+	case fleet.DeployStarted, fleet.Created:
+		return s.Deploy, m.st.MarkDeploy
+	case fleet.DeployDone:
+		return s.Deploy, m.st.OK
+	case fleet.AlertFiring:
+		return s.Alert, m.st.MarkAlert
+	case fleet.TaskDied:
+		return s.Death, m.st.MarkDeath
+	case fleet.HealthChanged:
+		if h.Bad {
+			return s.Down, m.st.Error
+		}
+		return s.Dot, m.st.OK
+	}
+	if h.Bad {
+		return s.Alert, m.st.Warn
+	}
+	return s.Dot, m.st.Muted
+}
+
+// nodesLines draws the nodes: what they are, what they reserve and use.
+func (m *Model) nodesLines(r rect) []string {
+	title := m.nodes.title("nodes", len(m.snap.Nodes))
+	if len(m.nodes.ids) == 0 {
+		why := m.whyNoServices()
+		if m.nodes.filter != "" {
+			why = "no node matches: esc takes the filter off"
+		} else if m.snap.Ready() {
+			why = "the nodes cannot be read: " + m.snap.Source(fleet.SwarmName).Detail
+		}
+		return m.paneLines(title, r, true, emptyLines(m.st, why, r.w, r.h-1))
+	}
+	cols := []column{{title: "NODE", width: 12, flex: true}, {title: "STATE", width: 8}, {title: "AVAIL", width: 7}, {title: "ROLE", width: 16, drop: 2},
+		{title: "TASKS", width: 5, right: true}, {title: "CPU used", width: 12, right: true}, {title: "reserved", width: 8, right: true, drop: 3},
+		{title: "MEM used", width: 18, right: true}, {title: "reserved", width: 9, right: true, drop: 4}, {title: "ADDRESS", width: 15, drop: 5}, {title: "ENGINE", width: 10, drop: 6}}
+	return m.paneLines(title, r, true, m.nodes.draw(m.st, cols, r.w, r.h-1, true, func(id string, widths []int) []cell {
+		return m.nodeCells(m.snap.Node(id))
+	}))
+}
+
+func (m *Model) nodeCells(n *fleet.Node) []cell {
+	st := m.st
+	state := st.OK
+	sign := st.Signs.OK
+	if !n.Up() {
+		state, sign = st.Error, st.Signs.Down
+	}
+	avail := st.Muted
+	if n.Availability != "active" {
+		avail = st.Warn
+	}
+	role := n.Role
+	if n.Leader {
+		role += ", leader"
+	} else if n.Role == "manager" && n.Reachability != "reachable" {
+		role += ", " + n.Reachability
+	}
+	used := st.Text
+	if !m.snap.Source(fleet.PrometheusName).OK() {
+		used = st.Stale
+	}
+	cores := float64(n.NanoCPUs) / 1e9
+	return []cell{{text: sign + " " + n.Name, style: state}, {text: n.State, style: state}, {text: n.Availability, style: avail}, {text: role, style: st.Text},
+		{text: fmt.Sprint(n.Running), style: st.Text}, {text: figureOf(n.CPUUsed, "cores") + " / " + fmt.Sprintf("%.0f", cores), style: used},
+		{text: fmt.Sprintf("%.2f", float64(n.ReservedNanoCPUs)/1e9), style: st.Muted},
+		{text: figureOf(n.MemoryUsed, "bytes") + " / " + chart.Humanize(float64(n.MemoryBytes), "bytes"), style: used},
+		{text: chart.Humanize(float64(n.ReservedBytes), "bytes"), style: st.Muted}, {text: n.Addr, style: st.Muted}, {text: n.Engine, style: st.Muted}}
+}
+
+func figureOf(v float64, unit string) string {
+	if math.IsNaN(v) {
+		return "–"
+	}
+	return number(v, unit)
+}

@@ -1,0 +1,53 @@
+package ui
+
+import (
+	"time"
+
+	"quarterdeck/sources"
+	"quarterdeck/sources/fleet"
+)
+
+// wakeMsg is sent when the fleet or the log buffer changed, at most FrameRate times a second.
+type wakeMsg struct{ snap *fleet.Snapshot }
+
+// readingsMsg is sent when a query for a service's standard series was answered.
+type readingsMsg struct {
+	generation uint64
+	service    string
+	window     sources.Window
+	readings   []sources.Reading
+	err        error
+}
+
+// settleMsg is sent when the selection has stood still long enough to be asked about.
+type settleMsg struct{ generation uint64 }
+
+// refreshMsg is sent when shown charts are old enough to be asked for again.
+type refreshMsg struct{ generation uint64 }
+
+// olderMsg is sent when a page of older log lines has come.
+type olderMsg struct {
+	page sources.LogPage
+	key  string
+	err  error
+}
+
+// toastExpiredMsg is sent when the note in the last line has been there long enough.
+type toastExpiredMsg struct{ generation uint64 }
+
+// savedMsg is sent when lines were written to a file.
+type savedMsg struct {
+	path  string
+	lines int
+	err   error
+}
+
+// Times that the interface works by.
+const (
+	// FrameRate bounds wake-ups a second; Bubble Tea draws at 60.
+	FrameRate = 30
+	// SettleTime is how long the selection stands still before its series are asked for.
+	SettleTime = 150 * time.Millisecond
+	// ToastTime is how long a note stays.
+	ToastTime = 4 * time.Second
+)

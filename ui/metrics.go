@@ -1,0 +1,380 @@
+package ui
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"quarterdeck/sources"
+	"quarterdeck/sources/fleet"
+	"quarterdeck/ui/chart"
+	"quarterdeck/ui/plain"
+	"quarterdeck/ui/theme"
+)
+
+// spans are the lengths of time that the charts can show.
+var spans = []time.Duration{15 * time.Minute, 30 * time.Minute, time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour, 3 * 24 * time.Hour, 7 * 24 * time.Hour}
+
+const defaultSpan = 2 // an hour
+
+// refreshLeast is how often shown charts are asked for again at most; scrapes are not faster.
+const refreshLeast = 15 * time.Second
+
+// metricsPane holds the standard series of one service, and the moment that the charts look at.
+type metricsPane struct {
+	generation uint64
+	service    string // whose readings these are
+	window     sources.Window
+	readings   []sources.Reading
+	err        error
+	at         time.Time // when they were answered
+	loading    bool
+	span       int       // index into spans
+	end        time.Time // zero: live
+	cursor     time.Time // zero: none
+	scroll     int       // rows of charts scrolled away in the full view
+	rows       int       // rows of charts there are, as drawn last
+	asked      string    // what was asked for last: service, span, end, names
+	every      bool      // the full view's series, not only the overview's two
+}
+
+func newMetricsPane() metricsPane { return metricsPane{span: defaultSpan} }
+
+// overviewSeries are those that the overview draws.
+var overviewSeries = []string{"cpu", "memory", "memory-limit"}
+
+// want asks for the series of a service if they are not the ones that were asked for last.
+func (p *metricsPane) want(m *Model, service string, every bool) tea.Cmd {
+	asked := fmt.Sprint(service, "\x00", p.span, "\x00", p.end.UnixNano(), "\x00", every)
+	if asked == p.asked {
+		return nil
+	}
+	first := p.service != service
+	p.asked, p.every = asked, every
+	p.generation++
+	if first {
+		p.cursor, p.scroll = time.Time{}, 0
+	}
+	generation := p.generation
+	if m.o.Metrics == nil || service == "" {
+		p.service, p.readings, p.err, p.loading = service, nil, nil, false
+		return nil
+	}
+	p.loading = true
+	return tea.Tick(SettleTime, func(time.Time) tea.Msg { return settleMsg{generation} })
+}
+
+// request reads the series, off the drawing goroutine.
+func (p *metricsPane) request(m *Model, service string) tea.Cmd {
+	metrics, generation, now := m.o.Metrics, p.generation, m.o.Now
+	if metrics == nil || service == "" {
+		return nil
+	}
+	span, end, every := spans[p.span], p.end, p.every
+	columns := max(m.w, 40)
+	timeout := m.o.Timeout
+	return func() tea.Msg {
+		ctx, cancel := context.WithTimeout(context.Background(), timeout)
+		defer cancel()
+		if end.IsZero() {
+			end = now()
+		}
+		w := sources.Window{Start: end.Add(-span), End: end, Step: span / time.Duration(columns)}
+		var names []string
+		if !every {
+			names = overviewSeries
+		}
+		r, err := metrics.Standard(ctx, service, w, names...)
+		return readingsMsg{generation: generation, service: service, window: w, readings: r, err: err}
+	}
+}
+
+// apply takes an answer in, unless it is to an older question, and plans the next.
+func (p *metricsPane) apply(m *Model, msg readingsMsg) tea.Cmd {
+	if msg.generation != p.generation {
+		return nil
+	}
+	p.loading = false
+	p.err = msg.err
+	if msg.err == nil || len(msg.readings) > 0 {
+		p.service, p.window, p.readings, p.at = msg.service, msg.window, msg.readings, m.now()
+	}
+	if !p.end.IsZero() && msg.err == nil {
+		return nil // the past does not change
+	}
+	wait := max(refreshLeast, msg.window.Step)
+	generation := p.generation
+	return tea.Tick(wait, func(time.Time) tea.Msg { return refreshMsg{generation} })
+}
+
+// handle does what a key does to the time that is looked at, and tells whether it was one.
+func (p *metricsPane) handle(a act, now time.Time) bool {
+	span := spans[p.span]
+	switch a {
+	case actZoomIn:
+		p.span = max(p.span-1, 0)
+	case actZoomOut:
+		p.span = min(p.span+1, len(spans)-1)
+	case actEarlier:
+		if p.end.IsZero() {
+			p.end = now
+		}
+		p.end = p.end.Add(-span / 4)
+	case actLater:
+		if p.end.IsZero() {
+			return true
+		}
+		p.end = p.end.Add(span / 4)
+		if !p.end.Before(now) {
+			p.end = time.Time{}
+		}
+	case actLive:
+		p.end, p.cursor = time.Time{}, time.Time{}
+	case actLeft, actRight:
+		p.moveCursor(a == actRight)
+	case actDown:
+		p.scroll = min(p.scroll+1, max(p.rows-1, 0))
+	case actUp:
+		p.scroll = max(p.scroll-1, 0)
+	case actTop:
+		p.scroll = 0
+	case actBottom:
+		p.scroll = max(p.rows-1, 0)
+	case actPageDown, actHalfDown:
+		p.scroll = min(p.scroll+2, max(p.rows-1, 0))
+	case actPageUp, actHalfUp:
+		p.scroll = max(p.scroll-2, 0)
+	default:
+		return false
+	}
+	return true
+}
+
+// moveCursor goes a hundredth of the window, and starts at its end.
+func (p *metricsPane) moveCursor(right bool) {
+	if p.window.End.IsZero() {
+		return
+	}
+	step := spans[p.span] / 100
+	switch {
+	case p.cursor.IsZero() && right:
+		return
+	case p.cursor.IsZero():
+		p.cursor = p.window.End
+	case right:
+		p.cursor = p.cursor.Add(step)
+	default:
+		p.cursor = p.cursor.Add(-step)
+	}
+	if p.cursor.Before(p.window.Start) {
+		p.cursor = p.window.Start
+	}
+	if p.cursor.After(p.window.End) {
+		p.cursor = time.Time{}
+	}
+}
+
+func (p *metricsPane) title(m *Model, service string) string {
+	t := "metrics " + plain.Line(service) + " · " + spanWord(spans[p.span])
+	switch {
+	case !p.end.IsZero():
+		t += " until " + p.end.In(m.o.Location).Format("Jan 2 15:04")
+	case !p.cursor.IsZero():
+		t += " · at " + p.cursor.In(m.o.Location).Format("15:04:05")
+	}
+	if p.loading && p.service != service {
+		t += " · asking"
+	}
+	if p.err != nil {
+		t += " · as of " + p.at.In(m.o.Location).Format("15:04:05")
+	}
+	return t
+}
+
+func spanWord(d time.Duration) string {
+	if d >= 24*time.Hour {
+		return fmt.Sprintf("%dd", int(d.Hours()/24))
+	}
+	if d >= time.Hour {
+		return fmt.Sprintf("%dh", int(d.Hours()))
+	}
+	return fmt.Sprintf("%dm", int(d.Minutes()))
+}
+
+// graph is one chart: what is drawn together.
+type graph struct {
+	title string
+	unit  string
+	names []string
+	limit string // the reading that is its threshold
+}
+
+// graphs are the charts of the full view, in order; the first two are the overview's.
+var graphs = []graph{
+	{title: "CPU", unit: "cores", names: []string{"cpu"}},
+	{title: "memory", unit: "bytes", names: []string{"memory"}, limit: "memory-limit"},
+	{title: "requests", unit: "1/s", names: []string{"requests"}},
+	{title: "errors", unit: "ratio", names: []string{"errors"}},
+	{title: "latency", unit: "s", names: []string{"p50", "p95", "p99"}},
+	{title: "network", unit: "bytes/s", names: []string{"network-rx", "network-tx"}},
+	{title: "disk", unit: "bytes/s", names: []string{"disk-read", "disk-write"}},
+	{title: "throttled", unit: "ratio", names: []string{"throttled"}},
+	{title: "restarts", unit: "1", names: []string{"restarts"}},
+}
+
+// chartLines draws one graph as exactly h lines of w cells, its title in the first.
+func (p *metricsPane) chartLines(m *Model, g graph, service string, w, h int) []string {
+	st := m.st
+	spec := chart.Spec{Width: w, Height: h - 1, Start: p.window.Start, End: p.window.End, Unit: g.unit, Min0: true,
+		Styles: st, ASCII: st.ASCII, Location: m.o.Location, Marks: m.chartMarks(service, p.window)}
+	if !p.cursor.IsZero() {
+		at := p.cursor
+		spec.Cursor = &at
+	}
+	spec.Empty = p.whyEmpty(m, service)
+	if p.service == service {
+		p.fill(&spec, g, st)
+	}
+	title := st.ChartTitle.Render(plain.Fit(g.title+note(p, g), w))
+	return append([]string{title}, strings.Split(chart.Line(spec), "\n")...)
+}
+
+// note is what a chart's title says of how its figures are known.
+func note(p *metricsPane, g graph) string {
+	for _, r := range p.readings {
+		if r.Name == g.names[0] && len(r.Answer.Series) > 0 && r.Reason != "" {
+			return " · " + plain.Line(r.Reason)
+		}
+	}
+	return ""
+}
+
+func (p *metricsPane) fill(spec *chart.Spec, g graph, st theme.Styles) {
+	n := 0
+	for _, r := range p.readings {
+		if r.Name == g.limit && len(r.Answer.Series) > 0 {
+			if v := lastOf(r.Answer.Series[0].Points); v > 0 {
+				spec.Limit = &v
+			}
+			continue
+		}
+		if !has(g.names, r.Name) {
+			continue
+		}
+		if len(r.Answer.Series) == 0 {
+			spec.Empty = r.Reason
+		}
+		for _, s := range r.Answer.Series {
+			name := r.Name
+			if code := s.Labels["code"]; code != "" {
+				name = code
+			}
+			spec.Series = append(spec.Series, chart.Series{Name: plain.Line(name), Points: s.Points, Style: st.Series[n%len(st.Series)]})
+			n++
+		}
+	}
+}
+
+func lastOf(points []sources.Point) float64 {
+	if len(points) == 0 {
+		return 0
+	}
+	return points[len(points)-1].V
+}
+
+func has(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}
+
+// whyEmpty is what an empty chart says of itself.
+func (p *metricsPane) whyEmpty(m *Model, service string) string {
+	state := m.snap.Source(fleet.PrometheusName)
+	switch {
+	case m.o.Metrics == nil:
+		return "no Prometheus is configured: --prometheus or PROMETHEUS_URL"
+	case service == "":
+		return "no service is selected"
+	case p.err != nil:
+		return plain.Line(p.err.Error())
+	case p.loading || p.service != service:
+		return "asking Prometheus"
+	case !state.OK():
+		return "Prometheus " + string(state.State) + ": " + plain.Line(state.Detail)
+	}
+	return "no sample in this time"
+}
+
+// overviewLines draws CPU and memory side by side, or one below the other where it is narrow.
+func (p *metricsPane) overviewLines(m *Model, service string, w, h int) []string {
+	if w < 64 {
+		first := h / 2
+		return append(p.chartLines(m, graphs[0], service, w, first), p.chartLines(m, graphs[1], service, w, h-first)...)
+	}
+	left := (w - 1) / 2
+	return beside(p.chartLines(m, graphs[0], service, left, h), p.chartLines(m, graphs[1], service, w-1-left, h), " ")
+}
+
+// fullLines draws all graphs in two columns (one where it is narrow), scrolled by rows of charts.
+func (p *metricsPane) fullLines(m *Model, service string, w, h int) []string {
+	perRow := 2
+	if w < 100 {
+		perRow = 1
+	}
+	rows := (len(graphs) + perRow - 1) / perRow
+	height := max(h/3, 8)
+	if h < 8 {
+		height = h
+	}
+	p.rows = rows
+	var out []string
+	for r := p.scroll; r < rows && len(out) < h; r++ {
+		hh := min(height, h-len(out))
+		if hh < 4 && len(out) > 0 {
+			break
+		}
+		if len(out)+2*height > h { // the last one takes what is left
+			hh = h - len(out)
+		}
+		row := graphs[r*perRow : min((r+1)*perRow, len(graphs))]
+		if perRow == 1 {
+			out = append(out, p.chartLines(m, row[0], service, w, hh)...)
+			continue
+		}
+		left := (w - 1) / 2
+		a := p.chartLines(m, row[0], service, left, hh)
+		b := blankLines(w-1-left, hh)
+		if len(row) > 1 {
+			b = p.chartLines(m, row[1], service, w-1-left, hh)
+		}
+		out = append(out, beside(a, b, " ")...)
+	}
+	for len(out) < h {
+		out = append(out, strings.Repeat(" ", w))
+	}
+	return out[:h]
+}
+
+// beside joins two blocks of the same height line by line.
+func beside(a, b []string, between string) []string {
+	out := make([]string, min(len(a), len(b)))
+	for i := range out {
+		out[i] = a[i] + between + b[i]
+	}
+	return out
+}
+
+func blankLines(w, h int) []string {
+	out := make([]string, h)
+	for i := range out {
+		out[i] = strings.Repeat(" ", w)
+	}
+	return out
+}

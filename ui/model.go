@@ -1,0 +1,310 @@
+package ui
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"quarterdeck/sources"
+	"quarterdeck/sources/fleet"
+	"quarterdeck/ui/logview"
+	"quarterdeck/ui/theme"
+)
+
+// Options are what the console is wired with. Fleet, Now and Location are required.
+type Options struct {
+	Fleet   *fleet.Fleet
+	Logs    sources.Logs    // nil: ABSENT
+	Metrics sources.Metrics // nil: ABSENT
+	Alerts  sources.Alerts  // nil: ABSENT
+	// Context is the platform's name, as the header shows it.
+	Context  string
+	Demo     bool
+	ReadOnly bool
+	Mouse    bool
+	// Theme is a name of theme.Names, "" : by the terminal's background.
+	Theme    string
+	ASCII    bool
+	NoColor  bool
+	Now      func() time.Time
+	Location *time.Location
+	LogBytes int           // bound of the log pane, in bytes; 0: its default
+	Timeout  time.Duration // of one query; 0: 15 s
+	SaveDir  string        // where saved logs go; "" : the working directory
+}
+
+// view is what fills the screen between header and hints.
+type view int
+
+const (
+	viewOverview view = iota
+	viewServices
+	viewTasks
+	viewLogs
+	viewMetrics
+	viewAlerts
+	viewTimeline
+	viewNodes
+)
+
+// pane is a part of a view that can have the focus.
+type pane int
+
+const (
+	paneTable pane = iota
+	paneMetrics
+	paneLogs
+)
+
+// Model is the console's root: it dispatches, and draws by asking the panes. It is used by one
+// goroutine at a time, Bubble Tea's.
+type Model struct {
+	o    Options
+	st   theme.Styles
+	dark bool
+	w, h int
+	snap *fleet.Snapshot
+
+	view  view
+	trail []view // where esc goes
+	focus pane
+	zoom  bool
+
+	services servicesPane
+	tasks    tasksPane
+	logs     *logsPane
+	metrics  metricsPane
+	alerts   listPane
+	timeline listPane
+	nodes    listPane
+
+	overlay overlay
+	prompt  *prompt
+	toast   toast
+	feed    *feed
+	// scope is a set of services that the logs are about in place of the selection; nil: the selection.
+	scope []string
+}
+
+// New makes a console. Its goroutines start with Run; without Run it still draws and answers keys.
+func New(o Options) (*Model, error) {
+	if o.Timeout == 0 {
+		o.Timeout = 15 * time.Second
+	}
+	if o.Location == nil {
+		o.Location = time.Local
+	}
+	m := &Model{o: o, dark: true, metrics: newMetricsPane()}
+	if err := m.restyle(); err != nil {
+		return nil, err
+	}
+	m.logs = newLogsPane(o)
+	if o.Logs != nil {
+		m.feed = newFeed(o.Logs, o.Now)
+	}
+	m.snap = o.Fleet.Snapshot()
+	return m, nil
+}
+
+// restyle makes the styles anew: at the start, and when the terminal's background is known.
+func (m *Model) restyle() error {
+	name := m.o.Theme
+	if m.o.NoColor {
+		name = "none"
+	}
+	st, err := theme.New(name, m.dark)
+	if err != nil {
+		return err
+	}
+	if m.o.ASCII {
+		st = st.WithASCII()
+	}
+	m.st = st
+	return nil
+}
+
+// Init asks the terminal for its background, to choose between dark and light.
+func (m *Model) Init() tea.Cmd { return tea.RequestBackgroundColor }
+
+// Update only dispatches: each family of messages has its handler. It does no I/O.
+func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	var cmd tea.Cmd
+	switch msg := msg.(type) {
+	case tea.WindowSizeMsg:
+		m.w, m.h = msg.Width, msg.Height
+	case tea.BackgroundColorMsg:
+		m.dark = msg.IsDark()
+		_ = m.restyle() // the name was good at the start
+	case tea.KeyPressMsg:
+		cmd = m.handleKey(msg)
+	case tea.PasteMsg:
+		cmd = m.handlePaste(msg)
+	case tea.MouseClickMsg, tea.MouseWheelMsg:
+		cmd = m.handleMouse(msg.(tea.MouseMsg))
+	case wakeMsg:
+		m.snap = msg.snap
+	case settleMsg:
+		if msg.generation == m.metrics.generation {
+			cmd = m.metrics.request(m, m.subject())
+		}
+	case refreshMsg:
+		if msg.generation == m.metrics.generation && m.showsMetrics() {
+			cmd = m.metrics.request(m, m.subject())
+		} else if msg.generation == m.metrics.generation {
+			m.metrics.asked = "" // asked for again when it is shown again
+		}
+	case readingsMsg:
+		cmd = m.metrics.apply(m, msg)
+	case olderMsg:
+		cmd = m.applyOlder(msg)
+	case logview.ScanMsg:
+		cmd = m.logs.view.ApplyScan(msg)
+	case showMsg:
+		m.applyShow(msg)
+	case savedMsg:
+		cmd = m.applySaved(msg)
+	case toastExpiredMsg:
+		m.toast.expire(msg.generation)
+	}
+	return m, tea.Batch(cmd, m.arrange())
+}
+
+// arrange brings the panes in line with what is known now: rows, sizes, what is followed and asked for.
+func (m *Model) arrange() tea.Cmd {
+	m.services.arrange(m.snap)
+	m.arrangeLists()
+	r := m.layout()
+	m.services.setHeight(r.table.h - 2)
+	m.tasks.setHeight(r.table.h - 2 - tasksHead)
+	m.alerts.setHeight(r.table.h - 2 - alertsFoot)
+	m.timeline.setHeight(r.table.h - 2)
+	m.nodes.setHeight(r.table.h - 2)
+	m.logs.resize(r.logs.w, r.logs.h-1)
+	m.wantLogs()
+	m.logs.view.SetEmpty(m.whyNoLogs())
+	scan := m.logs.view.Sync(m.now())
+	if !m.showsMetrics() {
+		return scan
+	}
+	return tea.Batch(scan, m.metrics.want(m, m.subject(), m.view == viewMetrics || m.zoom))
+}
+
+// subject is the service that the panes beside the table are about.
+func (m *Model) subject() string {
+	switch m.view {
+	case viewAlerts:
+		if a := m.selectedAlert(); a != nil {
+			return a.Service
+		}
+	case viewTasks:
+		return m.tasks.service
+	}
+	return m.services.selected()
+}
+
+func (m *Model) showsMetrics() bool {
+	r := m.layout()
+	return r.metrics.h > 1
+}
+
+// now is the moment that ages are reckoned from: the snapshot's, so that View needs no clock.
+func (m *Model) now() time.Time {
+	if m.snap == nil || m.snap.At.IsZero() {
+		return m.o.Now()
+	}
+	return m.snap.At
+}
+
+// logState is the state of the source that the logs come from.
+func (m *Model) logState() sources.Status {
+	if m.o.Logs == nil {
+		return sources.Status{Name: fleet.LokiName, State: sources.Absent}
+	}
+	if m.o.Logs.Name() == "docker" {
+		return m.snap.Source(fleet.DockerLogsName)
+	}
+	return m.snap.Source(fleet.LokiName)
+}
+
+// go to a view, remembering where from.
+func (m *Model) open(v view) {
+	if m.view == v {
+		return
+	}
+	m.trail = append(m.trail, m.view)
+	if len(m.trail) > 20 {
+		m.trail = m.trail[1:]
+	}
+	m.view, m.zoom = v, false
+	m.focus = paneTable
+	switch v {
+	case viewLogs:
+		m.focus = paneLogs
+	case viewMetrics:
+		m.focus = paneMetrics
+	}
+}
+
+// back goes one step back: out of the zoom, a filter, a scope, a view. It tells whether there was one.
+func (m *Model) back() bool {
+	switch {
+	case m.zoom:
+		m.zoom = false
+	case m.focus == paneLogs && m.logs.back():
+	case m.focus == paneTable && m.filterOf() != "":
+		m.setFilter("")
+	case m.view == viewOverview && m.focus != paneTable:
+		m.focus = paneTable
+	case len(m.trail) > 0:
+		v := m.trail[len(m.trail)-1]
+		m.trail = m.trail[:len(m.trail)-1]
+		trail := m.trail
+		m.open(v)
+		m.trail = trail
+		if v != viewLogs {
+			m.scope = nil
+		}
+	case m.view != viewOverview:
+		m.open(viewOverview)
+		m.trail = nil
+	default:
+		return false
+	}
+	return true
+}
+
+// View draws the whole frame. It is pure.
+func (m *Model) View() tea.View {
+	v := tea.NewView(m.Frame())
+	v.AltScreen = true
+	v.WindowTitle = "quarterdeck " + m.o.Context
+	if m.o.Mouse {
+		v.MouseMode = tea.MouseModeCellMotion
+	}
+	return v
+}
+
+// Frame is the screen's text: exactly h lines of w cells.
+func (m *Model) Frame() string {
+	if m.w <= 0 || m.h <= 0 {
+		return ""
+	}
+	if m.w < leastWidth || m.h < leastHeight {
+		return m.tooSmall()
+	}
+	r := m.layout()
+	lines := m.headerLines(r)
+	lines = append(lines, m.bodyLines(r)...)
+	lines = append(lines, m.lastLine())
+	if m.overlay != nil {
+		lines = m.overOverlay(lines)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// queryContext bounds a query that a command makes.
+func (m *Model) queryContext() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), m.o.Timeout)
+}

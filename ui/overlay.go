@@ -1,0 +1,343 @@
+package ui
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"charm.land/bubbles/v2/textinput"
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+	"github.com/sahilm/fuzzy"
+
+	"quarterdeck/ui/plain"
+	"quarterdeck/ui/theme"
+)
+
+// overlay is a box over the panes that takes all keys while it is there.
+type overlay interface {
+	title() string
+	// size is the box's inner size that it would like.
+	size(m *Model) (w, h int)
+	// lines are exactly h lines of w cells.
+	lines(m *Model, w, h int) []string
+	// key takes a key, and tells whether the box is done.
+	key(m *Model, k tea.KeyPressMsg) (cmd tea.Cmd, done bool)
+	// paste takes pasted text.
+	paste(text string)
+}
+
+// overOverlay draws the box over the frame's lines.
+func (m *Model) overOverlay(lines []string) []string {
+	w, h := m.overlay.size(m)
+	w, h = min(w, m.w-4), min(h, m.h-4)
+	if w < 10 || h < 1 {
+		return lines
+	}
+	st := m.st
+	x, y := (m.w-w-4)/2, max((m.h-h-2)/2, 0)
+	s := st.Signs
+	rule := strings.Repeat(s.Rule, w+2)
+	head := plain.Clip(" "+m.overlay.title()+" ", w)
+	top := st.BorderFocused.Render(s.TopLeft+s.Rule) + st.PaneTitleFocused.Render(head) + st.BorderFocused.Render(strings.Repeat(s.Rule, max(w+1-plain.Width(head), 0))+s.TopRight)
+	box := []string{top}
+	for _, l := range m.overlay.lines(m, w, h) {
+		box = append(box, st.BorderFocused.Render(s.Bar)+" "+l+" "+st.BorderFocused.Render(s.Bar))
+	}
+	box = append(box, st.BorderFocused.Render(s.BottomLeft+rule+s.BottomRight))
+	for i, b := range box {
+		if at := y + i; at < len(lines) {
+			lines[at] = ansi.Cut(lines[at], 0, x) + b + ansi.Cut(lines[at], x+w+4, m.w)
+		}
+	}
+	return lines
+}
+
+// helpBox shows the keymap.
+type helpBox struct{ scroll int }
+
+func (b *helpBox) title() string          { return "keys" }
+func (b *helpBox) paste(string)           {}
+func (b *helpBox) size(*Model) (int, int) { return 72, len(helpLines()) }
+
+type helpLine struct{ key, desc, heading string }
+
+func helpLines() []helpLine {
+	var out []helpLine
+	for _, a := range []area{areaAll, areaList, areaServices, areaLogs, areaMetrics, areaAlerts} {
+		if len(out) > 0 {
+			out = append(out, helpLine{})
+		}
+		out = append(out, helpLine{heading: areaTitles[a]})
+		for _, x := range keymap {
+			if x.area == a {
+				h := x.key.Help()
+				out = append(out, helpLine{key: h.Key, desc: h.Desc})
+			}
+		}
+	}
+	return out
+}
+
+func (b *helpBox) lines(m *Model, w, h int) []string {
+	all := helpLines()
+	b.scroll = min(b.scroll, max(len(all)-h, 0))
+	out := make([]string, 0, h)
+	for _, l := range all[b.scroll:] {
+		if len(out) == h {
+			break
+		}
+		switch {
+		case l.heading != "":
+			out = append(out, m.st.Title.Render(plain.Fit(l.heading, w)))
+		default:
+			out = append(out, m.st.HintKey.Render(plain.Fit("  "+l.key, 16))+m.st.Text.Render(plain.Fit(l.desc, w-16)))
+		}
+	}
+	for len(out) < h {
+		out = append(out, strings.Repeat(" ", w))
+	}
+	return out
+}
+
+func (b *helpBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
+	l := list{ids: make([]string, len(helpLines())), index: b.scroll, height: m.h - 6}
+	if l.handle(lookup(k, areaList)) {
+		b.scroll = l.index
+		return nil, false
+	}
+	return nil, true
+}
+
+// command is what the palette offers: a thing to do, or a service to go to.
+type command struct {
+	name, hint string
+	run        func(*Model) tea.Cmd
+}
+
+// paletteBox finds a command or a service by a few letters.
+type paletteBox struct {
+	input    textinput.Model
+	commands []command
+	found    []int
+	list     list
+}
+
+func newPalette(m *Model) *paletteBox {
+	b := &paletteBox{input: newInput(m.st, ": ")}
+	b.commands = m.commands()
+	b.find()
+	return b
+}
+
+func newInput(st theme.Styles, prompt string) textinput.Model {
+	in := textinput.New()
+	in.Prompt = prompt
+	in.CharLimit = 4096
+	in.SetVirtualCursor(true)
+	styles := in.Styles()
+	styles.Focused.Prompt, styles.Focused.Text = st.HintKey, st.Text
+	styles.Cursor.Blink = false // a blinking cursor writes to an idle terminal
+	in.SetStyles(styles)
+	in.Focus()
+	return in
+}
+
+func (b *paletteBox) title() string            { return "command" }
+func (b *paletteBox) size(m *Model) (int, int) { return 64, 16 }
+func (b *paletteBox) paste(text string)        { pasteInto(&b.input, text); b.find() }
+
+// String and Len make the commands a fuzzy.Source.
+func (b *paletteBox) String(i int) string { return b.commands[i].name }
+
+// Len is the number of commands.
+func (b *paletteBox) Len() int { return len(b.commands) }
+
+func (b *paletteBox) find() {
+	b.found = b.found[:0]
+	if b.input.Value() == "" {
+		for i := range b.commands {
+			b.found = append(b.found, i)
+		}
+	} else {
+		for _, hit := range fuzzy.FindFrom(b.input.Value(), b) {
+			b.found = append(b.found, hit.Index)
+		}
+	}
+	ids := make([]string, len(b.found))
+	for i, at := range b.found {
+		ids[i] = fmt.Sprint(at)
+	}
+	b.list.setRows(ids)
+	b.list.moveTo(0)
+}
+
+func (b *paletteBox) lines(m *Model, w, h int) []string {
+	b.input.SetWidth(w - 4)
+	out := []string{fitStyled(b.input.View(), w)}
+	b.list.setHeight(h - 1)
+	for i := b.list.offset; i < len(b.found) && len(out) < h; i++ {
+		c := b.commands[b.found[i]]
+		left := plain.Fit(" "+plain.Line(c.name), w-20)
+		right := align(plain.Line(c.hint), 19, true) + " "
+		if i == b.list.index {
+			out = append(out, m.st.Selection.Render(left+right))
+			continue
+		}
+		out = append(out, m.st.Text.Render(left)+m.st.Muted.Render(right))
+	}
+	if len(b.found) == 0 {
+		out = append(out, m.st.Muted.Render(plain.Fit(" nothing is called so", w)))
+	}
+	for len(out) < h {
+		out = append(out, strings.Repeat(" ", w))
+	}
+	return out
+}
+
+func (b *paletteBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
+	switch k.String() {
+	case "esc", "ctrl+c":
+		return nil, true
+	case "enter":
+		if b.list.index < len(b.found) {
+			return b.commands[b.found[b.list.index]].run(m), true
+		}
+		return nil, false
+	case "up", "ctrl+k", "ctrl+p":
+		b.list.handle(actUp)
+	case "down", "ctrl+j", "ctrl+n":
+		b.list.handle(actDown)
+	default:
+		before := b.input.Value()
+		b.input, _ = b.input.Update(k)
+		if b.input.Value() != before {
+			b.find()
+		}
+	}
+	return nil, false
+}
+
+// commands are all that the palette knows now: the views, what keys do, and every service.
+func (m *Model) commands() []command {
+	var out []command
+	seen := map[act]bool{}
+	for _, b := range keymap {
+		if seen[b.act] || b.area == areaOverlay || b.area == areaList || b.act == actPalette || b.act == actBack {
+			continue
+		}
+		seen[b.act] = true
+		do, a, h := b.act, b.area, b.key.Help()
+		name := h.Desc
+		if a != areaAll {
+			name = strings.ToLower(areaTitles[a]) + ": " + h.Desc
+		}
+		out = append(out, command{name: name, hint: h.Key, run: func(m *Model) tea.Cmd {
+			m.focusArea(a)
+			return m.do(do)
+		}})
+	}
+	out = append(out, command{name: "logs: all services", run: func(m *Model) tea.Cmd { m.scope = []string{}; m.open(viewLogs); return nil }})
+	for _, name := range theme.Names() {
+		out = append(out, command{name: "theme " + name, run: func(m *Model) tea.Cmd { m.o.Theme = name; m.o.NoColor = false; _ = m.restyle(); return nil }})
+	}
+	stacks := map[string]bool{}
+	for _, v := range m.snap.Services {
+		if v.Stack != "" && !stacks[v.Stack] {
+			stacks[v.Stack] = true
+		}
+		out = append(out, command{name: v.Name, hint: "service", run: func(m *Model) tea.Cmd { m.gotoService(v.Name); return nil }})
+	}
+	names := make([]string, 0, len(stacks))
+	for s := range stacks {
+		names = append(names, s)
+	}
+	sort.Strings(names)
+	for _, s := range names {
+		out = append(out, command{name: "logs: stack " + s, hint: "stack", run: func(m *Model) tea.Cmd {
+			m.scope = m.servicesOf(s)
+			m.open(viewLogs)
+			return nil
+		}})
+	}
+	return out
+}
+
+func (m *Model) servicesOf(stack string) []string {
+	out := []string{}
+	for _, v := range m.snap.Services {
+		if v.Stack == stack {
+			out = append(out, v.Name)
+		}
+	}
+	return out
+}
+
+// gotoService puts the cursor on a service, taking a filter off that hides it.
+func (m *Model) gotoService(name string) {
+	m.open(viewOverview)
+	m.trail = nil
+	if !m.services.selectID(name) {
+		m.services.filter, m.services.onlyBad = "", false
+		m.services.arrange(m.snap)
+		m.services.selectID(name)
+	}
+}
+
+// prompt is the filter's line of input in place of the hints. What is typed takes effect at once; esc takes it back.
+type prompt struct {
+	input textinput.Model
+	was   string
+}
+
+func (m *Model) askFilter() {
+	p := &prompt{input: newInput(m.st, "/"), was: m.filterOf()}
+	p.input.SetValue(p.was)
+	p.input.CursorEnd()
+	m.prompt = p
+}
+
+func (m *Model) promptKey(k tea.KeyPressMsg) {
+	p := m.prompt
+	switch k.String() {
+	case "esc", "ctrl+c":
+		m.prompt = nil
+		m.setFilter(p.was)
+		return
+	case "enter":
+		m.prompt = nil
+		return
+	}
+	p.input, _ = p.input.Update(k)
+	m.setFilter(p.input.Value())
+}
+
+// pasteMost bounds pasted text, in bytes: an input line is no place for a megabyte.
+const pasteMost = 4096
+
+// pasteInto puts pasted text into an input, harmless and in one line.
+func pasteInto(in *textinput.Model, text string) {
+	text = oneLine(text)
+	at := in.Position()
+	value := []rune(in.Value())
+	at = min(at, len(value))
+	in.SetValue(string(value[:at]) + text + string(value[at:]))
+	in.CursorEnd()
+}
+
+// oneLine makes pasted text harmless, short and one line.
+func oneLine(text string) string {
+	if len(text) > pasteMost {
+		text = text[:pasteMost]
+	}
+	return plain.Line(strings.TrimSpace(text))
+}
+
+// fitStyled makes styled text exactly w cells.
+func fitStyled(s string, w int) string {
+	s = ansi.Truncate(s, w, "")
+	if pad := w - ansi.StringWidth(s); pad > 0 {
+		s += strings.Repeat(" ", pad)
+	}
+	return s
+}

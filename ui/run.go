@@ -1,0 +1,37 @@
+package ui
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	tea "charm.land/bubbletea/v2"
+)
+
+// Run shows the console until it is quit, ctx ends, or the terminal goes away. It returns after its
+// goroutines have ended and the terminal is as it was.
+func Run(ctx context.Context, m *Model, options ...tea.ProgramOption) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	program := tea.NewProgram(m, append([]tea.ProgramOption{tea.WithContext(ctx), tea.WithFilter(calm)}, options...)...)
+	if m.feed != nil {
+		wg.Go(func() { m.feed.Run(ctx) })
+	}
+	p := pump{fleet: m.o.Fleet, lines: m.logs.lines, send: func(w wakeMsg) { program.Send(w) }}
+	wg.Go(func() { p.Run(ctx) })
+	_, err := program.Run()
+	if errors.Is(err, tea.ErrProgramKilled) && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// calm lets through only what means something: a mouse that is moved floods the program otherwise.
+func calm(_ tea.Model, msg tea.Msg) tea.Msg {
+	if _, ok := msg.(tea.MouseMotionMsg); ok {
+		return nil
+	}
+	return msg
+}

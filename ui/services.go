@@ -1,0 +1,360 @@
+package ui
+
+import (
+	"fmt"
+	"math"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"quarterdeck/sources"
+	"quarterdeck/sources/fleet"
+	"quarterdeck/ui/chart"
+	"quarterdeck/ui/plain"
+	"quarterdeck/ui/theme"
+)
+
+// sortKey is what the service table is ordered by.
+type sortKey int
+
+const (
+	byHealth sortKey = iota
+	byName
+	byCPU
+	byMemory
+	byErrors
+	byAge
+	sortKeys
+)
+
+var sortNames = [...]string{"worst first", "name", "CPU", "memory", "errors", "last update"}
+
+// servicesPane is the service table: what is shown of the snapshot, in which order, and the marks.
+type servicesPane struct {
+	list
+	filter  string
+	onlyBad bool
+	sort    sortKey
+	reverse bool
+	marks   map[string]bool
+	total   int
+}
+
+// arrange takes a new snapshot in: filters, orders, keeps the cursor on its service.
+func (p *servicesPane) arrange(s *fleet.Snapshot) {
+	if s == nil {
+		return
+	}
+	p.total = len(s.Services)
+	shown := make([]*fleet.Service, 0, len(s.Services))
+	needle := strings.ToLower(p.filter)
+	for _, v := range s.Services {
+		if p.onlyBad && (v.Health == fleet.Healthy || v.Health == fleet.Idle) && v.Firing == 0 {
+			continue
+		}
+		if needle != "" && !serviceMatches(v, needle) {
+			continue
+		}
+		shown = append(shown, v)
+	}
+	less := p.less()
+	sort.SliceStable(shown, func(i, j int) bool {
+		if p.reverse {
+			i, j = j, i
+		}
+		return less(shown[i], shown[j])
+	})
+	ids := make([]string, len(shown))
+	for i, v := range shown {
+		ids[i] = v.Name
+	}
+	p.setRows(ids)
+}
+
+func serviceMatches(v *fleet.Service, needle string) bool {
+	for _, word := range strings.Fields(needle) {
+		negative := strings.HasPrefix(word, "!") && len(word) > 1
+		word = strings.TrimPrefix(word, "!")
+		hit := strings.Contains(strings.ToLower(v.Name), word) || strings.Contains(strings.ToLower(v.Stack), word) ||
+			strings.Contains(string(v.Health), word) || strings.Contains(strings.ToLower(v.Image), word)
+		if hit == negative {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *servicesPane) less() func(a, b *fleet.Service) bool {
+	number := func(f func(*fleet.Service) float64) func(a, b *fleet.Service) bool {
+		return func(a, b *fleet.Service) bool {
+			x, y := f(a), f(b)
+			if math.IsNaN(x) || math.IsNaN(y) {
+				return !math.IsNaN(x) && math.IsNaN(y)
+			}
+			return x > y
+		}
+	}
+	switch p.sort {
+	case byName:
+		return func(a, b *fleet.Service) bool { return a.Name < b.Name }
+	case byCPU:
+		return number(func(v *fleet.Service) float64 { return v.CPUNow })
+	case byMemory:
+		return number(func(v *fleet.Service) float64 { return v.MemoryNow })
+	case byErrors:
+		return number(func(v *fleet.Service) float64 { return v.ErrorRate })
+	case byAge:
+		return func(a, b *fleet.Service) bool { return a.Updated.After(b.Updated) }
+	}
+	return func(a, b *fleet.Service) bool { return a.Health.Rank() < b.Health.Rank() }
+}
+
+// toggleMark marks or unmarks the row under the cursor, and goes one down as file managers do.
+func (p *servicesPane) toggleMark() {
+	id := p.selected()
+	if id == "" {
+		return
+	}
+	if p.marks == nil {
+		p.marks = map[string]bool{}
+	}
+	if p.marks[id] {
+		delete(p.marks, id)
+	} else {
+		p.marks[id] = true
+	}
+	p.handle(actDown)
+}
+
+func (p *servicesPane) markAll() {
+	if len(p.marks) > 0 {
+		p.marks = nil
+		return
+	}
+	p.marks = map[string]bool{}
+	for _, id := range p.ids {
+		p.marks[id] = true
+	}
+}
+
+// chosen are the marked services, or the one under the cursor.
+func (p *servicesPane) chosen() []string {
+	if len(p.marks) == 0 {
+		if id := p.selected(); id != "" {
+			return []string{id}
+		}
+		return nil
+	}
+	var out []string
+	for id := range p.marks {
+		out = append(out, id)
+	}
+	sort.Strings(out)
+	return out
+}
+
+func (p *servicesPane) title() string {
+	t := fmt.Sprintf("services %d", len(p.ids))
+	if len(p.ids) != p.total {
+		t = fmt.Sprintf("services %d of %d", len(p.ids), p.total)
+	}
+	var notes []string
+	if p.filter != "" {
+		notes = append(notes, "/"+plain.Line(p.filter))
+	}
+	if p.onlyBad {
+		notes = append(notes, "not well")
+	}
+	if len(p.marks) > 0 {
+		notes = append(notes, fmt.Sprintf("%d marked", len(p.marks)))
+	}
+	if p.sort != byHealth || p.reverse {
+		by := "by " + sortNames[p.sort]
+		if p.reverse {
+			by += ", reversed"
+		}
+		notes = append(notes, by)
+	}
+	if len(notes) > 0 {
+		t += " · " + strings.Join(notes, " · ")
+	}
+	return t
+}
+
+// Columns of the service table, by their place.
+const (
+	colMark = iota
+	colName
+	colRun
+	colState
+	colCPUSpark
+	colCPU
+	colMemorySpark
+	colMemory
+	colErrors
+	colAge
+	colImage
+)
+
+func serviceColumns(wide bool) []column {
+	cols := []column{
+		colMark:        {title: "", width: 1},
+		colName:        {title: "SERVICE", width: 14, flex: true},
+		colRun:         {title: "RUN", width: 5, right: true},
+		colState:       {title: "STATE", width: 11},
+		colCPUSpark:    {title: "", width: 8, drop: 7},
+		colCPU:         {title: "CPU", width: 5, right: true, drop: 2},
+		colMemorySpark: {title: "", width: 8, drop: 8},
+		colMemory:      {title: "MEM", width: 7, right: true, drop: 3},
+		colErrors:      {title: "ERR/S", width: 5, right: true, drop: 4},
+		colAge:         {title: "AGE", width: 4, right: true, drop: 5},
+	}
+	if wide {
+		cols = append(cols, column{title: "IMAGE", width: 36, drop: 9})
+	}
+	return cols
+}
+
+// lines draws the table.
+func (p *servicesPane) lines(m *Model, w, h int, focused, wide bool) []string {
+	st := m.st
+	if len(p.ids) == 0 {
+		return emptyLines(st, m.whyNoServices(), w, h)
+	}
+	now := m.now()
+	metrics, logs := m.snap.Source(fleet.PrometheusName), m.logState()
+	return p.draw(st, serviceColumns(wide), w, h, focused, func(id string, widths []int) []cell {
+		v := m.snap.Service(id)
+		if v == nil {
+			return make([]cell, len(widths))
+		}
+		cells := serviceCells(st, v, widths, now)
+		if p.marks[id] {
+			cells[colMark] = cell{text: st.Signs.Mark, style: st.Accent}
+		}
+		if !metrics.OK() {
+			for _, i := range []int{colCPUSpark, colCPU, colMemorySpark, colMemory} {
+				cells[i].style, cells[i].drawn = st.Stale, restyle(cells[i].drawn, st)
+			}
+		}
+		if !logs.OK() {
+			cells[colErrors].style = st.Stale
+		}
+		return cells
+	})
+}
+
+// restyle draws what was drawn again as stale.
+func restyle(drawn string, st theme.Styles) string {
+	if drawn == "" {
+		return ""
+	}
+	return st.Stale.Render(plain.Line(drawn))
+}
+
+func serviceCells(st theme.Styles, v *fleet.Service, widths []int, now time.Time) []cell {
+	_, word, style := st.Health(string(v.Health))
+	sign, _, _ := st.Health(string(v.Health))
+	run := fmt.Sprintf("%d/%d", v.Running, v.Want)
+	runStyle := st.Text
+	if v.Running < v.Want || v.Health == fleet.Down {
+		runStyle = style
+	}
+	cells := make([]cell, len(widths))
+	cells[colMark] = cell{text: " "}
+	cells[colName] = cell{text: v.Name, style: st.Text}
+	cells[colRun] = cell{text: run, style: runStyle}
+	cells[colState] = cell{text: sign + " " + word, style: style}
+	cells[colCPU] = cell{text: number(v.CPUNow, "cores"), style: st.Text}
+	cells[colMemory] = cell{text: number(v.MemoryNow, "bytes"), style: st.Text}
+	cells[colErrors] = cell{text: rate(v.ErrorRate), style: st.Muted}
+	if v.ErrorRate > 0 {
+		cells[colErrors].style = st.Warn
+	}
+	cells[colAge] = cell{text: age(v.Updated, now), style: st.Muted}
+	if w := widths[colCPUSpark]; w > 0 {
+		cells[colCPUSpark] = cell{drawn: spark(st, v, v.CPU, w, float64(v.Resources.LimitNanoCPUs)/1e9*float64(max(v.Running, 1)), now)}
+	}
+	if w := widths[colMemorySpark]; w > 0 {
+		cells[colMemorySpark] = cell{drawn: spark(st, v, v.Memory, w, float64(v.Resources.LimitBytes)*float64(max(v.Running, 1)), now)}
+	}
+	if len(widths) > colImage {
+		cells[colImage] = cell{text: v.Image, style: st.Muted}
+	}
+	return cells
+}
+
+// spark is a sparkline of the last half hour, scaled to its own peak, or to the limit once it nears it.
+func spark(st theme.Styles, v *fleet.Service, points []sources.Point, w int, limit float64, now time.Time) string {
+	if len(points) == 0 {
+		return st.Faint.Render(strings.Repeat("·", w))
+	}
+	peak := 0.0
+	for _, p := range points {
+		if !math.IsNaN(p.V) {
+			peak = max(peak, p.V)
+		}
+	}
+	style := st.Spark
+	if limit > 0 && peak > 0.9*limit {
+		style = st.Warn
+	}
+	// Up to the newest point, not to now: between two readings nothing moves.
+	end := points[len(points)-1].T
+	return style.Render(chart.Spark(points, end.Add(-fleet.SparkSpan), end, w, peak, st.ASCII))
+}
+
+// number is a figure for people, "–" where it is not known.
+func number(v float64, unit string) string {
+	if math.IsNaN(v) {
+		return "–"
+	}
+	if unit == "cores" {
+		return fmt.Sprintf("%.2f", v)
+	}
+	return strings.ReplaceAll(chart.Humanize(v, unit), " ", "")
+}
+
+func rate(v float64) string {
+	switch {
+	case math.IsNaN(v):
+		return "–"
+	case v == 0:
+		return "0"
+	case v < 0.1:
+		return fmt.Sprintf("%.2f", v)
+	case v < 100:
+		return fmt.Sprintf("%.1f", v)
+	}
+	return strings.ReplaceAll(chart.Humanize(v, "1"), " ", "")
+}
+
+func age(t, now time.Time) string {
+	if t.IsZero() {
+		return "–"
+	}
+	return chart.Age(max(now.Sub(t), 0))
+}
+
+// emptyLines says why there is nothing, in the middle of the space.
+func emptyLines(st theme.Styles, why string, w, h int) []string {
+	lines := make([]string, h)
+	blank := strings.Repeat(" ", w)
+	for i := range lines {
+		lines[i] = blank
+	}
+	words := wrapText(plain.Line(why), max(w-4, 10))
+	at := max((h-len(words))/2, 0)
+	for i, t := range words {
+		if at+i < h {
+			pad := max((w-ansi.StringWidth(t))/2, 0)
+			lines[at+i] = st.Muted.Render(plain.Fit(strings.Repeat(" ", pad)+t, w))
+		}
+	}
+	return lines
+}
+
+// wrapText breaks harmless text at spaces.
+func wrapText(s string, w int) []string { return strings.Split(ansi.Wordwrap(s, w, ""), "\n") }

@@ -1,0 +1,177 @@
+package ui
+
+import (
+	"fmt"
+	"strings"
+
+	"quarterdeck/sources"
+	"quarterdeck/sources/fleet"
+	"quarterdeck/ui/chart"
+	"quarterdeck/ui/plain"
+)
+
+// tasksPane is one service drilled into: its settings, and its tasks by slot with the dead ones below each.
+type tasksPane struct {
+	list
+	service string
+	filter  string
+}
+
+func (p *tasksPane) arrange(s *fleet.Snapshot) {
+	v := s.Service(p.service)
+	if v == nil {
+		p.setRows(nil)
+		return
+	}
+	needle := strings.ToLower(p.filter)
+	ids := make([]string, 0, len(v.Tasks))
+	for i := range v.Tasks {
+		t := &v.Tasks[i]
+		if needle == "" || strings.Contains(strings.ToLower(string(t.State)+" "+t.Err+" "+t.Message+" "+t.ID), needle) {
+			ids = append(ids, t.ID)
+		}
+	}
+	p.setRows(ids)
+}
+
+// selectedTask is the task under the cursor; nil: none.
+func (m *Model) selectedTask() *sources.Task {
+	v := m.snap.Service(m.tasks.service)
+	if v == nil {
+		return nil
+	}
+	id := m.tasks.selected()
+	for i := range v.Tasks {
+		if v.Tasks[i].ID == id {
+			return &v.Tasks[i]
+		}
+	}
+	return nil
+}
+
+func (m *Model) tasksLines(r rects) []string {
+	v := m.snap.Service(m.tasks.service)
+	title := "tasks of " + plain.Line(m.tasks.service)
+	if v == nil {
+		return m.paneLines(title, r.table, true, emptyLines(m.st, "this service is gone: esc goes back", r.table.w, r.table.h-1))
+	}
+	title = fmt.Sprintf("%s · %d/%d run", title, v.Running, v.Want)
+	focused := m.focus == paneTable
+	lines := m.paneLines(title, r.table, focused, m.serviceHead(v, r.table.w))
+	rows := r.table.h - len(lines)
+	lines = append(lines, m.taskRows(v, r.table.w, rows, focused)...)
+	if r.logs.h == 0 {
+		return lines
+	}
+	return beside(lines, m.logsLines(r.logs, m.focus == paneLogs), m.st.Border.Render(m.st.Signs.Bar))
+}
+
+// serviceHead is exactly tasksHead lines of the service's settings.
+func (m *Model) serviceHead(v *fleet.Service, w int) []string {
+	sign, word, style := m.st.Health(string(v.Health))
+	first := " " + sign + " " + word
+	if v.Reason != "" {
+		first += ": " + v.Reason
+	}
+	lines := []string{style.Render(plain.Fit(plain.Line(first), w)), m.st.Muted.Render(plain.Fit(" "+serviceFacts(v), w))}
+	limits := fmt.Sprintf(" limits %s CPU, %s · reserves %s CPU, %s", cores(v.Resources.LimitNanoCPUs), size(v.Resources.LimitBytes), cores(v.Resources.ReserveNanoCPUs), size(v.Resources.ReserveBytes))
+	lines = append(lines, m.st.Muted.Render(plain.Fit(limits, w)))
+	var place []string
+	if len(v.Constraints) > 0 {
+		place = append(place, "placed on "+strings.Join(v.Constraints, ", "))
+	}
+	for _, p := range v.Ports {
+		place = append(place, fmt.Sprintf("port %d→%d/%s %s", p.Published, p.Target, p.Protocol, p.Mode))
+	}
+	if len(v.Secrets) > 0 {
+		place = append(place, fmt.Sprintf("%d secrets", len(v.Secrets)))
+	}
+	if len(v.Configs) > 0 {
+		place = append(place, fmt.Sprintf("%d configs", len(v.Configs)))
+	}
+	if v.UpdateMessage != "" {
+		place = append(place, "update: "+v.UpdateMessage)
+	}
+	lines = append(lines, m.st.Muted.Render(plain.Fit(" "+plain.Line(strings.Join(place, " · ")), w)))
+	for len(lines) < tasksHead {
+		lines = append(lines, strings.Repeat(" ", w))
+	}
+	return lines[:tasksHead]
+}
+
+func cores(nano int64) string {
+	if nano == 0 {
+		return "no"
+	}
+	return fmt.Sprintf("%.2f", float64(nano)/1e9)
+}
+
+func size(b int64) string {
+	if b == 0 {
+		return "no memory"
+	}
+	return chart.Humanize(float64(b), "bytes")
+}
+
+func (m *Model) taskRows(v *fleet.Service, w, h int, focused bool) []string {
+	if len(m.tasks.ids) == 0 {
+		why := "no task: " + v.Reason
+		if m.tasks.filter != "" {
+			why = "no task matches: esc takes the filter off"
+		}
+		return emptyLines(m.st, why, w, h)
+	}
+	cols := []column{{title: "TASK", width: 12}, {title: "STATE", width: 11}, {title: "NODE", width: 8}, {title: "AGE", width: 4, right: true},
+		{title: "EXIT", width: 4, right: true, drop: 2}, {title: "VERSION", width: 8, drop: 3}, {title: "WHAT IT SAYS", width: 16, flex: true, drop: 1}}
+	byID := make(map[string]*sources.Task, len(v.Tasks))
+	for i := range v.Tasks {
+		byID[v.Tasks[i].ID] = &v.Tasks[i]
+	}
+	return m.tasks.draw(m.st, cols, w, h, focused, func(id string, widths []int) []cell { return m.taskCells(v, byID[id]) })
+}
+
+func (m *Model) taskCells(v *fleet.Service, t *sources.Task) []cell {
+	st := m.st
+	node := m.snap.Node(t.NodeID)
+	where := "–"
+	stranded := false
+	if node != nil {
+		where = node.Name
+		stranded = !node.Up() && t.State == sources.TaskRunning
+	}
+	style, sign := st.Muted, st.Signs.Dot
+	switch {
+	case stranded:
+		style, sign = st.Warn, st.Signs.Unknown
+	case t.State == sources.TaskRunning:
+		style, sign = st.OK, st.Signs.OK
+	case t.State == sources.TaskFailed || t.State == sources.TaskRejected:
+		style, sign = st.Error, st.Signs.Death
+	case !t.State.Ended():
+		style, sign = st.Updating, st.Signs.Updating
+	}
+	name := fmt.Sprintf(".%d", t.Slot)
+	if t.Slot == 0 {
+		name = "." + where
+	}
+	if t.State.Ended() {
+		name = "  └ " + plain.Clip(t.ID, 6)
+	}
+	says := t.Err
+	if says == "" && t.State != sources.TaskRunning {
+		says = t.Message
+	}
+	if stranded {
+		says = "its node is " + node.State
+	}
+	exit := ""
+	if t.State.Ended() && t.State != sources.TaskShutdown || t.ExitCode != 0 {
+		exit = fmt.Sprint(t.ExitCode)
+	}
+	version := "current"
+	if t.Generation != v.Generation {
+		version = "older"
+	}
+	return []cell{{text: name, style: st.Text}, {text: sign + " " + string(t.State), style: style}, {text: where, style: st.Text},
+		{text: age(t.Since, m.now()), style: st.Muted}, {text: exit, style: st.Muted}, {text: version, style: st.Muted}, {text: says, style: style}}
+}
