@@ -293,6 +293,36 @@ func TestAwayCancelledAndWrong(t *testing.T) {
 	}
 }
 
+// A redirect to another host must not carry the login there.
+func TestLoginStaysAtItsHost(t *testing.T) {
+	asked := false
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
+	defer other.Close()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, http.StatusFound) }))
+	defer s.Close()
+	c, err := New(Options{Access: sources.Access{Address: s.URL, BearerToken: "geheim"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	if _, err := c.Alerts(t.Context()); sources.KindOf(err) != sources.BadAnswer || asked {
+		t.Errorf("%v, the other host was asked: %v", err, asked)
+	}
+}
+
+func TestTimeRunsOut(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	defer s.Close()
+	c, err := New(Options{Access: sources.Access{Address: s.URL, Timeout: 20 * time.Millisecond}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	if _, err := c.Alerts(t.Context()); sources.KindOf(err) != sources.Unreachable || !strings.Contains(err.Error(), "in time") {
+		t.Error(err)
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(twoAlerts))
 	f.Add([]byte(`[{"labels":null,"receivers":[null],"status":null}]`))

@@ -126,6 +126,18 @@ func TestPrefixLoginAndTenant(t *testing.T) {
 	}
 }
 
+// A redirect to another host must not carry the login there.
+func TestLoginStaysAtItsHost(t *testing.T) {
+	asked := false
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
+	defer other.Close()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, http.StatusFound) }))
+	defer s.Close()
+	if _, err := at(t, s.URL).Instant(t.Context(), "up", time.Time{}); sources.KindOf(err) != sources.BadAnswer || !strings.Contains(err.Error(), "redirects") || asked {
+		t.Errorf("%v, the other host was asked: %v", err, asked)
+	}
+}
+
 func TestNotThere(t *testing.T) {
 	for _, addr := range []string{"", "localhost:9090", "ftp://x", "http://", "http://[::1"} {
 		if _, err := New(Options{Access: sources.Access{Address: addr}}); err == nil || sources.NextOf(err) == "" {

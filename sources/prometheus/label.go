@@ -80,6 +80,9 @@ func (c *Client) finding(ctx context.Context) (labelFinding, error) {
 			return labelFinding{}, 0, err
 		}
 		f := chooseLabel(counts)
+		if len(counts) == 0 {
+			f.err = c.gone(ctx, f.err)
+		}
 		hold := holdFound
 		if f.err != nil {
 			hold = holdMissing
@@ -128,6 +131,23 @@ func chooseLabel(counts model.Vector) labelFinding {
 	f.err.Err = fmt.Errorf("exporter unlabelled: %s of containers are there (job %s), and no label names their service", counted(series, "series"), strings.Join(f.jobs, ", "))
 	f.err.Next = "let cAdvisor keep container labels (no --store_container_labels=false, or whitelist com.docker.swarm.service.name); on Docker 29's containerd store it needs cAdvisor 0.54 or later; or set the service label in the config"
 	return f
+}
+
+// gone tells exporters that have stopped from such as never were.
+func (c *Client) gone(ctx context.Context, never *sources.Error) *sources.Error {
+	before, err := c.ask(ctx, never.Op, `count by (job) (count_over_time(`+containerMetrics+`[1h]))`, time.Time{})
+	if err != nil || len(before) == 0 {
+		return never
+	}
+	jobs := make([]string, len(before))
+	for i, s := range before {
+		jobs[i] = string(s.Metric["job"])
+	}
+	slices.Sort(jobs)
+	return &sources.Error{Source: never.Source, Op: never.Op, Kind: sources.NotFound,
+		Err:  fmt.Errorf("the container metrics have stopped: job %s gave them within the last hour, and gives none now", strings.Join(jobs, ", ")),
+		Next: "look at the targets of that job: the exporters or their nodes are down",
+	}
 }
 
 // counted is "1 service", "3 services"; "series" has no plural of its own.

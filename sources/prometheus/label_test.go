@@ -45,6 +45,14 @@ func TestServiceLabel(t *testing.T) {
 	}
 }
 
+func TestExportersThatHaveStopped(t *testing.T) {
+	f := newFake(t, rule{"count by (job) (count_over_time(", vector(`{"job":"cadvisor"} 57`)})
+	_, _, err := f.client(t, Options{}).ServiceLabel(t.Context())
+	if sources.KindOf(err) != sources.NotFound || !strings.Contains(err.Error(), "have stopped: job cadvisor") || !strings.Contains(sources.NextOf(err), "targets") {
+		t.Error(err)
+	}
+}
+
 func TestServiceLabelAsSet(t *testing.T) {
 	f := newFake(t)
 	label, how, err := f.client(t, Options{ServiceLabel: "svc"}).ServiceLabel(t.Context())

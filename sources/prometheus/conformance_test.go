@@ -1,0 +1,164 @@
+package prometheus_test
+
+import (
+	"context"
+	"errors"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"quarterdeck/sources"
+	"quarterdeck/sources/prometheus"
+)
+
+// conform is the suite that every server must pass that the console is to work with: the embedded platform's, and the
+// real ones of the lab. service is one that has run for a minute at least and serves HTTP.
+func conform(t *testing.T, address, service string) {
+	c, err := prometheus.New(prometheus.Options{Access: sources.Access{Address: address}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	t.Run("queries", func(t *testing.T) { conformQueries(t, c) })
+	t.Run("errors", func(t *testing.T) { conformErrors(t, c) })
+	t.Run("service", func(t *testing.T) { conformService(t, c, service) })
+	t.Run("nobody", func(t *testing.T) { conformNobody(t, c) })
+	t.Run("platform", func(t *testing.T) { conformPlatform(t, c) })
+}
+
+func lately(d time.Duration) sources.Window {
+	now := time.Now()
+	return prometheus.WindowFor(now.Add(-d), now, 60, 5*time.Second)
+}
+
+func conformQueries(t *testing.T, c *prometheus.Client) {
+	for query, want := range map[string]float64{"1 + 1": 2, "vector(3)": 3, "0 / 0": math.NaN(), "-1 / 0": math.Inf(-1)} {
+		a, err := c.Instant(t.Context(), query, time.Time{})
+		if err != nil || len(a.Series) != 1 || len(a.Series[0].Points) != 1 {
+			t.Errorf("%s: %+v %v", query, a, err)
+			continue
+		}
+		if p := a.Series[0].Points[0]; p.V != want && !(math.IsNaN(p.V) && math.IsNaN(want)) || time.Since(p.T).Abs() > time.Minute {
+			t.Errorf("%s: %v", query, p)
+		}
+	}
+	w := lately(5 * time.Minute)
+	a, err := c.Range(t.Context(), "time()", w)
+	if err != nil || len(a.Series) != 1 {
+		t.Fatal(a, err)
+	}
+	points := a.Series[0].Points
+	if n := int(w.End.Sub(w.Start)/w.Step) + 1; len(points) != n {
+		t.Errorf("%d points, want %d", len(points), n)
+	}
+	for i, p := range points {
+		if want := w.Start.Add(time.Duration(i) * w.Step); !p.T.Equal(want) || p.V != float64(want.Unix()) {
+			t.Fatalf("point %d: %v, want %v", i, p, want)
+		}
+	}
+}
+
+func conformErrors(t *testing.T, c *prometheus.Client) {
+	for query, says := range map[string]string{"sum(": "parse error", `"text"`: "text", "up[5m]": "rate()", `sum by (a) (vector(1)) + on (b) group_left () (vector(1) or label_replace(vector(1), "x", "y", "", ""))`: ""} {
+		_, err := c.Instant(t.Context(), query, time.Time{})
+		if sources.KindOf(err) != sources.BadQuestion || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", query, err)
+		}
+	}
+	w := lately(time.Hour)
+	w.Step = 100 * time.Millisecond
+	if _, err := c.Range(t.Context(), "up", w); sources.KindOf(err) != sources.OverLimit {
+		t.Errorf("too many steps: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := c.Instant(ctx, "up", time.Time{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+}
+
+func conformService(t *testing.T, c *prometheus.Client, service string) {
+	label, how, err := c.ServiceLabel(t.Context())
+	if err != nil || label == "" || how == "" {
+		t.Fatal(label, how, err)
+	}
+	w := lately(5 * time.Minute)
+	rs, err := c.Standard(t.Context(), service, w)
+	if err != nil || len(rs) != 14 {
+		t.Fatal(len(rs), err)
+	}
+	for _, r := range rs {
+		if (len(r.Answer.Series) == 0) == (r.Reason == "") || r.Unit == "" {
+			t.Errorf("%s: %d series, reason %q, unit %q", r.Name, len(r.Answer.Series), r.Reason, r.Unit)
+		}
+		if must := map[string]bool{"cpu": true, "memory": true, "network-rx": true, "restarts": true, "requests": true}; must[r.Name] && r.Reason != "" {
+			t.Errorf("%s: %s (%s)", r.Name, r.Reason, r.Answer.Query)
+		}
+		for _, s := range r.Answer.Series {
+			for _, p := range s.Points {
+				if p.V < 0 || math.IsInf(p.V, 0) || r.Unit == "ratio" && p.V > 1.01 {
+					t.Errorf("%s: %v", r.Name, p)
+				}
+			}
+		}
+	}
+	for _, figure := range []string{"cpu", "memory"} {
+		all, err := c.UsageAll(t.Context(), figure, w)
+		if err != nil || len(all[service]) == 0 || len(all) < 2 {
+			t.Errorf("%s: %d services, %v", figure, len(all), err)
+		}
+	}
+}
+
+func conformNobody(t *testing.T, c *prometheus.Client) {
+	for _, service := range []string{"no-such-service", "a\"} or vector(1) #", "x\nü\\"} {
+		rs, err := c.Standard(t.Context(), service, lately(5*time.Minute))
+		if err != nil {
+			t.Errorf("%q: %v", service, err)
+		}
+		for _, r := range rs {
+			if len(r.Answer.Series) != 0 || r.Reason == "" {
+				t.Errorf("%q: %s has %d series, reason %q", service, r.Name, len(r.Answer.Series), r.Reason)
+			}
+			if r.Name == "cpu" && !strings.Contains(r.Reason, "other service") {
+				t.Errorf("%q: %s", service, r.Reason)
+			}
+		}
+	}
+}
+
+func conformPlatform(t *testing.T, c *prometheus.Client) {
+	for _, figure := range []string{"cpu", "memory"} {
+		nodes, err := c.NodeUsage(t.Context(), figure, time.Time{})
+		if err != nil || len(nodes) == 0 {
+			t.Errorf("%s: %v %v", figure, nodes, err)
+		}
+		for n, v := range nodes {
+			if n == "" || v <= 0 {
+				t.Errorf("%s of %q: %v", figure, n, v)
+			}
+		}
+	}
+	targets, err := c.Targets(t.Context())
+	if err != nil || len(targets) == 0 || targets[len(targets)-1].Health != "up" {
+		t.Errorf("%d targets, %v", len(targets), err)
+	}
+	rules, err := c.Rules(t.Context())
+	alerting := 0
+	for _, r := range rules {
+		if r.Alerting {
+			alerting++
+			if r.Name == "" || r.Query == "" || r.State == "" || r.Group == "" {
+				t.Errorf("%+v", r)
+			}
+		}
+	}
+	if err != nil || alerting == 0 {
+		t.Errorf("%d rules, %v", len(rules), err)
+	}
+	p := c.Probe(t.Context())
+	if p.State != sources.Polling || p.Version == "" || len(p.Missing) != 0 {
+		t.Errorf("%+v", p)
+	}
+}
