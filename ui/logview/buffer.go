@@ -32,6 +32,7 @@ type Buffer struct {
 	max, perChunk, textPerChunk int
 
 	version atomic.Uint64 // grows with each change; read without the lock
+	epoch   atomic.Uint64 // grows with each Reset, under the lock
 
 	mu       sync.Mutex
 	sealed   []*chunk // in order; never changed in place
@@ -73,11 +74,18 @@ func (b *Buffer) MaxBytes() int { return b.max }
 
 // Append adds lines in any order; mostly in order is fast. A line longer than a quarter of the cap is cut.
 // The lines' bytes are copied: entries may be reused. Safe for concurrent use.
-func (b *Buffer) Append(entries []sources.Entry) {
+func (b *Buffer) Append(entries []sources.Entry) { b.appendFor(b.epoch.Load(), entries) }
+
+// appendFor is Append that does nothing after a Reset.
+func (b *Buffer) appendFor(epoch uint64, entries []sources.Entry) {
 	entries = inOrder(entries)
 	for len(entries) > 0 {
 		n := min(len(entries), appendSlice)
 		b.mu.Lock()
+		if b.epoch.Load() != epoch {
+			b.mu.Unlock()
+			return
+		}
 		b.add(entries[:n])
 		b.evict()
 		b.version.Add(1)
@@ -87,9 +95,14 @@ func (b *Buffer) Append(entries []sources.Entry) {
 }
 
 // AppendGap adds a row that says that lines are missing. Safe for concurrent use.
-func (b *Buffer) AppendGap(g sources.Gap) {
+func (b *Buffer) AppendGap(g sources.Gap) { b.gapFor(b.epoch.Load(), g) }
+
+func (b *Buffer) gapFor(epoch uint64, g sources.Gap) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.epoch.Load() != epoch {
+		return
+	}
 	ts, ok := nanos(g.From)
 	if !ok {
 		ts, ok = nanos(g.To)
@@ -142,6 +155,7 @@ func (b *Buffer) Prepend(entries []sources.Entry) int {
 func (b *Buffer) Reset() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.epoch.Add(1)
 	b.sealed, b.tail, b.snap = nil, nil, nil
 	b.bytes, b.lines, b.evicted, b.appended = 0, 0, 0, 0
 	b.version.Add(1)

@@ -115,25 +115,24 @@ func (p *Pane) SelectedText() string {
 // harmless is a whole line, which may be several lines of text, without what a terminal would act on.
 func harmless(s string) string { return strings.TrimRight(plain.Text(s), "\n") }
 
-// gapText says what is missing: "12 s missing: loki dropped ≥ 340 lines".
+// gapText says what is missing, the most telling first: "12 s, ≥ 340 lines missing: loki dropped lines".
 func gapText(g sources.Gap) string {
-	var b strings.Builder
-	switch d := g.To.Sub(g.From); {
-	case g.From.IsZero() || g.To.IsZero():
-		b.WriteString("lines missing")
-	case d < time.Millisecond:
-		b.WriteString("lines missing here")
-	default:
-		b.WriteString(span(d) + " missing")
+	var parts []string
+	if d := g.To.Sub(g.From); !g.From.IsZero() && !g.To.IsZero() && d >= time.Millisecond {
+		parts = append(parts, span(d))
 	}
+	switch {
+	case g.Lost > 0:
+		parts = append(parts, "≥ "+thousands(g.Lost)+" lines")
+	case len(parts) == 0:
+		parts = append(parts, "lines")
+	}
+	s := strings.Join(parts, ", ") + " missing"
 	if g.Service != "" {
-		b.WriteString(" of " + plain.LineN(g.Service, 40))
+		s += " of " + plain.LineN(g.Service, 40)
 	}
 	if g.Reason != "" {
-		b.WriteString(": " + plain.LineN(g.Reason, 120))
+		s += ": " + plain.LineN(g.Reason, 120)
 	}
-	if g.Lost > 0 {
-		fmt.Fprintf(&b, ", ≥ %s lines", thousands(g.Lost))
-	}
-	return b.String()
+	return s
 }

@@ -188,9 +188,14 @@ func (l *list) len() int { return l.before[len(l.chunks)] }
 
 // row is the i-th shown row.
 func (l *list) row(i int) (*chunk, *rec) {
-	c := sort.Search(len(l.chunks), func(c int) bool { return l.before[c+1] > i })
+	c := l.chunkAt(i)
 	ch := l.chunks[c]
 	return ch, &ch.recs[l.hits[c].row(i-l.before[c])]
+}
+
+// chunkAt is the chunk that holds the i-th shown row.
+func (l *list) chunkAt(i int) int {
+	return sort.Search(len(l.chunks), func(c int) bool { return l.before[c+1] > i })
 }
 
 func (l *list) key(i int) key {

@@ -336,25 +336,25 @@ func (p *Pane) PrevError() bool {
 	return p.seek(-1, func(r *rec) bool { return r.level >= sources.LevelError })
 }
 
-// seek looks from the selection on, by chunks, for a row that is wanted; only
-// levels are looked at, and a chunk that has none is passed over whole.
+// seek looks from the selection on for a row that is wanted; a chunk that has no
+// error is passed over whole.
 func (p *Pane) seek(step int, want func(*rec) bool) bool {
-	end := p.end()
+	end, l := p.end(), p.list
 	i := p.selIndex() + step
 	for i >= 0 && i < end {
-		c, r := p.list.row(i)
-		if c.maxLevel < sources.LevelError {
-			at := p.list.chunkOf(r.key())
-			if i = p.list.before[at+1]; step < 0 {
-				i = p.list.before[at] - 1
+		at := l.chunkAt(i)
+		c, from, to := l.chunks[at], l.before[at], min(l.before[at+1], end)
+		if c.maxLevel >= sources.LevelError {
+			for ; i >= from && i < to; i += step {
+				if want(&c.recs[l.hits[at].row(i-from)]) {
+					p.selectRow(i, true)
+					return true
+				}
 			}
-			continue
 		}
-		if want(r) {
-			p.selectRow(i, true)
-			return true
+		if i = to; step < 0 {
+			i = from - 1
 		}
-		i += step
 	}
 	return false
 }

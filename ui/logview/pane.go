@@ -44,15 +44,14 @@ const (
 
 var columnSets = []Columns{ColLevel | ColTask, ColLevel | ColTask | ColNode, ColLevel, 0}
 
-// Pane shows a buffer of log lines. Append, Feed's function and Pending may be
-// called from any goroutine; everything else only from the interface's one.
+// Pane shows a buffer of log lines. Append and Feed's function may be called from
+// any goroutine; everything else only from the interface's one.
 // Methods change what is wanted; Sync takes over what came since and starts
 // scans; View draws. The root model calls Sync after each key that it hands over.
 type Pane struct {
 	opts Options
 	buf  *Buffer
 
-	epoch    atomic.Uint64 // of Reset: an old feed's lines are refused
 	news     atomic.Uint64 // statuses that came
 	statusMu sync.Mutex
 	statuses map[string]sources.Status
@@ -127,27 +126,28 @@ func New(o Options) *Pane {
 
 // Append takes what a source says. It copies what it keeps, and blocks for less than a
 // millisecond at a time. Safe for concurrent use.
-func (p *Pane) Append(batch sources.LogBatch) {
-	p.buf.Append(batch.Entries)
-	if batch.Gap != nil {
-		p.buf.AppendGap(*batch.Gap)
-	}
-	if batch.Status != nil {
-		p.statusMu.Lock()
-		p.statuses[batch.Status.Name] = *batch.Status
-		p.statusMu.Unlock()
-		p.news.Add(1)
-	}
-}
+func (p *Pane) Append(batch sources.LogBatch) { p.appendFor(p.buf.epoch.Load(), batch) }
 
 // Feed returns Append for one source's lifetime: after the next Reset it does
 // nothing, so that a source that ends late cannot mix its lines in.
 func (p *Pane) Feed() func(sources.LogBatch) {
-	epoch := p.epoch.Load()
-	return func(b sources.LogBatch) {
-		if p.epoch.Load() == epoch {
-			p.Append(b)
-		}
+	epoch := p.buf.epoch.Load()
+	return func(b sources.LogBatch) { p.appendFor(epoch, b) }
+}
+
+func (p *Pane) appendFor(epoch uint64, batch sources.LogBatch) {
+	p.buf.appendFor(epoch, batch.Entries)
+	if batch.Gap != nil {
+		p.buf.gapFor(epoch, *batch.Gap)
+	}
+	if batch.Status == nil {
+		return
+	}
+	p.statusMu.Lock()
+	defer p.statusMu.Unlock()
+	if p.buf.epoch.Load() == epoch {
+		p.statuses[batch.Status.Name] = *batch.Status
+		p.news.Add(1)
 	}
 }
 
@@ -163,8 +163,7 @@ func (p *Pane) Prepend(page sources.LogPage) int {
 
 // Reset empties the pane for another source; filters, search and options stay.
 func (p *Pane) Reset() {
-	p.epoch.Add(1)
-	p.buf.Reset()
+	p.buf.Reset() // first: what an old feed says of its state is refused from here on
 	p.statusMu.Lock()
 	clear(p.statuses)
 	p.statusMu.Unlock()
@@ -178,7 +177,7 @@ func (p *Pane) Reset() {
 	p.refresh()
 }
 
-// Pending tells whether anything came since the last Sync. Safe for concurrent use with Append.
+// Pending tells whether anything came since the last Sync.
 func (p *Pane) Pending() bool {
 	return p.buf.version.Load() != p.snap.version || p.news.Load() != p.seenNews
 }
@@ -359,20 +358,23 @@ type Status struct {
 	Evicted      uint64 // rows dropped for room
 	Following    bool
 	Paused       bool
-	New          int     // shown rows since following ended
-	Rate         float64 // lines a second
-	Matches      int     // rows that the search found
-	Match        int     // the selected one's place among them, from 1; 0: it is none
-	Progress     float64 // of filter and search over the buffer: 1 when all is known
-	State        sources.State
-	Detail       string // the worst source's own words, or ""
-	Lost         int    // lines known to be missing
+	New          int           // shown rows since following ended
+	Rate         float64       // lines a second
+	Matches      int           // rows that the search found
+	Match        int           // the selected one's place among them, from 1; 0: it is none
+	Progress     float64       // of filter and search over the buffer: 1 when all is known
+	State        sources.State // the worst of the sources'; CONNECTING until one has said something
+	Detail       string        // the worst source's own words, or ""
+	Lost         int           // lines known to be missing
 }
 
 // Status counts.
 func (p *Pane) Status() Status {
 	s := Status{Shown: p.list.len(), Total: p.snap.rows, Bytes: p.snap.bytes, Evicted: p.snap.evicted,
-		Following: p.follow, Paused: p.paused, Rate: p.rate(), Progress: 1, State: sources.Live}
+		Following: p.follow, Paused: p.paused, Rate: p.rate(), Progress: 1, State: sources.Connecting}
+	if len(p.status) > 0 {
+		s.State = sources.Live
+	}
 	if n := len(p.list.chunks); n > 0 {
 		s.Progress = float64(p.list.fresh) / float64(n)
 		s.Matches = p.list.found[n]
@@ -398,7 +400,7 @@ func (p *Pane) Status() Status {
 
 // severity orders states by how much they say against trusting the lines.
 func severity(s sources.State) int {
-	return slices.Index([]sources.State{sources.Live, sources.Polling, sources.HasGap, sources.Dropped, sources.Stale,
+	return slices.Index([]sources.State{sources.Live, sources.Polling, sources.Connecting, sources.HasGap, sources.Dropped, sources.Stale,
 		sources.Reconnecting, sources.Faulty, sources.Absent, sources.Denied, sources.NoAuth}, s)
 }
 

@@ -295,7 +295,7 @@ func TestSaveAndCopy(t *testing.T) {
 		t.Fatal(n, err)
 	}
 	if s := text.String(); strings.ContainsAny(s, "\x1b\x07") || !strings.HasPrefix(s, "2026-11-24T08:14:29.124Z web.2 node-1 info red flag") ||
-		!strings.Contains(s, "12 s missing: loki dropped lines, ≥ 340 lines") {
+		!strings.Contains(s, "12 s, ≥ 340 lines missing: loki dropped lines") {
 		t.Errorf("%q", s)
 	}
 	if _, err := p.Save(&lines, FormatJSON); err != nil {
@@ -354,7 +354,7 @@ func TestEmptyAndStates(t *testing.T) {
 	p.Reset()
 	old(sources.LogBatch{Entries: numbered(0, 3)})
 	settle(t, p)
-	if p.Status().Total != 0 || p.Status().State != sources.Live {
+	if p.Status().Total != 0 || p.Status().State != sources.Connecting {
 		t.Errorf("after reset: %+v", p.Status())
 	}
 }

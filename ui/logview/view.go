@@ -333,7 +333,11 @@ func (p *Pane) pieces(l *look) []piece {
 		add("LIVE", l.good, 10)
 	}
 	if s.State != sources.Live {
-		add(p.sourceWords(s), l.bad, 9)
+		st := l.bad
+		if severity(s.State) <= severity(sources.Dropped) {
+			st = l.warn
+		}
+		add(p.sourceWords(s), st, 9)
 	}
 	add(plain.LineN(p.title, 40), l.title, 6)
 	for i, c := range p.chips() {
