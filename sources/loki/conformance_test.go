@@ -19,9 +19,10 @@ import (
 // target is a Loki that the suite can write to: the fake, or the real one.
 type target struct {
 	addr string
+	page int // the server's max_entries_limit_per_query
 }
 
-func httpTarget(addr string) target { return target{addr} }
+func httpTarget(addr string) target { return target{addr, defaultPage} }
 
 type pushStream struct {
 	Stream map[string]string `json:"stream"`
@@ -208,7 +209,7 @@ func conformance(t *testing.T, g target) {
 
 // conformPages: more lines than a page, both ways, More honest.
 func conformPages(t *testing.T, g target) {
-	s, n, c := unique(t), 12_001, g.client(t)
+	s, n, c := unique(t), 2*g.page+2001, g.client(t)
 	base := time.Now().Add(-10 * time.Minute).Truncate(time.Second)
 	want := map[string]int{}
 	for p := 0; p < n; p += 3000 {
@@ -226,7 +227,7 @@ func conformPages(t *testing.T, g target) {
 		g.push(t, a, b)
 	}
 	for _, forward := range []bool{true, false} {
-		for _, limit := range []int{n, n + 1, n - 1, 5000, 5001, 10} {
+		for _, limit := range []int{n, n + 1, n - 1, g.page, g.page + 1, 10} {
 			p, err := c.Query(t.Context(), sources.LogQuery{Services: []string{s}, Since: base, Until: base.Add(time.Minute), Limit: limit, Forward: forward})
 			if err != nil {
 				t.Fatal(err)
@@ -257,12 +258,12 @@ func conformEqualTimes(t *testing.T, g target) {
 	var streams []pushStream
 	for k := range 6 {
 		p := pushStream{Stream: labelsOf(s, strings.Repeat(string(rune('a'+k)), 25))}
-		for i := range 2500 { // all 6 x 2,500 lines at one nanosecond
+		for i := range g.page / 2 { // lines for three pages at one nanosecond
 			line := fmt.Sprintf("moment stream=%d i=%d", k, i)
 			p.Values = append(p.Values, value(base, line))
 			want[line]++
 		}
-		for i := range 1000 { // and 1,000 times with a line of each stream
+		for i := range g.page / 5 { // and times with a line of each stream
 			line := fmt.Sprintf("after stream=%d i=%d", k, i)
 			p.Values = append(p.Values, value(base.Add(time.Duration(i+1)*time.Millisecond), line))
 			want[line]++
@@ -445,7 +446,7 @@ func (k *collector) first() time.Time {
 
 // conformBacklog: from a moment in the past on, over pages, then live.
 func conformBacklog(t *testing.T, g target) {
-	s, n, c := unique(t), 7000, g.client(t)
+	s, n, c := unique(t), g.page+2000, g.client(t)
 	base := time.Now().Add(-5 * time.Minute)
 	want := map[string]int{}
 	p := pushStream{Stream: labelsOf(s, taskA)}
@@ -466,14 +467,13 @@ func conformBacklog(t *testing.T, g target) {
 	checkOnce(t, k.entries, want)
 }
 
-// conformBurst: 50,000 lines of three streams in half a second arrive whole, once and in order.
+// conformBurst: ten pages of lines (50,000) of three streams in half a second arrive whole, once and in order.
 func conformBurst(t *testing.T, g target) {
-	s, n, c := unique(t), 50_000, g.client(t)
+	s, n, c := unique(t), 10*g.page, g.client(t)
 	k := follow(t, c, sources.LogQuery{Services: []string{s}})
 	k.wait(t, 20*time.Second, "LIVE", inState(sources.Live))
 	want := map[string]int{}
 	began := time.Now()
-	var wg sync.WaitGroup
 	for _, task := range []string{taskA, taskB, taskC} {
 		for p := 0; p < n/3+1; p += 2000 {
 			b := pushStream{Stream: labelsOf(s, task)}
@@ -486,7 +486,6 @@ func conformBurst(t *testing.T, g target) {
 			g.push(t, b)
 		}
 	}
-	wg.Wait()
 	pushed := time.Since(began)
 	k.wait(t, 60*time.Second, "the burst", hasLines(len(want)))
 	t.Logf("%d lines pushed in %s, all there after %s", len(want), pushed.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))

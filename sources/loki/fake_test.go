@@ -32,7 +32,7 @@ type fakeLoki struct {
 	max atomic.Int64 // max_entries_limit_per_query
 	// before may answer a request itself: true.
 	before atomic.Pointer[func(w http.ResponseWriter, r *http.Request) bool]
-	// tailMode says what the tail does with a line: deliver, lose or keep silent about it.
+	// tailMode says what the tail does with a line: deliver, deliver some, or keep silent.
 	tailMode atomic.Pointer[string]
 	queries  atomic.Int64
 	tailed   atomic.Int64 // tails opened
@@ -135,9 +135,12 @@ func (f *fakeLoki) push(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	slices.SortStableFunc(f.entries, func(a, b fakeEntry) int { return cmp.Compare(a.t, b.t) })
-	if mode == "deliver" {
+	if mode != "silent" {
 		for _, s := range body.Streams {
-			for _, v := range s.Values {
+			for i, v := range s.Values {
+				if mode == "some" && i%100 != 50 {
+					continue
+				}
 				t, _ := strconv.ParseInt(v[0].(string), 10, 64)
 				for k := range f.tails {
 					if e := (fakeEntry{s.Stream, t, v[1].(string)}); k.match(e) {

@@ -76,6 +76,8 @@ type follower struct {
 	done int64
 	seen *seen
 	hold holding
+	// walk numbers the walks over pages.
+	walk int
 	// polled tells that a poll went through, so that a line before done is late and no backlog.
 	polled bool
 	// late is by how much lines were late lately, lateUntil when that is forgotten.
@@ -88,6 +90,10 @@ type follower struct {
 	last map[uint64]int64
 	// behind are such streams, with a time to read them from.
 	behind map[uint64]lateStream
+	// edge is where the far end of a poll's range ends, 0 where nothing can lie before it; atEdge, that new
+	// lines were found there.
+	edge   int64
+	atEdge bool
 	// gapped are the moments whose gap was told: an overlap meets them again.
 	gapped map[time.Time]bool
 
@@ -153,7 +159,7 @@ func (f *follower) run(ctx context.Context) {
 // interval is the time to the next poll where nothing comes in between.
 func (f *follower) interval() time.Duration {
 	switch {
-	case f.news.poll:
+	case f.news.poll, f.hold.waiting():
 		return f.c.pace.soonest
 	case f.news.up:
 		return f.c.pace.verify
@@ -161,18 +167,25 @@ func (f *follower) interval() time.Duration {
 	return f.c.pace.noTail
 }
 
-// hear folds the tail's news into what is still to be done.
+// hear folds the tail's news into what is still to be done. The tail may have left lines out, so a line that
+// comes late means that all of its stream since the last that was taken is to be read.
 func (f *follower) hear(n news) {
-	n.poll = n.poll || f.news.poll
 	for id, s := range n.late {
 		b, ok := f.behind[id]
-		if s.t < f.seen.floor && s.t >= f.since && (ok && s.t < b.t || !ok && len(f.behind) < maxLate) {
+		switch {
+		case s.t < f.since || s.t >= f.done-f.overlap():
+		case s.t >= f.seen.floor:
+			last, known := f.last[id]
+			if !known || s.t <= last {
+				last = f.seen.floor - 1
+			}
+			f.hint = min(f.hint, max(last+1, f.seen.floor))
+		case ok && s.t < b.t || !ok && len(f.behind) < maxLate:
 			f.behind[id] = s
 		}
 	}
-	n.late = nil
+	n.late, n.poll = nil, n.poll || f.news.poll
 	f.news = n
-	f.hint = min(f.hint, max(n.earliest, f.since))
 }
 
 func (f *follower) overlap() int64 {
@@ -182,7 +195,8 @@ func (f *follower) overlap() int64 {
 	return max(int64(f.c.pace.overlap), f.late+f.late/2)
 }
 
-// poll reads what is new from the overlap on.
+// poll reads what is new from the overlap on. Where new lines lie at the far edge of what it reads, there may
+// be more before them, and they go first: it reads again from further back.
 func (f *follower) poll(ctx context.Context) error {
 	begin := f.c.now().UnixNano()
 	from := min(f.done-f.overlap(), f.hint)
@@ -190,22 +204,39 @@ func (f *follower) poll(ctx context.Context) error {
 		f.deepAt = time.Now().Add(f.c.pace.deep)
 		from = min(from, max(f.seen.since(deepLines), begin-int64(deepSpan)))
 	}
-	s := span{c: f.c, q: f.q, from: max(from, f.seen.floor, f.since), to: max(begin, f.done) + int64(ahead), forward: true, attempts: 1}
-	err := s.each(ctx, func() int { return math.MaxInt }, func(rows []row, gap *sources.Gap) bool {
-		f.accept(rows)
-		if gap != nil {
-			f.gap(*gap)
+	for reach := f.overlap(); ; reach *= 8 {
+		from = max(from, f.seen.floor, f.since)
+		f.edge, f.atEdge = 0, false
+		if from > max(f.seen.floor, f.since) && f.polled {
+			f.edge = min(from+f.overlap()/2, f.done)
 		}
-		return ctx.Err() == nil
-	})
-	if err != nil {
-		f.done = max(f.done, min(s.from, begin)) // what was read is read
-		return err
+		s := span{c: f.c, q: f.q, from: from, to: max(begin, f.done) + int64(ahead), forward: true, attempts: 1}
+		f.walk++
+		pages := 0
+		err := s.each(ctx, unbounded, func(rows []row, gap *sources.Gap) bool {
+			pages++
+			f.accept(rows, begin, pages > 1)
+			if gap != nil {
+				f.gap(*gap)
+			}
+			return ctx.Err() == nil && !f.atEdge
+		})
+		if err != nil {
+			f.done = max(f.done, min(s.from, begin)) // what was read is read
+			return err
+		}
+		if !f.atEdge || ctx.Err() != nil {
+			f.hold.walked = f.walk
+			break
+		}
+		from -= reach * 8
 	}
 	f.done, f.polled, f.hint = max(f.done, begin), true, math.MaxInt64
 	f.seen.forget(begin-int64(deepSpan), f.done-f.overlap())
 	return f.catchUp(ctx)
 }
+
+func unbounded() int { return math.MaxInt }
 
 // catchUp reads the streams whose lines came later than is remembered (a node that was cut off sends what
 // it kept): all of them that are younger than the last that was taken of the stream.
@@ -223,10 +254,10 @@ func (f *follower) catchUp(ctx context.Context) error {
 			from = f.since // nothing was ever taken of it
 		}
 		s := span{c: f.c, q: logql{b.from.selector(), f.q.pipeline}, from: from, to: f.seen.floor, forward: true, attempts: 1}
-		err := s.each(ctx, func() int { return math.MaxInt }, func(rows []row, gap *sources.Gap) bool {
+		err := s.each(ctx, unbounded, func(rows []row, gap *sources.Gap) bool {
 			now := time.Now()
 			for _, r := range rows {
-				f.took(r, now)
+				f.took(r, now, 0)
 			}
 			if gap != nil {
 				f.gap(*gap)
@@ -243,27 +274,34 @@ func (f *follower) catchUp(ctx context.Context) error {
 }
 
 // took passes a new row on, where it is wanted.
-func (f *follower) took(r row, now time.Time) {
+func (f *follower) took(r row, now time.Time, walk int) {
 	if t, ok := f.last[r.from.id]; !ok && len(f.last) < maxLast || ok && t < r.t {
 		f.last[r.from.id] = r.t
 	}
 	if f.keep == nil || f.keep(r) {
-		f.hold.add(r, now)
+		f.hold.add(r, now, walk)
 	}
 }
 
-// accept takes what is new of a run of rows.
-func (f *follower) accept(rows []row) {
+// accept takes what is new of a run of rows. One page is a snapshot; between it and the next page lines may
+// come that belong before the cursor, so young (or late) lines of later pages wait for another walk, which
+// finds what came meanwhile.
+func (f *follower) accept(rows []row, begin int64, later bool) {
 	f.seen.begin()
-	now := time.Now()
+	now, young := time.Now(), begin-f.overlap()
 	for _, r := range rows {
 		if !f.seen.add(r) {
 			continue
 		}
+		f.atEdge = f.atEdge || r.t < f.edge
 		if f.polled && f.done-r.t > f.late {
 			f.late, f.lateUntil = min(f.done-r.t, int64(deepSpan)), now.Add(lateFor)
 		}
-		f.took(r, now)
+		walk := 0
+		if later && (r.t >= young || r.t < f.done) {
+			walk = f.walk
+		}
+		f.took(r, now, walk)
 	}
 	f.release()
 }
@@ -271,6 +309,9 @@ func (f *follower) accept(rows []row) {
 // release hands over what has waited long enough, or is old enough that nothing is to come before it.
 func (f *follower) release() {
 	settled := f.c.now().UnixNano() - f.overlap()
+	if f.late > 0 { // old lines are late ones, and no backlog
+		settled = 0
+	}
 	for {
 		rows := f.hold.take(settled, time.Now().Add(-f.c.pace.hold))
 		if len(rows) == 0 {
@@ -300,6 +341,9 @@ func (f *follower) failed(ctx context.Context, err error) {
 		f.failing, f.failures = time.Now(), 0
 	}
 	f.failures++
+	if time.Since(f.failing) > f.c.pace.grace {
+		f.hold.walked = f.walk + 1 // what is had is shown, though another walk may be long in coming
+	}
 	state := sources.StateOf(err)
 	if sources.KindOf(err) == sources.BadQuestion {
 		state = sources.Faulty

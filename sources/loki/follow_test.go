@@ -23,7 +23,9 @@ func brisk(t testing.TB, f *fakeLoki) (*Client, target) {
 }
 
 func TestConformanceFake(t *testing.T) {
-	g := httpTarget(newFake(t).URL)
+	f := newFake(t)
+	f.max.Store(1000)
+	g := target{f.URL, 1000}
 	t.Run("pages", func(t *testing.T) { conformPages(t, g) })
 	t.Run("equal times over pages", func(t *testing.T) { conformEqualTimes(t, g) })
 	t.Run("ends", func(t *testing.T) { conformEnds(t, g) })
@@ -257,4 +259,32 @@ func TestFollowLongLateStream(t *testing.T) {
 	}
 	g.push(t, late)
 	k.check(t, want)
+}
+
+// A node sends ten seconds of lines late, and the tail delivers few of them or none: they are shown in order.
+func TestFollowLateLinesInOrder(t *testing.T) {
+	for _, mode := range []string{"deliver", "some", "silent"} {
+		t.Run(mode, func(t *testing.T) {
+			f := newFake(t)
+			c, g := brisk(t, f)
+			k := follow(t, c, sources.LogQuery{Services: []string{"web"}, Since: time.Now().Add(-time.Minute)})
+			k.wait(t, 20*time.Second, "LIVE", inState(sources.Live))
+			f.waitTail(t, 1)
+			want := map[string]int{}
+			pushN(t, g, "web", "now", 100, want)
+			k.check(t, want)
+			f.setTail(mode)
+			from := time.Now().Add(-10 * time.Second)
+			for n := range 3 { // in batches, 20 ms apart from line to line
+				p := pushStream{Stream: labelsOf("web", taskB)}
+				for i := range 170 {
+					line := fmt.Sprintf("late %d", n*170+i)
+					want[line]++
+					p.Values = append(p.Values, value(from.Add(time.Duration(n*170+i)*20*time.Millisecond), line))
+				}
+				g.push(t, p)
+			}
+			k.check(t, want)
+		})
+	}
 }

@@ -186,6 +186,10 @@ func (c *Client) transportErr(op string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
+	var u *url.Error // its text is the whole query; the cause says more
+	if errors.As(err, &u) {
+		err = u.Err
+	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return c.cutErr(op, err)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -37,8 +36,6 @@ type news struct {
 	changed time.Time // of up
 	why     string    // why it is not up, for people
 	poll    bool      // something to read
-	// earliest is the earliest time of a line that was delivered; MaxInt64: none.
-	earliest int64
 	// late are the streams of the lines that were delivered, by identity, with their earliest time.
 	late map[uint64]lateStream
 }
@@ -52,7 +49,7 @@ type lateStream struct {
 const maxLate = 256
 
 func newTail(c *Client, q logql) *tail {
-	return &tail{c: c, query: q.String(), wake: make(chan struct{}, 1), news: news{changed: time.Now(), earliest: math.MaxInt64}}
+	return &tail{c: c, query: q.String(), wake: make(chan struct{}, 1), news: news{changed: time.Now()}}
 }
 
 // take gives the news and starts over.
@@ -60,7 +57,7 @@ func (t *tail) take() news {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n := t.news
-	t.news.poll, t.news.earliest, t.news.late = false, math.MaxInt64, nil
+	t.news.poll, t.news.late = false, nil
 	return n
 }
 
@@ -162,7 +159,6 @@ func (t *tail) open(ctx context.Context) error {
 func (n *news) fold(f frame) {
 	n.poll = n.poll || f.dropped || len(f.rows) > 0
 	for _, r := range f.rows {
-		n.earliest = min(n.earliest, r.t)
 		if n.late == nil {
 			n.late = map[uint64]lateStream{}
 		}
