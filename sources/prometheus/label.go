@@ -135,7 +135,7 @@ func chooseLabel(counts model.Vector) labelFinding {
 
 // gone tells exporters that have stopped from such as never were.
 func (c *Client) gone(ctx context.Context, never *sources.Error) *sources.Error {
-	before, err := c.ask(ctx, never.Op, `count by (job) (count_over_time(`+containerMetrics+`[1h]))`, time.Time{})
+	before, err := c.ask(ctx, never.Op, `count by (job) (count_over_time(`+anyContainer+`[1h]))`, time.Time{})
 	if err != nil || len(before) == 0 {
 		return never
 	}
