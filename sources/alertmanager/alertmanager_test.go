@@ -178,14 +178,16 @@ func TestSilenceIsRefusedBeforeItIsSent(t *testing.T) {
 
 func TestExpire(t *testing.T) {
 	const ended, stuck = "DELETE /api/v2/silence/ended", "DELETE /api/v2/silence/stuck"
+	const unknown = "DELETE /api/v2/silence/unknown"
 	c, _ := serve(t, "", map[string]page{
 		"DELETE /api/v2/silence/ok": {200, ""},
 		ended:                       {500, `"silence already expired"`},
 		"GET /api/v2/silence/ended": {200, `{"id":"ended","status":{"state":"expired"}}`},
+		unknown:                     {500, `"silence not found"`},
 		stuck:                       {500, `"disk full"`},
 		"GET /api/v2/silence/stuck": {200, `{"id":"stuck","status":{"state":"active"}}`},
 	})
-	for id, want := range map[string]sources.Kind{"ok": 0, "ended": 0, "stuck": sources.BadAnswer, "gone": sources.NotFound, "": sources.BadQuestion, "../alerts": sources.BadQuestion, "a?b": sources.BadQuestion} {
+	for id, want := range map[string]sources.Kind{"ok": 0, "ended": 0, "stuck": sources.BadAnswer, "gone": sources.NotFound, "unknown": sources.NotFound, "": sources.BadQuestion, "../alerts": sources.BadQuestion, "a?b": sources.BadQuestion} {
 		if err := c.Expire(t.Context(), id); sources.KindOf(err) != want || (want == 0) != (err == nil) {
 			t.Errorf("%q: %v", id, err)
 		}

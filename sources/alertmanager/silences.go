@@ -179,11 +179,15 @@ func (c *Client) Expire(ctx context.Context, id string) error {
 	}
 	path := "/api/v2/silence/" + id
 	err := c.call(ctx, op, http.MethodDelete, path, nil, nil, nil)
-	// Servers answer a second end with 500 ("already expired"), others with 404 once it is forgotten.
+	// Alertmanager 0.25 answers 500 both to a second end and to an id that it does not know; the silence itself tells.
 	if k := sources.KindOf(err); k == sources.BadAnswer || k == sources.BadQuestion {
 		var w wireSilence
-		if c.call(ctx, op, http.MethodGet, path, nil, nil, &w) == nil && w.Status != nil && w.Status.State == "expired" {
+		look := c.call(ctx, op, http.MethodGet, path, nil, nil, &w)
+		switch {
+		case look == nil && w.Status != nil && w.Status.State == "expired":
 			return nil
+		case sources.KindOf(look) == sources.NotFound:
+			err = look
 		}
 	}
 	var e *sources.Error
