@@ -4,7 +4,11 @@ package loki
 
 import (
 	"os"
+	"syscall"
 	"testing"
+	"time"
+
+	"quarterdeck/sources"
 )
 
 func labAddr(t *testing.T) string {
@@ -19,4 +23,52 @@ func labAddr(t *testing.T) string {
 // TestLabConformance runs the suite against the real Loki.
 func TestLabConformance(t *testing.T) {
 	conformance(t, httpTarget(labAddr(t)))
+}
+
+// TestLabDriver reads what the Docker log driver really writes.
+func TestLabDriver(t *testing.T) {
+	c := httpTarget(labAddr(t)).client(t)
+	p := c.Probe(t.Context())
+	t.Logf("%+v", p)
+	if p.State != sources.Live || p.Fix != "" {
+		t.Errorf("probe: %s", p.Fix)
+	}
+	page, err := c.Query(t.Context(), sources.LogQuery{Expr: `{swarm_stack=~".+"}`, Limit: 200})
+	if err != nil || len(page.Entries) == 0 {
+		t.Skip("no service of the lab has logged in the last hour: ", err)
+	}
+	for _, e := range page.Entries {
+		if e.Stream.Task == "" || e.Stream.Node == "" || e.Stream.Service == "" {
+			t.Fatalf("a stream without its origin: %+v", e.Stream)
+		}
+	}
+	e := page.Entries[0]
+	byTask, err := c.Query(t.Context(), sources.LogQuery{Tasks: []string{e.Stream.Task}, Limit: 5})
+	if err != nil || len(byTask.Entries) == 0 || byTask.Entries[0].Stream.Task != e.Stream.Task {
+		t.Errorf("by task: %v %v", byTask, err)
+	}
+	rates, err := c.Rates(t.Context(), time.Time{}, 5*time.Minute)
+	t.Logf("%+v %s %v %v", *e.Stream, e.Level, rates, err)
+}
+
+// TestLabIdle measures what a Follow of everything costs for LOKI_IDLE (60s).
+func TestLabIdle(t *testing.T) {
+	d, err := time.ParseDuration(os.Getenv("LOKI_IDLE"))
+	if err != nil {
+		t.Skip("LOKI_IDLE is not set")
+	}
+	c := httpTarget(labAddr(t)).client(t)
+	k := follow(t, c, sources.LogQuery{Services: []string{os.Getenv("LOKI_IDLE_SERVICE")}[:min(1, len(os.Getenv("LOKI_IDLE_SERVICE")))]})
+	k.wait(t, 20*time.Second, "LIVE", inState(sources.Live))
+	cpu := func() time.Duration {
+		var u syscall.Rusage
+		_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	before := cpu()
+	time.Sleep(d)
+	used := cpu() - before
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	t.Logf("%d lines in %s cost %s of CPU: %.2f%% of a core", len(k.entries), d, used, 100*used.Seconds()/d.Seconds())
 }
