@@ -118,6 +118,7 @@ func (b *Buffer) gapFor(epoch uint64, g sources.Gap) {
 		r.off = uint32(len(t.gaps) - 1) //nolint:gosec // fewer gaps than rows
 		r.stream = t.streamAt(nil)
 		t.recs = append(t.recs, r)
+		t.came(r.seq)
 		t.bytes += gapCost(g)
 	} else {
 		b.mergeGap(r, g)
@@ -224,6 +225,7 @@ func (b *Buffer) extend(entries []sources.Entry) {
 		r := rec{ts: ts, seq: b.seq, n: uint32(len(line)), level: e.Level, stream: t.streamAt(e.Stream)} //nolint:gosec // clip bounds it
 		r.blob, r.off = t.put(line, b.page(t))
 		t.recs = append(t.recs, r)
+		t.came(r.seq)
 		t.maxLevel = max(t.maxLevel, e.Level)
 		t.bytes += len(line) + EntryOverhead
 		b.bytes += len(line) + EntryOverhead

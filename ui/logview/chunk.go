@@ -52,6 +52,8 @@ type chunk struct {
 	streams  []*sources.Stream
 	gaps     []sources.Gap
 	bytes    int // what the rows count against the cap
+	lowSeq   uint64
+	highSeq  uint64 // bounds of the rows' seq
 	maxLevel sources.Level
 	index    map[*sources.Stream]uint16 // of the tail alone
 }
@@ -74,6 +76,14 @@ func (c *chunk) find(k key) int {
 
 func (c *chunk) entry(r *rec) sources.Entry {
 	return sources.Entry{Time: time.Unix(0, r.ts), Line: c.text(r), Level: r.level, Stream: c.streams[r.stream]}
+}
+
+// came widens the bounds of seq.
+func (c *chunk) came(seq uint64) {
+	if c.highSeq == 0 {
+		c.lowSeq = seq
+	}
+	c.lowSeq, c.highSeq = min(c.lowSeq, seq), max(c.highSeq, seq)
 }
 
 // put stores line and says where; page is how large a new page is made.
@@ -151,6 +161,7 @@ func (c *chunk) part(id uint64, from, to int) *chunk {
 		r := c.recs[i]
 		p.bytes += c.cost(&r)
 		p.maxLevel = max(p.maxLevel, r.level)
+		p.came(r.seq)
 		r.stream = p.streamAt(c.streams[r.stream])
 		if r.kind == kindGap {
 			p.gaps = append(p.gaps, c.gaps[r.off])

@@ -157,9 +157,42 @@ type list struct {
 	before []int // shown rows before chunk i; one longer than chunks
 	found  []int // the same of found rows
 	fresh  int   // chunks about which all is known
+	held   int   // rows that pass the filter and are kept back by a pause
 }
 
-func newList(s *snapshot, known map[uint64]*hits, q query) *list {
+// pause keeps back the rows that came after it, wherever their time puts them;
+// but not older pages, which the reader asked for.
+type pause struct {
+	seq  uint64
+	from int64 // time of the oldest row at the pause
+}
+
+func (z *pause) holds(r *rec) bool { return r.seq > z.seq && r.ts >= z.from }
+
+// less is h without the rows that the pause keeps back.
+func (z *pause) less(c *chunk, h *hits) *hits {
+	if h == nil || c.highSeq <= z.seq || c.last().ts < z.from {
+		return h
+	}
+	out := *h
+	out.all, out.shown, out.found = false, nil, nil
+	if c.lowSeq > z.seq && c.first().ts >= z.from {
+		return &out
+	}
+	for k := range h.count() {
+		if i := h.row(k); !z.holds(&c.recs[i]) {
+			out.shown = append(out.shown, uint16(i)) //nolint:gosec // a chunk has fewer rows
+		}
+	}
+	for _, i := range h.found {
+		if !z.holds(&c.recs[i]) {
+			out.found = append(out.found, i)
+		}
+	}
+	return &out
+}
+
+func newList(s *snapshot, known map[uint64]*hits, q query, z *pause) *list {
 	n := len(s.chunks)
 	l := &list{chunks: s.chunks, hits: make([]*hits, n), before: make([]int, n+1), found: make([]int, n+1)}
 	for i, c := range s.chunks {
@@ -173,6 +206,11 @@ func newList(s *snapshot, known map[uint64]*hits, q query) *list {
 			l.fresh++
 		case h == nil || h.ver != c.ver || h.filter != q.filterGen:
 			h = nil
+		}
+		if z != nil {
+			all := h.count()
+			h = z.less(c, h)
+			l.held += all - h.count()
 		}
 		l.hits[i] = h
 		l.before[i+1] = l.before[i] + h.count()

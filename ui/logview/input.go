@@ -38,6 +38,7 @@ func (p *Pane) StartInput(kind InputKind) tea.Cmd {
 	p.input.CharLimit = inputLimit
 	p.input.SetVirtualCursor(false)
 	p.input.Prompt = ""
+	p.input.KeyMap.Paste.SetEnabled(false) // it would run a program to read the clipboard; terminals paste by themselves
 	switch kind {
 	case InputFilter:
 		if n := len(p.filter.Include); n > 0 {
@@ -97,10 +98,23 @@ func (p *Pane) AcceptInput() error {
 	search := p.inputKind == InputSearch
 	p.inputKind = InputNone
 	p.input.Blur()
-	if search {
-		p.PrevMatch()
-	}
+	p.jump = search && p.search.Text != ""
+	p.settleJump()
 	return nil
+}
+
+// settleJump goes to the match that an accepted search wants, once all matches are
+// known: the selected row where it is one, else the nearest before it.
+func (p *Pane) settleJump() {
+	if !p.jump || p.list.fresh < len(p.list.chunks) {
+		return
+	}
+	p.jump = false
+	if p.Status().Match > 0 {
+		p.selectRow(p.selIndex(), false)
+		return
+	}
+	p.PrevMatch()
 }
 
 // CancelInput closes the input and takes back what it did.

@@ -81,6 +81,7 @@ func (b *Buffer) merged(c *chunk, group []sources.Entry) *chunk {
 		r := rec{ts: ts, seq: b.seq, n: uint32(len(line)), level: e.Level, stream: m.streamAt(e.Stream)} //nolint:gosec // clip bounds it
 		r.blob, r.off = m.put(line, 0)
 		m.recs = append(m.recs, r)
+		m.came(r.seq)
 		m.maxLevel = max(m.maxLevel, e.Level)
 		m.bytes += len(line) + EntryOverhead
 		b.bytes += len(line) + EntryOverhead
@@ -101,6 +102,7 @@ func (b *Buffer) mergeGap(r rec, g sources.Gap) {
 	r.off = uint32(len(m.gaps) - 1) //nolint:gosec // fewer gaps than rows
 	r.stream = m.streamAt(nil)
 	m.recs = slices.Insert(slices.Clone(c.recs), c.find(r.key()), r)
+	m.came(r.seq)
 	m.bytes += gapCost(g)
 	b.replace(at, m)
 }

@@ -205,7 +205,7 @@ func (p *Pane) layText(b *block, raw string, spans []textSpan, g geometry, left 
 	if p.wrap {
 		want = left * g.message
 	}
-	text := plain.LineN(raw, want+1)
+	text := strings.Clone(plain.LineN(raw, want+1)) // what is kept for drawing must not keep a page of the buffer
 	p.layClean(b, text, p.highlight(text, spans), g, left, len(raw)-len(text))
 }
 

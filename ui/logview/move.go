@@ -33,13 +33,8 @@ func (p *Pane) body() int {
 	return max(n, 0)
 }
 
-// end is how many rows can be looked at: paused, those that came later are kept back.
-func (p *Pane) end() int {
-	if p.paused {
-		return p.list.rank(after(p.mark))
-	}
-	return p.list.len()
-}
+// end is how many rows can be looked at.
+func (p *Pane) end() int { return p.list.len() }
 
 // selIndex is the selected row's place, or the next one's where it is filtered away; -1: no rows.
 func (p *Pane) selIndex() int {
@@ -136,7 +131,11 @@ func (p *Pane) SetFollow(on bool) {
 		p.hold()
 		return
 	}
-	p.follow, p.paused, p.centre = true, false, false
+	p.follow, p.centre = true, false
+	if p.paused != nil {
+		p.paused = nil
+		p.refresh()
+	}
 }
 
 // Following tells whether the newest line is kept in view.
@@ -144,19 +143,19 @@ func (p *Pane) Following() bool { return p.follow }
 
 // TogglePause stops the screen while lines are still buffered and counted, or goes on following.
 func (p *Pane) TogglePause() {
-	if p.paused {
+	if p.paused != nil {
 		p.SetFollow(true)
 		return
 	}
 	p.hold()
-	if n := len(p.snap.chunks); n > 0 {
-		p.mark = p.snap.chunks[n-1].last()
+	p.paused = &pause{seq: p.snap.seq, from: math.MinInt64}
+	if len(p.snap.chunks) > 0 {
+		p.paused.from = p.snap.chunks[0].first().ts
 	}
-	p.paused = true
 }
 
 // Paused tells whether new lines are kept back.
-func (p *Pane) Paused() bool { return p.paused }
+func (p *Pane) Paused() bool { return p.paused != nil }
 
 // Scroll moves the screen by display lines, down where n is positive; at the end it follows.
 // The selection is taken along where it would leave the screen.
@@ -176,7 +175,7 @@ func (p *Pane) Scroll(n int) {
 		t = p.forth(t, n)
 	}
 	if low := p.lowest(); low.less(t) || t == low && n > 0 {
-		if !p.paused {
+		if p.paused == nil {
 			p.SetFollow(true)
 			return
 		}
@@ -201,7 +200,7 @@ func (p *Pane) Move(n int) {
 	}
 	p.hold()
 	i := p.selIndex() + n
-	if i >= p.end() && !p.paused {
+	if i >= p.end() && p.paused == nil {
 		p.SetFollow(true)
 		return
 	}
@@ -218,7 +217,7 @@ func (p *Pane) Top() {
 
 // Bottom goes to the newest line and follows; paused, to the newest that is shown.
 func (p *Pane) Bottom() {
-	if !p.paused {
+	if p.paused == nil {
 		p.SetFollow(true)
 	} else if n := p.end(); n > 0 {
 		p.selectRow(n-1, false)
@@ -367,9 +366,6 @@ func (p *Pane) PrevMatch() bool { return p.match(-1) }
 
 func (p *Pane) match(step int) bool {
 	total := p.list.found[len(p.list.chunks)]
-	if p.paused {
-		total = p.list.foundRank(after(p.mark), p.query)
-	}
 	if total == 0 || p.selIndex() < 0 {
 		return false
 	}

@@ -75,12 +75,13 @@ type Pane struct {
 	empty string
 
 	follow bool
-	paused bool
-	mark   key // the newest row when following ended
+	paused *pause // nil: not paused
+	mark   key    // the newest row when following ended
 	sel    key
 	top    key
 	topSub int
 	centre bool // the selected row is to be put a third down when its neighbours are known
+	jump   bool // an accepted search is to go to its match when all are known
 	side   int  // cells scrolled to the right
 
 	wrap    bool
@@ -170,7 +171,7 @@ func (p *Pane) Reset() {
 	p.news.Add(1)
 	clear(p.known)
 	clear(p.bookmarks)
-	p.follow, p.paused, p.centre, p.side, p.rates = true, false, false, 0, nil
+	p.follow, p.paused, p.centre, p.jump, p.side, p.rates = true, nil, false, false, 0, nil
 	p.nameWidth = 0
 	p.sel, p.top, p.mark, p.topSub = key{}, key{}, key{}, 0
 	p.blocks, p.drawn = cache[key, *block]{}, cache[drawnKey, string]{}
@@ -184,7 +185,8 @@ func (p *Pane) Pending() bool {
 
 // Sync takes over what came since the last call and matches it, up to a budget
 // of about a millisecond. What passes the budget is returned as a command whose
-// ScanMsg goes to ApplyScan; nil: nothing to do.
+// ScanMsg goes to ApplyScan; nil: nothing to do. A pane that is not drawn should be
+// synced each few seconds too: until then it holds lines that the buffer let go.
 func (p *Pane) Sync(now time.Time) tea.Cmd {
 	p.now = now
 	if n := p.news.Load(); n != p.seenNews {
@@ -220,7 +222,7 @@ func (p *Pane) ApplyScan(m ScanMsg) tea.Cmd {
 // refresh takes a snapshot of the buffer and lists its shown rows.
 func (p *Pane) refresh() {
 	p.snap = p.buf.snapshot()
-	p.list = newList(p.snap, p.known, p.query)
+	p.list = newList(p.snap, p.known, p.query, p.paused)
 	if len(p.known) > 2*len(p.snap.chunks)+16 {
 		p.prune()
 	}
@@ -242,7 +244,7 @@ func (p *Pane) prune() {
 
 // schedule matches what fits the budget now, and hands the next slice of the rest over as a command.
 func (p *Pane) schedule() tea.Cmd {
-	p.settleCentre()
+	p.settle()
 	if p.inFlight || p.list.fresh == len(p.list.chunks) {
 		return nil
 	}
@@ -273,14 +275,20 @@ func (p *Pane) schedule() tea.Cmd {
 		w.prev = append(w.prev, have)
 	}
 	if scanned {
-		p.list = newList(p.snap, p.known, p.query)
+		p.list = newList(p.snap, p.known, p.query, p.paused)
 	}
-	p.settleCentre()
+	p.settle()
 	if len(w.chunks) == 0 {
 		return nil
 	}
 	p.inFlight = true
 	return func() tea.Msg { return w.run() }
+}
+
+// settle does what waited for the scan.
+func (p *Pane) settle() {
+	p.settleCentre()
+	p.settleJump()
 }
 
 // scanOrder is the chunks from what is looked at outwards.
@@ -371,7 +379,7 @@ type Status struct {
 // Status counts.
 func (p *Pane) Status() Status {
 	s := Status{Shown: p.list.len(), Total: p.snap.rows, Bytes: p.snap.bytes, Evicted: p.snap.evicted,
-		Following: p.follow, Paused: p.paused, Rate: p.rate(), Progress: 1, State: sources.Connecting}
+		Following: p.follow, Paused: p.paused != nil, Rate: p.rate(), Progress: 1, State: sources.Connecting}
 	if len(p.status) > 0 {
 		s.State = sources.Live
 	}
@@ -385,7 +393,11 @@ func (p *Pane) Status() Status {
 			}
 		}
 	}
-	if !p.follow {
+	switch {
+	case p.paused != nil:
+		s.New = p.list.held
+		s.Shown += p.list.held
+	case !p.follow:
 		s.New = p.list.len() - p.list.rank(after(p.mark))
 	}
 	for i := range p.status {

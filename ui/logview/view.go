@@ -256,12 +256,12 @@ func (p *Pane) drawMessage(d *painter, t *textLine, r *rec, l *look) {
 func (p *Pane) nothing(l *look) []string {
 	reason := p.empty
 	switch {
+	case p.list.held > 0:
+		reason = "paused before the first line came"
 	case p.list.len() == 0 && p.snap.rows > 0 && p.list.fresh < len(p.list.chunks):
 		reason = "looking through " + thousands(p.snap.rows) + " lines"
 	case p.snap.rows > 0 && p.list.len() == 0:
 		reason = "none of " + thousands(p.snap.rows) + " lines passes the filter " + strings.Join(p.chips(), " ")
-	case p.paused:
-		reason = "paused before the first line came"
 	case reason == "":
 		reason = "no logs yet"
 	}
