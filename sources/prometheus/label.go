@@ -48,6 +48,7 @@ type labelFinding struct {
 	label, how string
 	jobs       []string // the scrape jobs that carry the container metrics
 	services   []string // that the label names, sorted
+	stopped    bool     // they gave none now, and did within the last hour
 	err        *sources.Error
 }
 
@@ -74,17 +75,17 @@ func (c *Client) finding(ctx context.Context) (labelFinding, error) {
 		for _, cand := range labelCandidates {
 			names = append(names, cand.label)
 		}
-		query := fmt.Sprintf("count by (job, %s) (%s)", strings.Join(names, ", "), containerMetrics)
-		counts, err := c.ask(ctx, "find the service label", query, time.Time{})
+		counts, stopped, err := c.countLately(ctx, "find the service label", "job, "+strings.Join(names, ", "), containerMetrics)
 		if err != nil {
 			return labelFinding{}, 0, err
 		}
 		f := chooseLabel(counts)
-		if len(counts) == 0 {
-			f.err = c.gone(ctx, f.err)
+		f.stopped = stopped
+		if stopped {
+			f.how += "; they have stopped within the last hour"
 		}
 		hold := holdFound
-		if f.err != nil {
+		if f.err != nil || stopped {
 			hold = holdMissing
 		}
 		return f, hold, nil
@@ -133,21 +134,15 @@ func chooseLabel(counts model.Vector) labelFinding {
 	return f
 }
 
-// gone tells exporters that have stopped from such as never were.
-func (c *Client) gone(ctx context.Context, never *sources.Error) *sources.Error {
-	before, err := c.ask(ctx, never.Op, `count by (job) (count_over_time(`+anyContainer+`[1h]))`, time.Time{})
-	if err != nil || len(before) == 0 {
-		return never
+// countLately counts what a selector finds by some labels. Where that is nothing now it looks an hour back: while
+// the exporters are down, the charts of the time before are what is wanted most.
+func (c *Client) countLately(ctx context.Context, op, by, selector string) (counts model.Vector, stopped bool, err error) {
+	counts, err = c.ask(ctx, op, fmt.Sprintf("count by (%s) (%s)", by, selector), time.Time{})
+	if err != nil || len(counts) > 0 {
+		return counts, false, err
 	}
-	jobs := make([]string, len(before))
-	for i, s := range before {
-		jobs[i] = string(s.Metric["job"])
-	}
-	slices.Sort(jobs)
-	return &sources.Error{Source: never.Source, Op: never.Op, Kind: sources.NotFound,
-		Err:  fmt.Errorf("the container metrics have stopped: job %s gave them within the last hour, and gives none now", strings.Join(jobs, ", ")),
-		Next: "look at the targets of that job: the exporters or their nodes are down",
-	}
+	counts, err = c.ask(ctx, op, fmt.Sprintf("count by (%s) (last_over_time(%s[1h]))", by, selector), time.Time{})
+	return counts, err == nil && len(counts) > 0, err
 }
 
 // counted is "1 service", "3 services"; "series" has no plural of its own.

@@ -45,11 +45,27 @@ func TestServiceLabel(t *testing.T) {
 	}
 }
 
+// While the exporters are down, the label of the time before still draws the charts of the time before.
 func TestExportersThatHaveStopped(t *testing.T) {
-	f := newFake(t, rule{"count by (job) (count_over_time(", vector(`{"job":"cadvisor"} 57`)})
-	_, _, err := f.client(t, Options{}).ServiceLabel(t.Context())
-	if sources.KindOf(err) != sources.NotFound || !strings.Contains(err.Error(), "have stopped: job cadvisor") || !strings.Contains(sources.NextOf(err), "targets") {
-		t.Error(err)
+	f := newFake(t, rule{"last_over_time(" + containerMetrics, labelled.data},
+		rule{"rate(container_cpu_usage", matrix(`{"` + swarmLabel + `":"shop_web"} 1 2`)})
+	c := f.client(t, Options{})
+	label, how, err := c.ServiceLabel(t.Context())
+	if label != swarmLabel || err != nil || !strings.Contains(how, "have stopped") {
+		t.Fatal(label, how, err)
+	}
+	rs, err := c.Standard(t.Context(), "shop_web", lastQuarter(), "cpu", "memory")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := reading(t, rs, "cpu"); r.Reason != "" {
+		t.Errorf("cpu: %s", r.Reason)
+	}
+	if r := reading(t, rs, "memory"); !strings.Contains(r.Reason, "look at their targets") {
+		t.Errorf("memory: %s", r.Reason)
+	}
+	if p := c.Probe(t.Context()); !strings.Contains(strings.Join(p.Missing, ","), "container metrics") || !strings.Contains(p.Fix, "targets of job cadvisor") {
+		t.Errorf("%+v", p)
 	}
 }
 
@@ -82,7 +98,7 @@ func TestDiscoveryIsRememberedAndItsFailureIsNot(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := len(f.asked("count by (job, ")); n != 2 {
+	if n := len(f.asked("count by (job, ")); n != 2 { // the one that failed, and one
 		t.Errorf("asked %d times, want 2", n)
 	}
 }

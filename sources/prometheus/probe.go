@@ -27,7 +27,7 @@ func (c *Client) Probe(ctx context.Context) sources.Probe {
 	}{
 		{"targets", func() error { _, err := c.Targets(ctx); return err }},
 		{"rules", func() error { _, err := c.Rules(ctx); return err }},
-		{"container metrics", func() error { _, _, err := c.ServiceLabel(ctx); return err }},
+		{"container metrics", func() error { return c.probeContainers(ctx) }},
 		{"node metrics", func() error { _, err := c.NodeUsage(ctx, "memory", time.Time{}); return err }},
 		{"request metrics", func() error {
 			label, _, _ := c.ServiceLabel(ctx)
@@ -53,4 +53,17 @@ func (c *Client) Probe(ctx context.Context) sources.Probe {
 	p.Fix = strings.Join(fixes, "; ")
 	p.Took = time.Since(began)
 	return p
+}
+
+func (c *Client) probeContainers(ctx context.Context) error {
+	f, err := c.finding(ctx)
+	switch {
+	case err != nil:
+		return err
+	case f.stopped:
+		return &sources.Error{Source: name, Op: "probe", Kind: sources.NotFound, Next: "they have stopped: look at the targets of job " + strings.Join(f.jobs, ", ")}
+	case f.err != nil && c.serviceLabel == "":
+		return f.err
+	}
+	return nil
 }

@@ -42,6 +42,8 @@ func (c *Client) whyEmpty(ctx context.Context, f figure, q asked) string {
 		return fmt.Sprintf("service %s: %s", q.service, f.unset)
 	case own:
 		return fmt.Sprintf("%s of service %s is there, with too few samples for a rate %s: wait for the next scrape", f.metric, q.service, during(q.w, time.Now()))
+	case len(vector) == 0:
+		return missing + ", nor any container's memory of any service: the exporters were not scraped then, look at their targets"
 	case others == 0 && f.unset != "" && containers:
 		return missing + ", and no other service has it: none has such a limit, or the exporter does not give it"
 	case others == 0:

@@ -51,8 +51,8 @@ func (c *Client) webMetrics(ctx context.Context, label string) (webFinding, erro
 		if label != "" && !slices.Contains(by, label) {
 			by = append(by, label)
 		}
-		query := fmt.Sprintf(`count by (%s) ({__name__=~"%s", le=~"|\\+Inf", quantile=""})`, strings.Join(by, ", "), requestMetrics)
-		vector, err := c.ask(ctx, "find the request metrics", query, time.Time{})
+		selector := fmt.Sprintf(`{__name__=~"%s", le=~"|\\+Inf", quantile=""}`, requestMetrics)
+		vector, stopped, err := c.countLately(ctx, "find the request metrics", strings.Join(by, ", "), selector)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -62,7 +62,7 @@ func (c *Client) webMetrics(ctx context.Context, label string) (webFinding, erro
 			out = append(out, webSeries{metric: ls["__name__"], labels: ls})
 		}
 		hold := 2 * time.Minute
-		if len(out) == 0 {
+		if len(out) == 0 || stopped {
 			hold = holdMissing
 		}
 		return out, hold, nil

@@ -73,7 +73,7 @@ func TestStandardSaysWhyItIsEmpty(t *testing.T) {
 }
 
 func TestNobodyIsThrottled(t *testing.T) {
-	f := newFake(t, labelled, rule{`{__name__=~"container_cpu_cfs_periods_total|`, vector(`{"__name__":"`+anyContainer+`","`+swarmLabel+`":"shop_web"} 1`)})
+	f := newFake(t, labelled, rule{`{__name__=~"container_cpu_cfs_periods_total|`, vector(`{"__name__":"` + anyContainer + `","` + swarmLabel + `":"shop_web"} 1`)})
 	rs, err := f.client(t, Options{}).Standard(t.Context(), "shop_web", lastQuarter(), "throttled")
 	if err != nil || !strings.HasSuffix(reading(t, rs, "throttled").Reason, "none has such a limit, or the exporter does not give it") {
 		t.Error(rs, err)
