@@ -158,11 +158,12 @@ func followInto(t testing.TB, c *Client, q sources.LogQuery, emit func(sources.L
 func checkOnce(t testing.TB, got []sources.Entry, want map[string]int) {
 	t.Helper()
 	n := map[string]int{}
-	last := map[*sources.Stream]time.Time{}
+	last, disorder, where := map[*sources.Stream]time.Time{}, 0, ""
 	for _, e := range got {
 		n[e.Line]++
 		if e.Time.Before(last[e.Stream]) {
-			t.Fatalf("out of order within a stream: %s after %s", e.Time, last[e.Stream])
+			disorder++
+			where = fmt.Sprintf("%s after %s", e.Time, last[e.Stream])
 		}
 		last[e.Stream] = e.Time
 	}
@@ -180,8 +181,8 @@ func checkOnce(t testing.TB, got []sources.Entry, want map[string]int) {
 			t.Fatalf("a line that was not written: %.80q", l)
 		}
 	}
-	if lost > 0 || doubled > 0 {
-		t.Fatalf("of %d lines %d lost, %d doubled", len(want), lost, doubled)
+	if lost > 0 || doubled > 0 || disorder > 0 {
+		t.Fatalf("of %d lines %d lost, %d doubled, %d out of order within their stream: %s", len(want), lost, doubled, disorder, where)
 	}
 }
 

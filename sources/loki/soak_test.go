@@ -39,9 +39,14 @@ func TestLabSoak(t *testing.T) {
 	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()
 	end := time.Now().Add(d)
+	last := time.Now()
 	for n := 0; time.Now().Before(end); <-tick.C {
 		var batch []pushStream
 		now := time.Now()
+		if now.Before(last) { // a stream's own lines are in order
+			now = last
+		}
+		last = now.Add(250 * time.Millisecond)
 		for _, task := range tasks {
 			p := pushStream{Stream: labelsOf(s, task)}
 			for range 125 {
