@@ -438,8 +438,5 @@ func (c *court) bad(reason string) Verdict {
 
 func (c *court) end(h Health, reason string) Verdict {
 	c.v.Health, c.v.Reason = h, reason
-	if h == Idle {
-		c.v.Due = time.Time{}
-	}
 	return c.v
 }

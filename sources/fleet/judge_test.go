@@ -175,7 +175,7 @@ func TestJudgeReplicated(t *testing.T) {
 		{name: "some ran to their end", service: web(replicas(3), restarts("on-failure")), tasks: with(all()[:2], task(3, "n3", ended(sources.TaskComplete))), nodes: three, want: Healthy, running: 2, well: 2},
 		{name: "ended, but is to run for ever", service: web(replicas(1), restarts("any")), tasks: []sources.Task{task(1, "n1", ended(sources.TaskComplete))}, nodes: three, want: Down, reason: "no task runs"},
 		{name: "an older run ended well", service: web(replicas(1), restarts("none")), tasks: []sources.Task{task(1, "n1", ended(sources.TaskComplete), old)}, nodes: three, want: Down, reason: "no task runs"},
-		{name: "two tasks in one slot fill one place", service: web(replicas(2)), tasks: []sources.Task{task(1, "n1"), task(1, "n2", young(10 * m))}, nodes: three, want: Degraded, reason: "1/2 run", running: 1, well: 1},
+		{name: "two tasks in one slot fill one place", service: web(replicas(2)), tasks: []sources.Task{task(1, "n1"), task(1, "n2", young(10*m))}, nodes: three, want: Degraded, reason: "1/2 run", running: 1, well: 1},
 		{name: "the old one beside the new one in a slot", service: web(replicas(1)), tasks: []sources.Task{task(1, "n1", old), task(1, "n2", young(s))}, nodes: three, want: Updating, reason: "0/1 stable", running: 1, due: 4 * s},
 		{name: "shutting down does not count", service: web(), tasks: with(all()[:2], task(3, "n3", func(t *sources.Task) { t.Desired = sources.TaskShutdown })), nodes: three, want: Degraded, reason: "2/3 run", running: 2, well: 2},
 		{name: "orphaned and removed do not count", service: web(), tasks: []sources.Task{task(1, "n1", ended(sources.TaskOrphaned)), task(2, "n2", ended(sources.TaskRemove)), task(3, "n3")}, nodes: three, want: Degraded, reason: "1/3 run", running: 1, well: 1},
@@ -194,7 +194,7 @@ func TestJudgeUpdates(t *testing.T) {
 	one := replicas(1)
 	checkVerdicts(t, []verdictCase{
 		{name: "completed", service: web(update("completed", "update completed")), tasks: all(), nodes: three, want: Healthy, running: 3, well: 3},
-		{name: "in progress", service: web(update("updating", "update in progress")), tasks: []sources.Task{task(1, "n1", young(10 * s)), task(2, "n2", young(s)), task(3, "n3", old)}, nodes: three, want: Updating, reason: "updating, 2/3 done", running: 3, well: 1, due: 4 * s},
+		{name: "in progress", service: web(update("updating", "update in progress")), tasks: []sources.Task{task(1, "n1", young(10*s)), task(2, "n2", young(s)), task(3, "n3", old)}, nodes: three, want: Updating, reason: "updating, 2/3 done", running: 3, well: 1, due: 4 * s},
 		{name: "stop-first of one replica", service: web(one, update("updating", "")), tasks: []sources.Task{task(1, "n1", waiting(sources.TaskPreparing, s, ""))}, nodes: three, want: Updating, reason: "updating, 0/1 done", due: 59 * s},
 		{name: "start-first: the old one runs on", service: web(one, update("updating", "")), tasks: []sources.Task{task(1, "n1", old), task(1, "n2", waiting(sources.TaskStarting, s, ""))}, nodes: three, want: Updating, reason: "updating, 0/1 done", running: 1, due: 59 * s},
 		{name: "hangs: pending for ever", service: web(update("updating", "")), tasks: with(all()[:2], task(3, "", waiting(sources.TaskPending, 20*m, "no suitable node"))), nodes: three, want: Degraded, reason: "updating, 2/3 done; cannot be placed: no suitable node", running: 2, well: 2},
