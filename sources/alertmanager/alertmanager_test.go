@@ -83,6 +83,7 @@ func TestServiceLabelsAreASetting(t *testing.T) {
 	}{
 		{map[string]string{"job": "j", "swarm_service": "s"}, "j"},
 		{map[string]string{"job": "j", "team": ""}, "j"},
+		{map[string]string{"team": "web@swarm"}, "web"},
 		{nil, ""},
 	} {
 		if got := c.serviceOf(tc.labels); got != tc.want {

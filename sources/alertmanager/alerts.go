@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"quarterdeck/sources"
@@ -95,10 +96,11 @@ func (c *Client) alert(w wireAlert) sources.Alert {
 	return a
 }
 
-// serviceOf is the value of the first label that names a service, or "".
+// serviceOf is the value of the first label that names a service, or "". Traefik's "name@provider" loses its
+// provider: no service's name has an @ in it.
 func (c *Client) serviceOf(labels map[string]string) string {
 	for _, l := range c.labels {
-		if v := labels[l]; v != "" {
+		if v, _, _ := strings.Cut(labels[l], "@"); v != "" {
 			return v
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
@@ -91,10 +92,11 @@ func (c *Client) alert(rule string, a *v1.Alert) sources.Alert {
 	return out
 }
 
-// serviceOf is the value of the first label that names a service, or "".
+// serviceOf is the value of the first label that names a service, or "". Traefik's "name@provider" loses its
+// provider: no service's name has an @ in it.
 func (c *Client) serviceOf(ls map[string]string) string {
 	for _, l := range c.alertLabels {
-		if v := ls[l]; v != "" {
+		if v, _, _ := strings.Cut(ls[l], "@"); v != "" {
 			return v
 		}
 	}

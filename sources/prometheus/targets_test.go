@@ -31,7 +31,7 @@ func TestRules(t *testing.T) {
 	f := newFake(t)
 	f.paths["/api/v1/rules"] = `{"status":"success","data":{"groups":[{"name":"g","interval":5,"rules":[
 		{"type":"alerting","name":"Down","query":"up == 0","duration":90,"state":"firing","labels":{"severity":"critical"},"health":"ok","alerts":[
-			{"labels":{"alertname":"Down","severity":"critical","service":"edge","swarm_service":"shop_web"},"annotations":{"summary":"s"},"state":"firing","activeAt":"2026-11-24T08:21:15Z","value":"0e+00"},
+			{"labels":{"alertname":"Down","severity":"critical","service":"edge","swarm_service":"shop_web@swarm"},"annotations":{"summary":"s"},"state":"firing","activeAt":"2026-11-24T08:21:15Z","value":"0e+00"},
 			{"labels":{"alertname":"Down","job":"node"},"annotations":{"description":"d"},"state":"pending","activeAt":"2026-11-24T08:21:15Z","value":"0e+00"}, null]},
 		{"type":"recording","name":"job:up:sum","query":"sum by (job) (up)","health":"err","lastError":"boom"}]}]}}`
 	got, err := f.client(t, Options{}).Rules(t.Context())
