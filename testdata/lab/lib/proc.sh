@@ -8,7 +8,7 @@ CG=quarterdeck-lab
 # start_ticks PID: field 22 of its stat, or failure if it is gone or a zombie.
 start_ticks() {
   local stat
-  { stat=$(<"/proc/$1/stat"); } 2>/dev/null || return 1
+  { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
   stat=${stat##*) }
   # shellcheck disable=SC2086
   set -- $stat
@@ -28,7 +28,7 @@ pid_of() { if alive "$1"; then cut -d' ' -f1 "$S/pids/$1"; else echo -; fi; }
 proc_state() {
   alive "$1" || { echo dead; return; }
   local stat
-  stat=$(<"/proc/$(pid_of "$1")/stat")
+  { read -r stat <"/proc/$(pid_of "$1")/stat"; } 2>/dev/null || { echo dead; return; }
   stat=${stat##*) }
   case ${stat%% *} in T) echo paused ;; *) echo running ;; esac
 }

@@ -10,7 +10,10 @@ engine_start() {
   local n=$1 on
   alive "engine-$n" && return 0
   mkdir -p "$S/$n"
-  rm -f "$S/$n/docker.pid" "$S/$n/docker.sock" # of an engine that was killed
+  # Of an engine that was killed: dockerd takes its old containerd for running as
+  # long as the number exists, and a zombie's number does, until init gets to it.
+  wait_for "the old containerd of engine $n to go" 10 containerd_gone "$n" || true
+  rm -f "$S/$n/docker.pid" "$S/$n/docker.sock" "$S/$n/exec/containerd/containerd.pid"
   jq -n --arg s "$S/$n" --arg n "$n" --arg registry "$REGISTRY" '{
     hosts: ["unix://\($s)/docker.sock"], "data-root": "\($s)/data", "exec-root": "\($s)/exec", pidfile: "\($s)/docker.pid",
     "insecure-registries": [$registry], experimental: true, "metrics-addr": "10.200.0.\($n):9323",
@@ -20,6 +23,8 @@ engine_start() {
   # shellcheck disable=SC2086
   spawn "engine-$n" "node$n/engine" env -i PATH="$PATH" HOME="${HOME:-/root}" $on dockerd --config-file "$S/$n/daemon.json"
 }
+
+containerd_gone() { ! start_ticks "$(cat "$S/$1/exec/containerd/containerd.pid" 2>/dev/null || echo none)"; }
 
 engine_wait() {
   wait_for "engine $1" 60 timeout 5 env docker -H "unix://$S/$1/docker.sock" version ||
