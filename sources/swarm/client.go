@@ -3,6 +3,8 @@ package swarm
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -144,8 +146,13 @@ func (c *Client) do(ctx context.Context, op string, call func(context.Context, *
 	if ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return ctx.Err()
 	}
-	if n.err != nil { // the client rewrites transport errors and loses their causes
+	switch {
+	case limited.Err() != nil:
+		err = context.DeadlineExceeded
+	case n.err != nil: // the client rewrites transport errors and loses their causes
 		err = n.err
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF): // the answer came whole; the JSON in it is not
+		err = fmt.Errorf("%w: the JSON ends in the middle", errNotEngine)
 	}
 	return c.failure(op, err)
 }

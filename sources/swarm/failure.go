@@ -84,7 +84,7 @@ func (c *Client) unconnected(e *sources.Error, err error, text string) {
 		e.Next = "there is no socket at " + at + ": start the engine there, or set --host, --context or DOCKER_HOST (now from " + c.endpoint.how + ")"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		e.Next = "nothing listens at " + at + ": start the engine there, or check the address (from " + c.endpoint.how + ")"
-	case strings.Contains(text, "server gave HTTP response to HTTPS client"):
+	case strings.Contains(text, "server gave HTTP response to HTTPS client"), strings.Contains(text, "does not look like a TLS handshake"):
 		e.Kind, e.Next = sources.BadAnswer, "the port speaks no TLS: unset DOCKER_TLS_VERIFY, or use the TLS port (2376)"
 	case strings.Contains(text, "malformed HTTP"):
 		e.Kind, e.Next = sources.BadAnswer, "what listens at "+at+" speaks no plain HTTP; if it is TLS, set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH, or use a context that has them"
