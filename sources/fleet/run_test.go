@@ -207,11 +207,11 @@ func TestRunHangs(t *testing.T) {
 
 // A source that never hears its context is STALE for as long as it says nothing.
 func TestRunDeaf(t *testing.T) {
-	am := &feed{deaf: make(chan struct{})}
+	am := &feed{}
 	running(t, Feeds{Alerts: fakeAlerts{feed: am}}, func(f *Fleet) {
-		wantState(t, f, AlertmanagerName, sources.Connecting, time.Time{})
+		am.deaf = make(chan struct{})
 		pass(time.Hour)
-		wantState(t, f, AlertmanagerName, sources.Stale, time.Now().Add(-time.Hour+3*AlertPeriod))
+		wantState(t, f, AlertmanagerName, sources.Stale, time.Now().Add(-time.Hour+4*AlertPeriod))
 		close(am.deaf)
 		am.deaf = nil
 		synctest.Wait()
