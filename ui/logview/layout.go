@@ -126,8 +126,8 @@ type signature struct {
 	search       uint64
 	time         TimeMode
 	second       int64 // of the present, where ages are shown
-	theme        string
 	body         int
+	blurred      bool
 }
 
 // block lays a row out, or takes it from the cache.
@@ -146,7 +146,7 @@ func (p *Pane) cacheLimit() int { return 8 * max(p.h, 16) }
 
 func (p *Pane) checkSignature() {
 	s := signature{g: p.geometry(), w: p.w, h: p.h, side: p.side, wrap: p.wrap, fields: p.fields,
-		search: p.query.searchGen, time: p.time, theme: p.sig.theme, body: p.body()}
+		search: p.query.searchGen, time: p.time, blurred: p.blurred, body: p.body()}
 	if p.time == TimeRelative {
 		s.second = p.now.Unix()
 	}

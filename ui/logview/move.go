@@ -21,6 +21,9 @@ func (p *Pane) SetSize(w, h int) {
 // SetTitle names what the lines are of, such as a service.
 func (p *Pane) SetTitle(s string) { p.title = s }
 
+// SetFocused tells whether keys go to the pane: the selected row is drawn accordingly. A new pane has the focus.
+func (p *Pane) SetFocused(on bool) { p.blurred = !on }
+
 // SetEmpty says why there is nothing, for when there is nothing.
 func (p *Pane) SetEmpty(reason string) { p.empty = reason }
 

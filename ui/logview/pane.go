@@ -70,9 +70,10 @@ type Pane struct {
 	dated     bool   // some line is not of today
 	rates     []rateAt
 
-	w, h  int
-	title string
-	empty string
+	w, h    int
+	title   string
+	blurred bool
+	empty   string
 
 	follow bool
 	paused *pause // nil: not paused

@@ -227,7 +227,7 @@ func TestBookmarks(t *testing.T) {
 	}
 	p.ToggleBookmark()
 	p.NextBookmark()
-	if selected(p) != "line 000050" || !strings.Contains(screen(t, p), "◆") {
+	if selected(p) != "line 000050" || !strings.Contains(screen(t, p), "▪") {
 		t.Errorf("at %s", selected(p))
 	}
 }
@@ -366,7 +366,7 @@ func TestEmptyAndStates(t *testing.T) {
 	p.ClearFilters()
 	p.Append(sources.LogBatch{Status: &sources.Status{Name: "loki", State: sources.Dropped, Lost: 1615, Detail: "slow"}})
 	settle(t, p)
-	if s := screen(t, p); !strings.Contains(s, "loki DROPPED ≥1,615") {
+	if s := screen(t, p); !strings.Contains(s, "loki ▼ DROPPED ≥1,615") {
 		t.Errorf("%s", s)
 	}
 	if s := p.Status(); s.State != sources.Dropped || s.Detail != "slow" || s.Lost != 1615 {
@@ -374,7 +374,7 @@ func TestEmptyAndStates(t *testing.T) {
 	}
 	p.Append(sources.LogBatch{Status: &sources.Status{Name: "loki", State: sources.Reconnecting, Since: start.Add(48 * time.Second)}})
 	settle(t, p)
-	if s := screen(t, p); !strings.Contains(s, "loki RECONNECTING 12 s") {
+	if s := screen(t, p); !strings.Contains(s, "loki ↻ RECONNECTING 12 s") {
 		t.Errorf("%s", s)
 	}
 	old := p.Feed()

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
 
 	"quarterdeck/sources"
@@ -78,13 +77,13 @@ func (p *Pane) rows(lines []string, l *look) []string {
 type painter struct {
 	b     strings.Builder
 	width int
-	left  int             // cells
-	over  *lipgloss.Style // of a selected row: in place of every style
+	left  int        // cells
+	over  *theme.Pen // of a selected row: in place of every style
 }
 
 func newPainter(w int) *painter { return &painter{width: w, left: w} }
 
-func (d *painter) put(s string, st lipgloss.Style) {
+func (d *painter) put(s string, pen theme.Pen) {
 	if d.left <= 0 || s == "" {
 		return
 	}
@@ -95,16 +94,16 @@ func (d *painter) put(s string, st lipgloss.Style) {
 		w = width(s)
 	}
 	if d.over != nil {
-		st = *d.over
+		pen = *d.over
 	}
-	d.b.WriteString(st.Render(s))
+	pen.Write(&d.b, s)
 	d.left -= w
 }
 
 // exact puts s in exactly n cells.
-func (d *painter) exact(s string, n int, st lipgloss.Style) {
+func (d *painter) exact(s string, n int, pen theme.Pen) {
 	if n > 0 {
-		d.put(plain.Fit(s, n), st)
+		d.put(plain.Fit(s, n), pen)
 	}
 }
 
@@ -131,11 +130,14 @@ func (p *Pane) draw(c *chunk, r *rec, t *textLine, k drawnKey, l *look) string {
 	d := newPainter(p.w)
 	if k.selected {
 		d.over = &l.selected
+		if p.blurred {
+			d.over = &l.blurred
+		}
 	}
 	g := p.sig.g
 	d.exact(p.gutter(k, l), g.gutter, l.title)
 	if r.kind == kindGap {
-		p.drawGap(d, c.gaps[r.off], l)
+		drawGap(d, c.gaps[r.off], l)
 		return d.line(l)
 	}
 	if k.sub == 0 {
@@ -152,24 +154,17 @@ func (p *Pane) gutter(k drawnKey, l *look) string {
 	if k.sub > 0 {
 		return ""
 	}
-	mark, sel := "◆", "›"
-	if l.ascii {
-		mark, sel = "*", ">"
-	}
 	switch {
 	case k.marked:
-		return mark
+		return l.mark
 	case k.selected:
-		return sel
+		return l.pointer
 	}
 	return ""
 }
 
-func (p *Pane) drawGap(d *painter, g sources.Gap, l *look) {
-	rule := "─"
-	if l.ascii {
-		rule = "-"
-	}
+func drawGap(d *painter, g sources.Gap, l *look) {
+	rule := l.rule
 	d.put(rule+rule+" "+gapText(g)+" ", l.warn)
 	d.put(strings.Repeat(rule, max(d.left, 0)), l.warn)
 }
@@ -219,37 +214,36 @@ func (p *Pane) timeText(ts int64, g geometry) string {
 func (p *Pane) drawMessage(d *painter, t *textLine, r *rec, l *look) {
 	body := l.text
 	if r.level >= sources.LevelError {
-		body = l.levels[min(r.level, sources.LevelFatal)]
+		body = l.bad
 	}
-	text, spans := t.text, t.spans
-	if t.note != "" {
-		_, to, _ := cells(text, 0, max(d.left-width(t.note)-len(" "), 0))
-		if t.note == "…" {
-			_, to, _ = cells(text, 0, max(d.left-1, 0))
-		}
+	text, note := t.text, strings.Replace(t.note, "…", l.ellipsis, 1)
+	if note != "" && note != l.ellipsis {
+		note = " " + note
+	}
+	if note != "" {
+		_, to, _ := cells(text, 0, max(d.left-width(note), 0))
 		text = text[:to]
 	}
 	at := 0
 	over := d.over
-	for _, s := range spans {
+	for _, s := range t.spans {
 		from, to := min(s.from, len(text)), min(s.to, len(text))
 		d.put(text[at:from], body)
-		st := l.text
-		switch s.kind {
-		case spanKey:
-			st = l.key
-		case spanMatch:
-			st, d.over = l.match, nil // seen in the selected row too
+		pen := l.text
+		switch {
+		case s.kind == spanKey:
+			pen = l.key
+		case s.kind == spanMatch && over != nil:
+			pen, d.over = l.matchSelected, nil // seen in the selected row too
+		case s.kind == spanMatch:
+			pen = l.match
 		}
-		d.put(text[from:to], st)
+		d.put(text[from:to], pen)
 		d.over = over
 		at = to
 	}
 	d.put(text[at:], body)
-	if t.note != "" && t.note != "…" {
-		d.gap(l)
-	}
-	d.put(t.note, l.muted)
+	d.put(note, l.muted)
 }
 
 // nothing says why no line is shown.
@@ -285,9 +279,9 @@ func (p *Pane) nothing(l *look) []string {
 
 // piece is a part of the header; the least keep is left away first.
 type piece struct {
-	text  string
-	style lipgloss.Style
-	keep  int
+	text string
+	pen  theme.Pen
+	keep int
 }
 
 func (p *Pane) header(l *look) string {
@@ -311,7 +305,7 @@ func (p *Pane) header(l *look) string {
 		if i > 0 {
 			d.put("  ", l.text)
 		}
-		d.put(x.text, x.style)
+		d.put(x.text, x.pen)
 	}
 	return d.line(l)
 }
@@ -319,25 +313,20 @@ func (p *Pane) header(l *look) string {
 func (p *Pane) pieces(l *look) []piece {
 	s := p.Status()
 	var out []piece
-	add := func(text string, st lipgloss.Style, keep int) {
+	add := func(text string, pen theme.Pen, keep int) {
 		if text != "" {
-			out = append(out, piece{text, st, keep})
+			out = append(out, piece{text, pen, keep})
 		}
 	}
 	switch {
 	case s.Paused:
-		add("PAUSED +"+thousands(s.New), l.warn, 10)
+		add(l.hold+" PAUSED +"+thousands(s.New), l.info, 10)
 	case !s.Following:
 		add("SCROLLED +"+thousands(s.New), l.title, 10)
-	case s.State == sources.Live:
-		add("LIVE", l.good, 10)
 	}
-	if s.State != sources.Live {
-		st := l.bad
-		if severity(s.State) <= severity(sources.Dropped) {
-			st = l.warn
-		}
-		add(p.sourceWords(s), st, 9)
+	if s.State != sources.Live || s.Following {
+		text, pen := p.sourceWords(s, l)
+		add(text, pen, 9)
 	}
 	add(plain.LineN(p.title, 40), l.title, 6)
 	for i, c := range p.chips() {
@@ -361,22 +350,25 @@ func (p *Pane) pieces(l *look) []piece {
 	return out
 }
 
-// sourceWords is a state that is not LIVE, with what is known of it.
-func (p *Pane) sourceWords(s Status) string {
-	text := string(s.State)
+// sourceWords is the worst source's state, with what is known of it.
+func (p *Pane) sourceWords(s Status, l *look) (string, theme.Pen) {
+	text, pen := l.state(s.State)
 	if s.Lost > 0 {
 		text += " ≥" + thousands(s.Lost)
+	}
+	if s.State == sources.Live {
+		return text, pen
 	}
 	for _, st := range p.status {
 		if st.State == s.State {
 			text = plain.LineN(st.Name, 12) + " " + text
-			if !st.Since.IsZero() && (s.State == sources.Reconnecting || s.State == sources.Stale) {
+			if !st.Since.IsZero() && !st.OK() {
 				text += " " + span(p.now.Sub(st.Since))
 			}
 			break
 		}
 	}
-	return text
+	return text, pen
 }
 
 var inputLabels = map[InputKind]string{InputFilter: "filter", InputExclude: "exclude", InputSearch: "find"}
@@ -386,9 +378,9 @@ func (p *Pane) inputLine(l *look) string {
 	d := newPainter(p.w)
 	d.put(" "+inputLabels[p.inputKind]+" ", l.title)
 	hint := "~regexp  !exclude  enter keep  esc undo"
-	st := l.muted
+	pen := l.muted
 	if p.inputErr != nil {
-		hint, st = plain.Line(p.inputErr.Error()), l.bad
+		hint, pen = plain.Line(p.inputErr.Error()), l.bad
 	}
 	value := []rune(p.input.Value())
 	pos := min(p.input.Position(), len(value))
@@ -404,10 +396,10 @@ func (p *Pane) inputLine(l *look) string {
 		n, _ := cluster(right)
 		under, rest = right[:n], right[n:]
 	}
-	d.put(under, l.selected.Reverse(true))
+	d.put(under, l.cursor)
 	_, to, _ := cells(rest, 0, max(room-width(left)-1, 0))
 	d.put(rest[:to], l.text)
 	d.put("   ", l.text)
-	d.put(hint, st)
+	d.put(hint, pen)
 	return d.line(l)
 }

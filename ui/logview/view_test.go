@@ -98,8 +98,8 @@ func TestScrollWrapped(t *testing.T) {
 	}
 	for i := len(down) - 2; i >= 0; i-- {
 		p.Scroll(-1)
-		got := strings.ReplaceAll(body(screen(t, p)), "›", " ")
-		if want := strings.ReplaceAll(down[i], "›", " "); got != want {
+		got := strings.ReplaceAll(body(screen(t, p)), "▌", " ")
+		if want := strings.ReplaceAll(down[i], "▌", " "); got != want {
 			t.Fatalf("step %d back:\n%s\nwant\n%s", i, got, want)
 		}
 	}
