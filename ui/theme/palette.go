@@ -23,7 +23,8 @@ type palette struct {
 	matchFg, matchBg     color.Color
 	currentFg, currentBg color.Color
 	badgeFg, badgeBg     color.Color
-	// series are after Okabe and Ito's set (jfly.uni-koeln.de/color), lightened or darkened for contrast.
+	// series are after Okabe and Ito's set (jfly.uni-koeln.de/color), moved as little as makes them differ by 0.12 in
+	// CIEDE2000 for an eye without red or green cones, keeps their contrast, and gives six colours of sixteen.
 	series [6]color.Color
 }
 
@@ -43,7 +44,7 @@ func darkPalette() palette {
 		selFg: hex("#ffffff"), selBg: hex("#264f78"), blurFg: hex("#ffffff"), blurBg: hex("#444444"),
 		matchFg: hex("#000000"), matchBg: hex("#d7d75f"), currentFg: hex("#000000"), currentBg: hex("#ff8c42"),
 		badgeFg: hex("#000000"), badgeBg: hex("#6cb6ff"),
-		series: six("#56b4e9", "#e59bc4", "#00b386", "#d7d75f", "#ff8c42", "#c6c6c6"),
+		series: six("#3db6f6", "#c28fb4", "#24a47e", "#f4ec35", "#ff8c42", "#c6c6c6"),
 	}
 }
 
@@ -54,7 +55,7 @@ func lightPalette() palette {
 		selFg: hex("#ffffff"), selBg: hex("#0057b8"), blurFg: hex("#000000"), blurBg: hex("#b2b2b2"),
 		matchFg: hex("#000000"), matchBg: hex("#ffff5f"), currentFg: hex("#ffffff"), currentBg: hex("#b84e00"),
 		badgeFg: hex("#ffffff"), badgeBg: hex("#0057b8"),
-		series: six("#0072b2", "#8a2f8a", "#007a5a", "#6b6100", "#b84e00", "#4d4d4d"),
+		series: six("#0072c7", "#954589", "#047a5a", "#4d4300", "#b5550b", "#333333"),
 	}
 }
 
@@ -65,7 +66,7 @@ func brightPalette() palette { // high contrast on a dark background
 		selFg: hex("#000000"), selBg: hex("#ffffff"), blurFg: hex("#000000"), blurBg: hex("#b2b2b2"),
 		matchFg: hex("#000000"), matchBg: hex("#ffff5f"), currentFg: hex("#000000"), currentBg: hex("#ff8787"),
 		badgeFg: hex("#000000"), badgeBg: hex("#ffff5f"),
-		series: six("#5fafff", "#ff87ff", "#5fff5f", "#ffff5f", "#ff8c42", "#ffffff"),
+		series: six("#abdaff", "#f06fff", "#37e28b", "#ffff5f", "#fc893c", "#ffffff"),
 	}
 }
 
@@ -76,6 +77,6 @@ func inkPalette() palette { // high contrast on a light background
 		selFg: hex("#ffffff"), selBg: hex("#000000"), blurFg: hex("#ffffff"), blurBg: hex("#585858"),
 		matchFg: hex("#000000"), matchBg: hex("#ffff5f"), currentFg: hex("#ffffff"), currentBg: hex("#9b0000"),
 		badgeFg: hex("#ffffff"), badgeBg: hex("#000000"),
-		series: six("#004f9f", "#870087", "#005f00", "#4f4f00", "#870000", "#303030"),
+		series: six("#0357dc", "#84007c", "#0b3c24", "#4f4c00", "#985344", "#000000"),
 	}
 }
