@@ -20,9 +20,12 @@ import (
 type target struct {
 	addr string
 	page int // the server's max_entries_limit_per_query
+	tune func(*pace)
 }
 
-func httpTarget(addr string) target { return target{addr, defaultPage} }
+func httpTarget(addr string) target {
+	return target{addr: addr, page: defaultPage, tune: func(*pace) {}}
+}
 
 type pushStream struct {
 	Stream map[string]string `json:"stream"`
@@ -59,6 +62,7 @@ func (g target) client(t testing.TB) *Client {
 	if err != nil {
 		t.Fatal(err)
 	}
+	g.tune(&c.pace)
 	t.Cleanup(func() { _ = c.Close() })
 	return c
 }

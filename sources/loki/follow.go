@@ -131,7 +131,7 @@ func (f *follower) run(ctx context.Context) {
 		if f.failing.IsZero() {
 			f.settle()
 		}
-		f.release()
+		f.release(ctx)
 		if time.Now().Before(next) {
 			continue
 		}
@@ -150,7 +150,7 @@ func (f *follower) run(ctx context.Context) {
 			wait.Reset()
 			f.worked()
 			// A poll that takes long must not be all that the server does.
-			f.release()
+			f.release(ctx)
 			next = last.Add(max(f.interval(), last.Sub(began)))
 		}
 	}
@@ -215,7 +215,7 @@ func (f *follower) poll(ctx context.Context) error {
 		pages := 0
 		err := s.each(ctx, unbounded, func(rows []row, gap *sources.Gap) bool {
 			pages++
-			f.accept(rows, begin, pages > 1)
+			f.accept(ctx, rows, begin, pages > 1)
 			if gap != nil {
 				f.gap(*gap)
 			}
@@ -262,7 +262,7 @@ func (f *follower) catchUp(ctx context.Context) error {
 			if gap != nil {
 				f.gap(*gap)
 			}
-			f.release()
+			f.release(ctx)
 			return ctx.Err() == nil
 		})
 		if err != nil {
@@ -286,7 +286,7 @@ func (f *follower) took(r row, now time.Time, walk int) {
 // accept takes what is new of a run of rows. One page is a snapshot; between it and the next page lines may
 // come that belong before the cursor, so young (or late) lines of later pages wait for another walk, which
 // finds what came meanwhile.
-func (f *follower) accept(rows []row, begin int64, later bool) {
+func (f *follower) accept(ctx context.Context, rows []row, begin int64, later bool) {
 	f.seen.begin()
 	now, young := time.Now(), begin-f.overlap()
 	for _, r := range rows {
@@ -303,16 +303,16 @@ func (f *follower) accept(rows []row, begin int64, later bool) {
 		}
 		f.took(r, now, walk)
 	}
-	f.release()
+	f.release(ctx)
 }
 
 // release hands over what has waited long enough, or is old enough that nothing is to come before it.
-func (f *follower) release() {
+func (f *follower) release(ctx context.Context) {
 	settled := f.c.now().UnixNano() - f.overlap()
 	if f.late > 0 { // old lines are late ones, and no backlog
 		settled = 0
 	}
-	for {
+	for ctx.Err() == nil { // nobody may read any more after its end
 		rows := f.hold.take(settled, time.Now().Add(-f.c.pace.hold))
 		if len(rows) == 0 {
 			return

@@ -15,17 +15,20 @@ import (
 func brisk(t testing.TB, f *fakeLoki) (*Client, target) {
 	t.Helper()
 	g := httpTarget(f.URL)
-	c := g.client(t)
-	c.pace.soonest, c.pace.hold, c.pace.verify, c.pace.noTail = 20*time.Millisecond, 10*time.Millisecond, 200*time.Millisecond, 50*time.Millisecond
-	c.pace.deep, c.pace.backoff, c.pace.backoffMax = 500*time.Millisecond, 20*time.Millisecond, 100*time.Millisecond
-	c.pace.retry, c.pace.refused, c.pace.grace = 5*time.Millisecond, 300*time.Millisecond, 20*time.Millisecond
-	return c, g
+	g.tune = shortWaits
+	return g.client(t), g
+}
+
+func shortWaits(p *pace) {
+	p.soonest, p.hold, p.verify, p.noTail = 20*time.Millisecond, 10*time.Millisecond, 200*time.Millisecond, 50*time.Millisecond
+	p.deep, p.backoff, p.backoffMax = 500*time.Millisecond, 20*time.Millisecond, 100*time.Millisecond
+	p.retry, p.refused, p.grace = 5*time.Millisecond, 300*time.Millisecond, 20*time.Millisecond
 }
 
 func TestConformanceFake(t *testing.T) {
 	f := newFake(t)
 	f.max.Store(1000)
-	g := target{f.URL, 1000}
+	g := target{f.URL, 1000, shortWaits}
 	t.Run("pages", func(t *testing.T) { conformPages(t, g) })
 	t.Run("equal times over pages", func(t *testing.T) { conformEqualTimes(t, g) })
 	t.Run("ends", func(t *testing.T) { conformEnds(t, g) })

@@ -218,24 +218,36 @@ const errorWords = `(?i)\b(error|err|fatal|critical|crit|panic)\b`
 
 // Rates is, by service, how many lines of level error and above a second came in the window before at.
 func (c *Client) Rates(ctx context.Context, at time.Time, window time.Duration) (map[string]float64, error) {
-	const op = "read error rates"
 	if window < time.Second {
 		return nil, badQuestion("give a window of a second or more", fmt.Errorf("window %s", window))
 	}
+	c.hello(ctx)
 	if at.IsZero() {
 		at = c.now()
 	}
-	sel := "{" + c.labels.Service + `=~".+"}`
-	// What Loki judged counts by its judgement, what it did not look at by its words.
-	expr := fmt.Sprintf("sum by (%[1]s) (rate(%[2]s | %[3]s [%[5]dms])) or sum by (%[1]s) (rate(%[2]s |~ %[4]s | %[6]s=\"\" [%[5]dms]))",
-		c.labels.Service, sel, levelFilter([]sources.Level{sources.LevelError, sources.LevelFatal}, false), quote(errorWords), window.Milliseconds(), detectedLevel)
-	list, err := c.instant(ctx, op, expr, at)
+	all := "{" + c.labels.Service + `=~".+"} `
+	out, err := c.rates(ctx, all+"| "+levelFilter([]sources.Level{sources.LevelError, sources.LevelFatal}, false), at, window)
+	if err != nil || len(out) > 0 || c.hasLevels(ctx, at.Add(-window), at) {
+		return out, err
+	}
+	return c.rates(ctx, all+"|~ "+quote(errorWords), at, window)
+}
+
+func (c *Client) rates(ctx context.Context, lines string, at time.Time, window time.Duration) (map[string]float64, error) {
+	list, err := c.instant(ctx, "read error rates", fmt.Sprintf("sum by (%s) (rate(%s [%dms]))", c.labels.Service, lines, window.Milliseconds()), at)
 	if err != nil {
 		return nil, err
 	}
 	out := make(map[string]float64, len(list))
 	for _, s := range list {
-		out[s.Metric[c.labels.Service]] += s.Value.v
+		out[s.Metric[c.labels.Service]] = s.Value.v
 	}
 	return out, nil
+}
+
+// hasLevels tells whether Loki looked for levels: a line of the window has one by it, be it unknown.
+func (c *Client) hasLevels(ctx context.Context, since, until time.Time) bool {
+	q := logql{"{" + c.labels.Service + `=~".+"}`, "| " + detectedLevel + `!=""`}
+	rows, _, err := c.fetch(ctx, q.String(), since.UnixNano(), until.UnixNano(), 1, false, 1)
+	return err != nil || len(rows) > 0
 }

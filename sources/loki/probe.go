@@ -2,6 +2,7 @@ package loki
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -85,13 +86,10 @@ func seenList(labels []string) string {
 
 // probeLevels looks for one line of the last hour that has a level by Loki.
 func (c *Client) probeLevels(ctx context.Context) error {
-	now := c.now().UnixNano()
-	q := logql{"{" + c.labels.Service + `=~".+"}`, "| " + detectedLevel + `!=""`}
-	rows, _, err := c.fetch(ctx, q.String(), now-int64(time.Hour), now, 1, false, 1)
-	if err == nil && len(rows) == 0 {
-		return fmt.Errorf("no line of the last hour has it; levels are read from the lines (loki before 3.0, or discover_log_levels is off)")
+	if now := c.now(); !c.hasLevels(ctx, now.Add(-time.Hour), now) {
+		return errors.New("no line of the last hour has it; levels are read from the lines (loki before 3.0, or discover_log_levels is off)")
 	}
-	return err
+	return nil
 }
 
 // probeTail opens the tail and closes it at once.

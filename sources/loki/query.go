@@ -245,7 +245,7 @@ func (s *span) narrow(err error, length int64) bool {
 		return false
 	case slow && s.step == 0: // once: each try costs a whole time-out
 		s.step = max(length/16, minSpan)
-	case !slow && sources.KindOf(err) == sources.OverLimit && !strings.Contains(text, "outstanding") && !strings.Contains(text, "max entries"):
+	case !slow && sources.KindOf(err) == sources.OverLimit && !strings.Contains(text, "HTTP 429") && !strings.Contains(text, "max entries"):
 		s.step = max(length/2, minSpan)
 	default:
 		return false

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/url"
 	"time"
+
+	"quarterdeck/sources"
 )
 
 // hello asks once what the server is, which also tells how its clock stands to ours. A server that does
@@ -14,8 +16,9 @@ func (c *Client) hello(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	if v, err := c.buildInfo(ctx); err == nil {
-		c.version.Store(&v)
+	v, err := c.buildInfo(ctx)
+	if err == nil || sources.KindOf(err) != 0 && sources.KindOf(err) != sources.Unreachable {
+		c.version.Store(&v) // "" where it answers and does not say: it is not asked again
 	}
 }
 

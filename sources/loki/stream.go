@@ -46,6 +46,7 @@ func (o *origin) selector() string {
 type interner struct {
 	labels Labels
 	seed   maphash.Seed
+	max    int // of a generation
 
 	mu        sync.Mutex
 	raw, raw2 map[string]*origin         // by the bytes of stream (and metadata) as they came
@@ -53,7 +54,7 @@ type interner struct {
 }
 
 func newInterner(l Labels) *interner {
-	return &interner{labels: l, seed: maphash.MakeSeed(), raw: map[string]*origin{}, set: map[string]*sources.Stream{}}
+	return &interner{labels: l, seed: maphash.MakeSeed(), max: maxStreams, raw: map[string]*origin{}, set: map[string]*sources.Stream{}}
 }
 
 // origin finds the origin of a stream object and of an entry's metadata object (nil: none), both raw JSON.
@@ -71,8 +72,8 @@ func (n *interner) origin(key []byte, streamLen int) (*origin, error) {
 			return nil, err
 		}
 	}
-	if len(n.raw) >= maxStreams {
-		n.raw, n.raw2 = make(map[string]*origin, maxStreams/4), n.raw
+	if len(n.raw) >= n.max {
+		n.raw, n.raw2 = map[string]*origin{}, n.raw
 	}
 	n.raw[string(key)] = o
 	return o, nil
@@ -152,8 +153,8 @@ func (n *interner) intern(l map[string]string) *sources.Stream {
 			Container: container, Task: n.task(l, container), Source: name, Labels: l,
 		}
 	}
-	if len(n.set) >= maxStreams {
-		n.set, n.set2 = make(map[string]*sources.Stream, maxStreams/4), n.set
+	if len(n.set) >= n.max {
+		n.set, n.set2 = map[string]*sources.Stream{}, n.set
 	}
 	n.set[key] = s
 	return s
