@@ -26,6 +26,7 @@ type fake struct {
 	hold, arrived chan struct{}
 }
 
+// rule: data is the answer's data, or "bad_data: " and why the query is refused.
 type rule struct{ part, data string }
 
 func newFake(t *testing.T, rules ...rule) *fake {
@@ -76,6 +77,11 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	for _, rule := range rules {
 		if strings.Contains(r.Form.Get("query"), rule.part) {
+			if msg, ok := strings.CutPrefix(rule.data, "bad_data: "); ok {
+				w.WriteHeader(http.StatusBadRequest)
+				_, _ = fmt.Fprintf(w, `{"status":"error","errorType":"bad_data","error":%q}`, msg)
+				return
+			}
 			_, _ = fmt.Fprintf(w, `{"status":"success","data":%s}`, rule.data)
 			return
 		}

@@ -35,8 +35,9 @@ var figures = []figure{
 		promQL: `sum by (BY) (rate(container_cpu_usage_seconds_total{SEL}[RATE]))`},
 	{name: "memory", unit: "bytes", metric: "container_memory_working_set_bytes",
 		promQL: `sum by (BY) (container_memory_working_set_bytes{SEL})`},
+	// No limit is 0 to cAdvisor, or (cgroup v1) a number near 2^63.
 	{name: "memory-limit", unit: "bytes", metric: "container_spec_memory_limit_bytes",
-		promQL: `sum by (BY) (container_spec_memory_limit_bytes{SEL} > 0)`, unset: "no memory limit is set on it"},
+		promQL: `sum by (BY) (container_spec_memory_limit_bytes{SEL} > 0 < 1e18)`, unset: "no memory limit is set on it"},
 	{name: "network-rx", unit: "bytes/s", metric: "container_network_receive_bytes_total",
 		promQL: `sum by (BY) (rate(container_network_receive_bytes_total{SEL}[RATE]))`},
 	{name: "network-tx", unit: "bytes/s", metric: "container_network_transmit_bytes_total",
@@ -173,9 +174,14 @@ func (c *Client) reading(ctx context.Context, f figure, q asked) (sources.Readin
 	}
 	if err != nil {
 		r.Answer.Series, r.Reason = nil, err.Error()
-		if e := (*sources.Error)(nil); errors.As(err, &e) && e.Kind == sources.NotFound {
+		var e *sources.Error
+		switch {
+		case errors.As(err, &e) && e.Kind == sources.NotFound:
 			r.Reason = fmt.Sprintf("%v: %s", e.Err, e.Next)
 			return r, nil // an answer: it is not there
+		case e != nil && e.Kind == sources.BadQuestion: // the query is ours and right: the server does not know its language
+			e.Kind, e.Next = sources.TooOld, "upgrade to Prometheus 2.33 or later, or to what is compatible with it"
+			r.Reason = e.Error()
 		}
 	}
 	return r, err

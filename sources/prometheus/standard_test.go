@@ -157,6 +157,21 @@ func TestStandardHalfFailing(t *testing.T) {
 	}
 }
 
+func TestServerTooOldForOneSeries(t *testing.T) {
+	f := newFake(t, rule{"count by (" + swarmLabel + ") ((last_over_time", `bad_data: parse error: unknown function with name "last_over_time"`}, labelled, rule{"container_memory_working_set_bytes{", matrix(`{} 1`)})
+	c := f.client(t, Options{})
+	rs, err := c.Standard(t.Context(), "shop_web", lastQuarter(), "restarts", "memory")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := reading(t, rs, "restarts"); !strings.Contains(r.Reason, "too old") || !strings.Contains(r.Reason, "2.33") {
+		t.Errorf("restarts: %q", r.Reason)
+	}
+	if _, err := c.Standard(t.Context(), "shop_web", lastQuarter(), "restarts"); sources.KindOf(err) != sources.TooOld {
+		t.Errorf("alone: %v", err)
+	}
+}
+
 func TestAtMostFourAtOnce(t *testing.T) {
 	f := newFake(t, labelled)
 	c := f.client(t, Options{ScrapeInterval: time.Second})
