@@ -109,7 +109,7 @@ func (f webFinding) traefikSource(service string, services []string) (webSource,
 			return !slices.Contains(names, base)
 		})
 		src := mine.choose()
-		src.matchers, src.how = likely(traefiks, "@.*", names...), "as Traefik counts them"
+		src.matchers, src.how = likely(traefiks, "(?:@.*)?", names...), "as Traefik counts them"
 		return src, len(mine) > 0
 	}
 	if src, ok := take(service, normalized(service)); ok {

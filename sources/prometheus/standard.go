@@ -22,14 +22,15 @@ type figure struct {
 	name, unit string
 	// metric is what must be there for the figure to be: it is named where the figure is empty.
 	metric string
-	// promQL has the verbs of [figure.query].
+	// promQL has the placeholders that [figure.query] fills; "" for what comes from requests.
 	promQL string
 	// unset says why services that are in order do not have the metric, or "".
 	unset string
 }
 
 // figures are the standard series that come from the containers (SIGNALS.md), in the order of a page.
-// In promQL BY is the service label, SEL the matchers, RATE the rate window, STEP the step, LAG twice the scrape interval.
+// In promQL BY is the service label, SEL the matchers, RATE the rate window, STEPSECONDS the step, LAG twice the scrape
+// interval, STEPLAG the two together.
 var figures = []figure{
 	{name: "cpu", unit: "cores", metric: "container_cpu_usage_seconds_total",
 		promQL: `sum by (BY) (rate(container_cpu_usage_seconds_total{SEL}[RATE]))`},
