@@ -15,8 +15,9 @@ import (
 const (
 	// ahead is how far lines may be stamped in the future: Loki's creation_grace_period.
 	ahead = 10 * time.Minute
-	// deepSpan and deepLines bound what a deep poll reads again.
-	deepSpan, deepLines = 5 * time.Minute, 4000
+	// deepSpan and deepLines bound what a deep poll reads again while all is well; seenKeep, while lines
+	// come late or no tail would tell of them. overlapLines bounds a wider overlap of the usual polls.
+	deepSpan, deepLines, overlapLines = 5 * time.Minute, 4000, 10_000
 	// lateFor is how long a wider overlap is kept after a line that was late.
 	lateFor = time.Minute
 	// maxLast bounds the streams whose last line's time is known.
@@ -199,18 +200,14 @@ func (f *follower) overlap() int64 {
 // be more before them, and they go first: it reads again from further back.
 func (f *follower) poll(ctx context.Context) error {
 	begin := f.c.now().UnixNano()
-	from := min(f.done-f.overlap(), f.hint)
-	if time.Now().After(f.deepAt) {
-		f.deepAt = time.Now().Add(f.c.pace.deep)
-		from = min(from, max(f.seen.since(deepLines), begin-int64(deepSpan)))
-	}
+	from := f.from(begin)
 	for reach := f.overlap(); ; reach *= 8 {
 		from = max(from, f.seen.floor, f.since)
 		f.edge, f.atEdge = 0, false
 		if from > max(f.seen.floor, f.since) && f.polled {
 			f.edge = min(from+f.overlap()/2, f.done)
 		}
-		s := span{c: f.c, q: f.q, from: from, to: max(begin, f.done) + int64(ahead), forward: true, attempts: 1}
+		s := span{c: f.c, q: f.q, from: from, to: max(begin, f.done, time.Now().UnixNano()) + int64(ahead), forward: true, attempts: 1}
 		f.walk++
 		pages := 0
 		err := s.each(ctx, unbounded, func(rows []row, gap *sources.Gap) bool {
@@ -234,6 +231,21 @@ func (f *follower) poll(ctx context.Context) error {
 	f.done, f.polled, f.hint = max(f.done, begin), true, math.MaxInt64
 	f.seen.forget(begin-int64(deepSpan), f.done-f.overlap())
 	return f.catchUp(ctx)
+}
+
+// from is where a poll begins.
+func (f *follower) from(begin int64) int64 {
+	from := f.done - f.overlap()
+	from = min(max(from, f.seen.since(overlapLines)), f.done-int64(f.c.pace.overlap), f.hint)
+	if time.Now().Before(f.deepAt) {
+		return from
+	}
+	f.deepAt = time.Now().Add(f.c.pace.deep)
+	lines := deepLines
+	if f.late > 0 || !f.news.up {
+		lines = seenKeep
+	}
+	return min(from, max(f.seen.since(lines), begin-int64(deepSpan)))
 }
 
 func unbounded() int { return math.MaxInt }

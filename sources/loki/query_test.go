@@ -89,7 +89,7 @@ func TestUnreachableAndCancelled(t *testing.T) {
 func TestHugeAnswer(t *testing.T) {
 	f := newFake(t)
 	c, _ := brisk(t, f)
-	line := strings.Repeat(" ", 1<<20)
+	line := `["1","` + strings.Repeat("x", 1<<20) + `"],`
 	f.onPath("/query_range", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"status":"success","data":{"resultType":"streams","result":[{"stream":{},"values":[`)
 		for range sources.MaxAnswer>>20 + 1 {

@@ -20,7 +20,7 @@ const (
 // twice is there twice. It knows all lines from floor on; below floor nothing may be asked for again.
 type seen struct {
 	seed  maphash.Seed
-	slots map[int64]map[uint64]uint32
+	slots map[int64]*slot
 	n     int
 	floor int64
 	// occ counts the repeats within the moment at, while its rows are walked.
@@ -28,8 +28,14 @@ type seen struct {
 	occ map[uint64]uint32
 }
 
+// slot is what was taken of one stretch of time: how often each line, and how many in all.
+type slot struct {
+	lines map[uint64]uint32
+	n     int
+}
+
 func newSeen(floor int64) *seen {
-	return &seen{seed: maphash.MakeSeed(), slots: map[int64]map[uint64]uint32{}, floor: floor, occ: map[uint64]uint32{}}
+	return &seen{seed: maphash.MakeSeed(), slots: map[int64]*slot{}, floor: floor, occ: map[uint64]uint32{}}
 }
 
 // begin starts a run of rows that holds each of its moments whole.
@@ -46,15 +52,16 @@ func (s *seen) add(r row) bool {
 	}
 	k := maphash.String(s.seed, r.line) ^ r.from.id*0x9e3779b97f4a7c15 ^ uint64(r.t)*0xbf58476d1ce4e5b9
 	s.occ[k]++
-	slot := s.slots[r.t/seenSlot]
-	if s.occ[k] <= slot[k] {
+	in := s.slots[r.t/seenSlot]
+	if in == nil {
+		in = &slot{lines: map[uint64]uint32{}}
+		s.slots[r.t/seenSlot] = in
+	}
+	if s.occ[k] <= in.lines[k] {
 		return false
 	}
-	if slot == nil {
-		slot = map[uint64]uint32{}
-		s.slots[r.t/seenSlot] = slot
-	}
-	slot[k] = s.occ[k]
+	in.lines[k] = s.occ[k]
+	in.n++
 	s.n++
 	return true
 }
@@ -75,9 +82,7 @@ func (s *seen) forget(oldest, need int64) {
 		default:
 			return
 		}
-		for _, n := range s.slots[k] {
-			s.n -= int(n)
-		}
+		s.n -= s.slots[k].n
 		delete(s.slots, k)
 		s.floor = max(s.floor, end)
 	}
@@ -88,10 +93,7 @@ func (s *seen) since(n int) int64 {
 	from := s.floor
 	keys := slices.Sorted(maps.Keys(s.slots))
 	for _, k := range slices.Backward(keys) {
-		for _, c := range s.slots[k] {
-			n -= int(c)
-		}
-		if n < 0 {
+		if n -= s.slots[k].n; n < 0 {
 			return max(from, (k+1)*seenSlot)
 		}
 	}
