@@ -1,0 +1,344 @@
+package docker
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/api/types/swarm"
+
+	"quarterdeck/sources/demo/world"
+)
+
+// maxSpec bounds the body of a create or an update, in bytes.
+const maxSpec = 4 << 20
+
+func modeOf(m *swarm.ServiceMode) string {
+	switch {
+	case m.Global != nil:
+		return "global"
+	case m.ReplicatedJob != nil:
+		return "replicated-job"
+	case m.GlobalJob != nil:
+		return "global-job"
+	}
+	return "replicated"
+}
+
+func (s *Server) services(rw http.ResponseWriter, r *http.Request) error {
+	f, err := parseFilters(r.URL.Query(), "id", "name", "label", "mode", "runtime")
+	if err != nil {
+		return err
+	}
+	withStatus, _ := strconv.ParseBool(r.URL.Query().Get("status"))
+	var status map[string]swarm.ServiceStatus
+	if withStatus {
+		status = s.w.Status()
+	}
+	out := []swarm.Service{}
+	for _, svc := range s.w.Services() {
+		if !f.starts("id", svc.ID) || !f.starts("name", svc.Spec.Name) || !f.labels("label", svc.Spec.Labels) || !f.is("mode", modeOf(&svc.Spec.Mode)) {
+			continue
+		}
+		if st, ok := status[svc.ID]; ok {
+			svc.ServiceStatus = &st
+		}
+		out = append(out, svc)
+	}
+	return answer(rw, out)
+}
+
+func (s *Server) service(rw http.ResponseWriter, r *http.Request) error {
+	svc, err := s.w.Service(r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return answer(rw, svc)
+}
+
+func readSpec(r *http.Request) (swarm.ServiceSpec, error) {
+	var spec swarm.ServiceSpec
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxSpec+1))
+	switch {
+	case err != nil:
+		return spec, problem{http.StatusBadRequest, "unexpected EOF"}
+	case len(body) > maxSpec:
+		return spec, problem{http.StatusRequestEntityTooLarge, "http: request body too large"}
+	case len(body) == 0:
+		return spec, problem{http.StatusBadRequest, "invalid JSON: got EOF while reading request body"}
+	}
+	if err := json.Unmarshal(body, &spec); err != nil {
+		return spec, problem{http.StatusBadRequest, "invalid JSON: " + err.Error()}
+	}
+	return spec, nil
+}
+
+func (s *Server) update(rw http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	version, err := strconv.ParseUint(q.Get("version"), 10, 64)
+	if err != nil {
+		return problem{http.StatusBadRequest, fmt.Sprintf("invalid service version '%s': %v", q.Get("version"), err)}
+	}
+	if q.Get("rollback") == "previous" {
+		err = s.w.Rollback(r.PathValue("id"), version)
+	} else {
+		var spec swarm.ServiceSpec
+		if spec, err = readSpec(r); err != nil {
+			return err
+		}
+		err = s.w.Update(r.PathValue("id"), version, spec)
+	}
+	if err != nil {
+		return err
+	}
+	return answer(rw, swarm.ServiceUpdateResponse{})
+}
+
+func (s *Server) create(rw http.ResponseWriter, r *http.Request) error {
+	spec, err := readSpec(r)
+	if err != nil {
+		return err
+	}
+	if spec.Name == "" {
+		return problem{http.StatusBadRequest, "rpc error: code = InvalidArgument desc = meta: name must be provided"}
+	}
+	id, err := s.w.Create(spec)
+	if err != nil {
+		return err
+	}
+	return answerStatus(rw, http.StatusCreated, swarm.ServiceCreateResponse{ID: id})
+}
+
+func (s *Server) remove(rw http.ResponseWriter, r *http.Request) error {
+	if err := s.w.Remove(r.PathValue("id")); err != nil {
+		return err
+	}
+	rw.WriteHeader(http.StatusOK)
+	return nil
+}
+
+func (s *Server) tasks(rw http.ResponseWriter, r *http.Request) error {
+	f, err := parseFilters(r.URL.Query(), "id", "service", "node", "desired-state", "name", "label", "runtime", "_up-to-date")
+	if err != nil {
+		return err
+	}
+	for _, st := range f["desired-state"] {
+		if st != "running" && st != "shutdown" && st != "accepted" && st != "ready" && st != "remove" {
+			return problem{http.StatusBadRequest, "invalid filter 'desired-state=" + st + "'"}
+		}
+	}
+	out := []swarm.Task{}
+	for _, t := range s.w.Tasks() {
+		upToDate := "false"
+		if t.UpToDate {
+			upToDate = "1"
+		}
+		if !f.starts("id", t.ID) || !f.is("service", t.ServiceID, t.ServiceName) || !f.is("node", t.NodeID, t.NodeName) ||
+			!f.is("desired-state", string(t.DesiredState)) || !f.starts("name", t.Name) || !f.labels("label", t.Labels) {
+			continue
+		}
+		if len(f["_up-to-date"]) > 0 && !f.is("_up-to-date", upToDate, strconv.FormatBool(t.UpToDate)) {
+			continue
+		}
+		out = append(out, t.Task)
+	}
+	return answer(rw, out)
+}
+
+func (s *Server) findTask(ref string) (world.TaskView, error) {
+	var hits []world.TaskView
+	for _, t := range s.w.Tasks() {
+		if t.ID == ref || t.Name == ref {
+			return t, nil
+		}
+		if strings.HasPrefix(t.ID, ref) {
+			hits = append(hits, t)
+		}
+	}
+	if len(hits) == 1 {
+		return hits[0], nil
+	}
+	return world.TaskView{}, problem{http.StatusNotFound, "task " + ref + " not found"}
+}
+
+func (s *Server) task(rw http.ResponseWriter, r *http.Request) error {
+	t, err := s.findTask(r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return answer(rw, t.Task)
+}
+
+func (s *Server) nodes(rw http.ResponseWriter, r *http.Request) error {
+	f, err := parseFilters(r.URL.Query(), "id", "name", "label", "node.label", "role", "membership")
+	if err != nil {
+		return err
+	}
+	out := []swarm.Node{}
+	for _, n := range s.w.Nodes() {
+		if f.starts("id", n.ID) && f.starts("name", n.Description.Hostname) && f.labels("label", n.Description.Engine.Labels) && f.labels("node.label", n.Spec.Labels) && f.is("role", string(n.Spec.Role)) {
+			out = append(out, n)
+		}
+	}
+	return answer(rw, out)
+}
+
+func (s *Server) node(rw http.ResponseWriter, r *http.Request) error {
+	ref := r.PathValue("id")
+	if ref == "self" {
+		return answer(rw, s.w.Self())
+	}
+	for _, n := range s.w.Nodes() {
+		if n.ID == ref || n.Description.Hostname == ref || len(ref) >= 4 && strings.HasPrefix(n.ID, ref) {
+			return answer(rw, n)
+		}
+	}
+	return problem{http.StatusNotFound, "node " + ref + " not found"}
+}
+
+func networkOf(n *swarm.Network) network.Network {
+	out := network.Network{
+		Name: n.Spec.Name, ID: n.ID, Created: n.CreatedAt, Scope: "swarm", Driver: "overlay", EnableIPv4: true, Ingress: n.Spec.Ingress, Attachable: n.Spec.Attachable,
+		Internal: n.Spec.Internal, Options: n.DriverState.Options, Labels: n.Spec.Labels, IPAM: network.IPAM{Driver: "default"},
+	}
+	if n.IPAMOptions != nil {
+		for _, c := range n.IPAMOptions.Configs {
+			out.IPAM.Config = append(out.IPAM.Config, network.IPAMConfig{Subnet: c.Subnet, Gateway: c.Gateway})
+		}
+	}
+	return out
+}
+
+func (s *Server) networks(rw http.ResponseWriter, r *http.Request) error {
+	f, err := parseFilters(r.URL.Query(), "id", "name", "label", "driver", "scope", "type", "dangling")
+	if err != nil {
+		return err
+	}
+	out := []network.Network{}
+	for _, n := range s.w.Networks() {
+		if f.starts("id", n.ID) && f.starts("name", n.Spec.Name) && f.labels("label", n.Spec.Labels) && f.is("driver", "overlay") && f.is("scope", "swarm") {
+			out = append(out, networkOf(&n))
+		}
+	}
+	return answer(rw, out)
+}
+
+func (s *Server) network(rw http.ResponseWriter, r *http.Request) error {
+	ref := r.PathValue("id")
+	for _, n := range s.w.Networks() {
+		if n.ID == ref || n.Spec.Name == ref {
+			return answer(rw, network.Inspect{Network: networkOf(&n), Containers: map[string]network.EndpointResource{}})
+		}
+	}
+	return problem{http.StatusNotFound, "network " + ref + " not found"}
+}
+
+func (s *Server) secrets(rw http.ResponseWriter, r *http.Request) error {
+	f, err := parseFilters(r.URL.Query(), "id", "name", "names", "label")
+	if err != nil {
+		return err
+	}
+	out := []swarm.Secret{}
+	for _, x := range s.w.Secrets() {
+		if f.starts("id", x.ID) && f.starts("name", x.Spec.Name) && f.is("names", x.Spec.Name) && f.labels("label", x.Spec.Labels) {
+			out = append(out, x)
+		}
+	}
+	return answer(rw, out)
+}
+
+func (s *Server) secret(rw http.ResponseWriter, r *http.Request) error {
+	ref := r.PathValue("id")
+	for _, x := range s.w.Secrets() {
+		if x.ID == ref || x.Spec.Name == ref {
+			return answer(rw, x)
+		}
+	}
+	return problem{http.StatusNotFound, "secret " + ref + " not found"}
+}
+
+func (s *Server) configs(rw http.ResponseWriter, r *http.Request) error {
+	f, err := parseFilters(r.URL.Query(), "id", "name", "names", "label")
+	if err != nil {
+		return err
+	}
+	out := []swarm.Config{}
+	for _, x := range s.w.Configs() {
+		if f.starts("id", x.ID) && f.starts("name", x.Spec.Name) && f.is("names", x.Spec.Name) && f.labels("label", x.Spec.Labels) {
+			out = append(out, x)
+		}
+	}
+	return answer(rw, out)
+}
+
+func (s *Server) config(rw http.ResponseWriter, r *http.Request) error {
+	ref := r.PathValue("id")
+	for _, x := range s.w.Configs() {
+		if x.ID == ref || x.Spec.Name == ref {
+			return answer(rw, x)
+		}
+	}
+	return problem{http.StatusNotFound, "config " + ref + " not found"}
+}
+
+// containers are those of the engine that we speak for, running ones only unless all is asked for.
+func (s *Server) containers(rw http.ResponseWriter, r *http.Request) error {
+	self := s.w.Self()
+	from := seconds(s.w)
+	if all, _ := strconv.ParseBool(r.URL.Query().Get("all")); all {
+		from = 0
+	}
+	boxes := s.w.Boxes(from, seconds(s.w), func(c *world.Container) bool { return c.NodeID == self.ID })
+	slices.SortFunc(boxes, func(a, b world.Container) int { return cmp.Compare(b.Start, a.Start) })
+	type summary struct {
+		ID            string `json:"Id"`
+		Names         []string
+		Image         string
+		Command       string
+		Created       int64
+		State, Status string
+		Labels        map[string]string
+		Ports         []string
+	}
+	out := []summary{}
+	for i := range boxes {
+		c := &boxes[i]
+		state, status := "running", "Up"
+		if c.End < seconds(s.w) {
+			state, status = "exited", "Exited"
+		}
+		out = append(out, summary{ID: c.ID, Names: []string{"/" + c.Name}, Image: c.Image, Created: int64(c.Start), State: state, Status: status, Labels: boxLabels(c), Ports: []string{}})
+	}
+	return answer(rw, out)
+}
+
+func boxLabels(c *world.Container) map[string]string {
+	l := map[string]string{
+		"com.docker.swarm.node.id": c.NodeID, "com.docker.swarm.service.id": c.ServiceID, "com.docker.swarm.service.name": c.Service,
+		"com.docker.swarm.task": "", "com.docker.swarm.task.id": c.TaskID, "com.docker.swarm.task.name": c.TaskName,
+	}
+	if c.Stack != "" {
+		l["com.docker.stack.namespace"] = c.Stack
+	}
+	return l
+}
+
+func (s *Server) container(rw http.ResponseWriter, r *http.Request) error {
+	self, ref := s.w.Self(), r.PathValue("id")
+	for _, c := range s.w.Boxes(0, seconds(s.w), func(c *world.Container) bool { return c.NodeID == self.ID }) {
+		if c.Name == ref || len(ref) >= 4 && strings.HasPrefix(c.ID, ref) {
+			running := c.End > seconds(s.w)
+			return answer(rw, map[string]any{
+				"Id": c.ID, "Name": "/" + c.Name, "Image": c.Image, "State": map[string]any{"Running": running, "Status": map[bool]string{true: "running", false: "exited"}[running]},
+				"Config": map[string]any{"Image": c.Image, "Labels": boxLabels(&c), "Tty": false}, "HostConfig": map[string]any{"Memory": c.Limit},
+			})
+		}
+	}
+	return problem{http.StatusNotFound, "No such container: " + ref}
+}

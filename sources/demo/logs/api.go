@@ -1,0 +1,435 @@
+package logs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/promql"
+
+	"quarterdeck/sources/demo/world"
+)
+
+// Version is the Loki that the demo says it is.
+const Version = "3.3.2"
+
+// The limits that Loki has by default.
+const (
+	defaultLimit = 100
+	maxLimit     = 5000
+	maxLength    = 30*24*time.Hour + time.Hour
+	maxAge       = int64(15 * 24 * time.Hour)
+	defaultSince = time.Hour
+)
+
+// Server is Loki's HTTP API as an http.Handler. Safe for concurrent use.
+type Server struct {
+	w      *world.World
+	log    *slog.Logger
+	engine *promql.Engine
+	mux    *http.ServeMux
+	ended  context.Context //nolint:containedctx // ends all tails at Close
+	stop   context.CancelFunc
+	mu     sync.Mutex
+	tails  map[*tail]struct{}
+	wg     sync.WaitGroup
+}
+
+// New makes a server of a world; engine evaluates the metric part of queries.
+func New(w *world.World, engine *promql.Engine, log *slog.Logger) *Server {
+	s := &Server{w: w, engine: engine, log: log, mux: http.NewServeMux(), tails: map[*tail]struct{}{}}
+	s.ended, s.stop = context.WithCancel(context.Background())
+	for path, h := range map[string]func(*http.Request) (any, error){
+		"/loki/api/v1/query":               s.query,
+		"/loki/api/v1/query_range":         s.queryRange,
+		"/loki/api/v1/labels":              s.labelNames,
+		"/loki/api/v1/label":               s.labelNames,
+		"/loki/api/v1/label/{name}/values": s.labelValues,
+		"/loki/api/v1/series":              s.series,
+		"/loki/api/v1/index/stats":         s.stats,
+		"/loki/api/v1/index/volume":        s.volume,
+		"/loki/api/v1/index/volume_range":  s.volumeRange,
+		"/loki/api/v1/detected_labels":     s.detectedLabels,
+		"/loki/api/v1/status/buildinfo":    s.buildInfo,
+	} {
+		s.mux.HandleFunc(path, func(rw http.ResponseWriter, r *http.Request) { serve(rw, r, h) })
+	}
+	s.mux.HandleFunc("GET /loki/api/v1/tail", s.tail)
+	s.mux.HandleFunc("POST /loki/api/v1/push", s.push)
+	s.mux.HandleFunc("GET /ready", func(rw http.ResponseWriter, _ *http.Request) { _, _ = rw.Write([]byte("ready\n")) })
+	return s
+}
+
+// ServeHTTP serves the API.
+func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(rw, r) }
+
+// Close ends all tails for good and waits for them.
+func (s *Server) Close() {
+	s.stop()
+	s.wg.Wait()
+}
+
+// serve answers JSON, or an error as Loki does: the text alone, status 400 unless it is ours.
+func serve(rw http.ResponseWriter, r *http.Request, h func(*http.Request) (any, error)) {
+	if r.Method != http.MethodGet && r.Method != http.MethodPost {
+		http.Error(rw, "", http.StatusMethodNotAllowed)
+		return
+	}
+	r.Body = http.MaxBytesReader(rw, r.Body, 10<<20)
+	var out any
+	err := r.ParseForm()
+	if err == nil {
+		out, err = h(r)
+	}
+	if err != nil {
+		status := http.StatusBadRequest
+		var timeout promql.ErrQueryTimeout
+		if errors.As(err, &timeout) || errors.Is(err, context.DeadlineExceeded) {
+			status = http.StatusGatewayTimeout
+		}
+		rw.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		rw.Header().Set("X-Content-Type-Options", "nosniff")
+		rw.WriteHeader(status)
+		_, _ = rw.Write([]byte(err.Error()))
+		return
+	}
+	rw.Header().Set("Content-Type", "application/json; charset=UTF-8")
+	_ = json.NewEncoder(rw).Encode(out)
+}
+
+// parseTime reads Unix seconds with a fraction, Unix nanoseconds, or RFC 3339.
+func parseTime(v string, otherwise time.Time) (time.Time, error) {
+	if v == "" {
+		return otherwise, nil
+	}
+	if strings.Contains(v, ".") {
+		if f, err := strconv.ParseFloat(v, 64); err == nil && math.Abs(f) < 1e11 {
+			sec, ns := math.Modf(f)
+			return time.Unix(int64(sec), int64(math.Round(ns*1000)/1000*1e9)), nil
+		}
+	}
+	n, err := strconv.ParseInt(v, 10, 64)
+	if err != nil {
+		if t, err := time.Parse(time.RFC3339Nano, v); err == nil {
+			return t, nil
+		}
+		return time.Time{}, &Error{fmt.Sprintf("could not parse '%s' as a timestamp", v)}
+	}
+	if len(v) <= 10 {
+		return time.Unix(n, 0), nil
+	}
+	return time.Unix(0, n), nil
+}
+
+func parseDuration(v string) (time.Duration, error) {
+	if f, err := strconv.ParseFloat(v, 64); err == nil && math.Abs(f) < 9e9 {
+		return time.Duration(f * float64(time.Second)), nil
+	}
+	d, err := model.ParseDuration(v)
+	if err != nil {
+		return 0, &Error{fmt.Sprintf("cannot parse %q to a valid duration", v)}
+	}
+	return time.Duration(d), nil
+}
+
+// bounds reads start, end and since.
+func (s *Server) bounds(r *http.Request, since time.Duration) (start, end time.Time, err error) {
+	now := s.w.Now()
+	if end, err = parseTime(r.Form.Get("end"), now); err != nil {
+		return start, end, &Error{"could not parse 'end' parameter: " + err.Error()}
+	}
+	if v := r.Form.Get("since"); v != "" {
+		d, err := model.ParseDuration(v)
+		if err != nil {
+			return start, end, &Error{"could not parse 'since' parameter: " + err.Error()}
+		}
+		since = time.Duration(d)
+	}
+	until := end
+	if until.After(now) {
+		until = now
+	}
+	if start, err = parseTime(r.Form.Get("start"), until.Add(-since)); err != nil {
+		return start, end, &Error{"could not parse 'start' parameter: " + err.Error()}
+	}
+	if end.Before(start) {
+		return start, end, &Error{"end timestamp must not be before or equal to start time"}
+	}
+	if d := end.Sub(start); d > maxLength {
+		return start, end, &Error{fmt.Sprintf("the query time range exceeds the limit (query length: %s, limit: %s)", model.Duration(d), "30d1h")}
+	}
+	return start, end, nil
+}
+
+func (s *Server) limit(r *http.Request) (int, error) {
+	v := r.Form.Get("limit")
+	if v == "" {
+		return defaultLimit, nil
+	}
+	n, err := strconv.ParseInt(v, 10, 64)
+	switch {
+	case err != nil:
+		return 0, &Error{err.Error()}
+	case n <= 0:
+		return 0, &Error{"limit must be a positive value"}
+	case n > maxLimit:
+		return 0, &Error{fmt.Sprintf("max entries limit per query exceeded, limit > max_entries_limit_per_query (%d > %d)", n, maxLimit)}
+	}
+	return int(n), nil
+}
+
+func forward(r *http.Request) (bool, error) {
+	switch v := r.Form.Get("direction"); strings.ToLower(v) {
+	case "", "backward":
+		return false, nil
+	case "forward":
+		return true, nil
+	default:
+		return false, &Error{fmt.Sprintf("invalid direction '%s'", v)}
+	}
+}
+
+type streamJSON struct {
+	Stream map[string]string `json:"stream"`
+	Values [][2]string       `json:"values"`
+}
+
+type dataJSON struct {
+	ResultType string `json:"resultType"`
+	Result     any    `json:"result"`
+	Stats      any    `json:"stats"`
+}
+
+func success(kind string, result any, began time.Time, lines int) any {
+	took := time.Since(began).Seconds()
+	return map[string]any{"status": "success", "data": dataJSON{kind, result, map[string]any{
+		"summary": map[string]any{"execTime": took, "totalEntriesReturned": lines, "totalLinesProcessed": lines, "totalBytesProcessed": lines * 150, "queueTime": 0, "subqueries": 0, "splits": 1, "shards": 1, "bytesProcessedPerSecond": 0, "linesProcessedPerSecond": 0, "totalPostFilterLines": lines, "totalStructuredMetadataBytesProcessed": 0},
+		"querier": map[string]any{}, "ingester": map[string]any{}, "cache": map[string]any{},
+	}}}
+}
+
+// group puts entries of the same labels together, in the order of their first.
+func group(entries []entry) []streamJSON {
+	out, index := []streamJSON{}, map[string]int{}
+	for i := range entries {
+		e := &entries[i]
+		n, ok := index[e.key]
+		if !ok {
+			n = len(out)
+			index[e.key] = n
+			out = append(out, streamJSON{Stream: e.labels})
+		}
+		out[n].Values = append(out[n].Values, [2]string{strconv.FormatInt(e.t, 10), e.line})
+	}
+	return out
+}
+
+func (s *Server) queryRange(r *http.Request) (any, error) {
+	began := time.Now()
+	start, end, err := s.bounds(r, defaultSince)
+	if err != nil {
+		return nil, err
+	}
+	limit, err := s.limit(r)
+	if err != nil {
+		return nil, err
+	}
+	fwd, err := forward(r)
+	if err != nil {
+		return nil, err
+	}
+	expr := r.Form.Get("query")
+	if !isMetric(expr) {
+		q, err := ParseQuery(expr)
+		if err != nil {
+			return nil, err
+		}
+		entries := s.page(q, start.UnixNano(), end.UnixNano(), limit, fwd)
+		return success("streams", group(entries), began, len(entries)), nil
+	}
+	step := time.Duration(max(math.Floor(end.Sub(start).Seconds()/250), 1)) * time.Second
+	if v := r.Form.Get("step"); v != "" {
+		if step, err = parseDuration(v); err != nil {
+			return nil, err
+		}
+	}
+	if step <= 0 {
+		return nil, &Error{"zero or negative query resolution step widths are not accepted. Try a positive integer"}
+	}
+	if end.Sub(start)/step > 11000 {
+		return nil, &Error{"exceeded maximum resolution of 11,000 points per time series. Try increasing the value of the step parameter"}
+	}
+	kind, value, err := s.metric(r.Context(), expr, start, end, step)
+	if err != nil {
+		return nil, err
+	}
+	return success(kind, value, began, 0), nil
+}
+
+func (s *Server) query(r *http.Request) (any, error) {
+	began := time.Now()
+	at, err := parseTime(r.Form.Get("time"), s.w.Now())
+	if err != nil {
+		return nil, err
+	}
+	limit, err := s.limit(r)
+	if err != nil {
+		return nil, err
+	}
+	fwd, err := forward(r)
+	if err != nil {
+		return nil, err
+	}
+	expr := r.Form.Get("query")
+	if !isMetric(expr) {
+		q, err := ParseQuery(expr)
+		if err != nil {
+			return nil, err
+		}
+		if r.Form.Get("direction") == "" {
+			return nil, &Error{"log queries are not supported as an instant query type, please change your query to a range query type"}
+		}
+		entries := s.page(q, at.Add(-defaultSince).UnixNano(), at.UnixNano(), limit, fwd)
+		return success("streams", group(entries), began, len(entries)), nil
+	}
+	kind, value, err := s.metric(r.Context(), expr, at, at, 0)
+	if err != nil {
+		return nil, err
+	}
+	return success(kind, value, began, 0), nil
+}
+
+// streams is the label sets with lines in a window, without the level.
+func (s *Server) streams(from, to int64, qs []*Query) []map[string]string {
+	out, seen := []map[string]string{}, map[string]bool{}
+	add := func(l map[string]string) {
+		ok := len(qs) == 0
+		for _, q := range qs {
+			ok = ok || matchAll(q.Matchers, l)
+		}
+		if key := keyOf(l); ok && !seen[key] {
+			seen[key] = true
+			out = append(out, l)
+		}
+	}
+	for _, c := range s.w.Boxes(float64(from)/1e9, float64(to)/1e9, nil) {
+		add(streamLabels(&c, false))
+		add(streamLabels(&c, true))
+	}
+	for pushed := range s.w.Stored(0, from, to, func(*world.Container) bool { return false }) {
+		add(pushed)
+	}
+	return out
+}
+
+func (s *Server) selectors(r *http.Request, name string) ([]*Query, error) {
+	var out []*Query
+	for _, v := range r.Form[name] {
+		if v == "" {
+			continue
+		}
+		q, err := ParseQuery(v)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, q)
+	}
+	return out, nil
+}
+
+func (s *Server) labelSet(r *http.Request, f func(l map[string]string, add func(string))) (any, error) {
+	start, end, err := s.bounds(r, 6*time.Hour)
+	if err != nil {
+		return nil, err
+	}
+	qs, err := s.selectors(r, "query")
+	if err != nil {
+		return nil, err
+	}
+	seen := map[string]bool{}
+	for _, l := range s.streams(start.UnixNano(), end.UnixNano(), qs) {
+		f(l, func(v string) { seen[v] = true })
+	}
+	out := make([]string, 0, len(seen))
+	for v := range seen {
+		out = append(out, v)
+	}
+	slices.Sort(out)
+	return map[string]any{"status": "success", "data": out}, nil
+}
+
+func (s *Server) labelNames(r *http.Request) (any, error) {
+	return s.labelSet(r, func(l map[string]string, add func(string)) {
+		for k := range l {
+			add(k)
+		}
+	})
+}
+
+func (s *Server) labelValues(r *http.Request) (any, error) {
+	name := r.PathValue("name")
+	return s.labelSet(r, func(l map[string]string, add func(string)) {
+		if v := l[name]; v != "" {
+			add(v)
+		}
+	})
+}
+
+func (s *Server) series(r *http.Request) (any, error) {
+	start, end, err := s.bounds(r, 6*time.Hour)
+	if err != nil {
+		return nil, err
+	}
+	qs, err := s.selectors(r, "match[]")
+	if err != nil {
+		return nil, err
+	}
+	more, err := s.selectors(r, "match")
+	if err != nil {
+		return nil, err
+	}
+	if qs = append(qs, more...); len(qs) == 0 {
+		return nil, &Error{"0 matcher groups supplied"}
+	}
+	return map[string]any{"status": "success", "data": s.streams(start.UnixNano(), end.UnixNano(), qs)}, nil
+}
+
+func (s *Server) buildInfo(*http.Request) (any, error) {
+	return map[string]string{"version": Version, "revision": "demo", "branch": "demo", "buildUser": "quarterdeck", "buildDate": "", "goVersion": "go1.26"}, nil
+}
+
+func (s *Server) detectedLabels(r *http.Request) (any, error) {
+	start, end, err := s.bounds(r, defaultSince)
+	if err != nil {
+		return nil, err
+	}
+	values := map[string]map[string]bool{}
+	for _, l := range s.streams(start.UnixNano(), end.UnixNano(), nil) {
+		for k, v := range l {
+			if values[k] == nil {
+				values[k] = map[string]bool{}
+			}
+			values[k][v] = true
+		}
+	}
+	type detected struct {
+		Label       string `json:"label"`
+		Cardinality int    `json:"cardinality"`
+	}
+	out := []detected{}
+	for k, v := range values {
+		out = append(out, detected{k, len(v)})
+	}
+	slices.SortFunc(out, func(a, b detected) int { return strings.Compare(a.Label, b.Label) })
+	return map[string]any{"detectedLabels": out}, nil
+}

@@ -1,0 +1,454 @@
+package logs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/histogram"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql"
+	promparser "github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/tsdb/chunkenc"
+	"github.com/prometheus/prometheus/util/annotations"
+)
+
+// rangeFuncs are LogQL's functions over a log range, with PromQL's that does the same on samples. Where plain is
+// empty the function needs an unwrap.
+var rangeFuncs = map[string]struct {
+	plain, unwrapped string
+	bytes, perSecond bool
+}{
+	"count_over_time":    {plain: "sum_over_time"},
+	"rate":               {plain: "sum_over_time", unwrapped: "sum_over_time", perSecond: true},
+	"bytes_over_time":    {plain: "sum_over_time", bytes: true},
+	"bytes_rate":         {plain: "sum_over_time", bytes: true, perSecond: true},
+	"absent_over_time":   {plain: "absent_over_time", unwrapped: "absent_over_time"},
+	"sum_over_time":      {unwrapped: "sum_over_time"},
+	"avg_over_time":      {unwrapped: "avg_over_time"},
+	"min_over_time":      {unwrapped: "min_over_time"},
+	"max_over_time":      {unwrapped: "max_over_time"},
+	"first_over_time":    {unwrapped: "first_over_time"},
+	"last_over_time":     {unwrapped: "last_over_time"},
+	"stddev_over_time":   {unwrapped: "stddev_over_time"},
+	"stdvar_over_time":   {unwrapped: "stdvar_over_time"},
+	"quantile_over_time": {unwrapped: "quantile_over_time"},
+}
+
+// logRange is one log range of a metric query.
+type logRange struct {
+	q     *Query
+	bytes bool
+	by    []string // labels to keep, of an inner grouping
+	keep  bool
+}
+
+// isMetric tells a metric query from a log query, which begins with its selector.
+func isMetric(expr string) bool {
+	expr = strings.TrimSpace(expr)
+	return expr != "" && expr[0] != '{'
+}
+
+// rewrite turns a metric query into PromQL over the virtual series __l0, __l1, ….
+func rewrite(in string) (string, []logRange, error) {
+	toks, err := lex(in)
+	if err != nil {
+		return "", nil, err
+	}
+	p := &parser{in: in, toks: toks}
+	var out strings.Builder
+	var ranges []logRange
+	for {
+		t := p.peek()
+		switch {
+		case t.kind == tokEOF:
+			if len(ranges) == 0 && !strings.Contains(in, "vector") {
+				return "", nil, p.unexpected(t, "")
+			}
+			return out.String(), ranges, nil
+		case t.kind == tokIdent && rangeFuncs[t.text] != (rangeFuncs[""]) && p.toks[p.i+1].text == "(" && p.toks[p.i+1].kind == tokOp:
+			text, r, err := p.rangeAggregation(len(ranges))
+			if err != nil {
+				return "", nil, err
+			}
+			out.WriteString(" " + text + " ")
+			ranges = append(ranges, r)
+		case t.kind == tokOp && (t.text == "{" || t.text == "[" || t.text == "|" || t.text == "|=" || t.text == "|~" || t.text == ":"):
+			return "", nil, p.unexpected(t, "")
+		default:
+			p.next()
+			out.WriteString(" " + in[t.at:t.end])
+		}
+	}
+}
+
+// rangeAggregation reads f([number,] {…} … [range] [offset d]) [by (…)].
+func (p *parser) rangeAggregation(n int) (string, logRange, error) {
+	name := p.next()
+	f, r := rangeFuncs[name.text], logRange{}
+	p.next() // (
+	param := ""
+	if name.text == "quantile_over_time" {
+		v := p.next()
+		if v.kind != tokNumber {
+			return "", r, p.unexpected(v, "NUMBER")
+		}
+		if _, err := p.expect(","); err != nil {
+			return "", r, err
+		}
+		param = v.text + ", "
+	}
+	q := &Query{}
+	if err := p.selector(q); err != nil {
+		return "", r, err
+	}
+	width := time.Duration(0)
+	for {
+		if p.isOp("[") {
+			d, err := p.rangeWidth()
+			if err != nil {
+				return "", r, err
+			}
+			width = d
+			continue
+		}
+		more, err := p.stage(q)
+		if err != nil {
+			return "", r, err
+		}
+		if !more {
+			break
+		}
+	}
+	if width == 0 {
+		return "", r, p.unexpected(p.peek(), "[")
+	}
+	offset := ""
+	if p.isWord("offset") {
+		p.next()
+		if p.isOp("-") {
+			p.next()
+			offset = "-"
+		}
+		offset = " offset " + offset + p.next().text
+	}
+	if _, err := p.expect(")"); err != nil {
+		return "", r, err
+	}
+	if err := p.grouping(&r); err != nil {
+		return "", r, err
+	}
+	fn := f.plain
+	if q.Unwrap != "" {
+		fn = f.unwrapped
+	}
+	if fn == "" {
+		return "", r, &Error{fmt.Sprintf("parse error : invalid aggregation %s %s unwrap", name.text, map[bool]string{true: "without", false: "with"}[q.Unwrap == ""])}
+	}
+	r.q, r.bytes = q, f.bytes
+	text := fmt.Sprintf("%s(%s__l%d[%dms]%s)", fn, param, n, width.Milliseconds(), offset)
+	if f.perSecond {
+		text = fmt.Sprintf("(%s / %g)", text, width.Seconds())
+	}
+	return text, r, nil
+}
+
+func (p *parser) rangeWidth() (time.Duration, error) {
+	p.next() // [
+	v := p.next()
+	if v.kind != tokNumber {
+		return 0, p.unexpected(v, "RANGE")
+	}
+	d, err := model.ParseDuration(v.text)
+	if err != nil || d < model.Duration(time.Millisecond) {
+		return 0, parseError(p.in, v.at, "not a valid duration string: %q", v.text)
+	}
+	_, err = p.expect("]")
+	return time.Duration(d), err
+}
+
+func (p *parser) grouping(r *logRange) error {
+	if !p.isWord("by") && !p.isWord("without") {
+		return nil
+	}
+	r.keep = p.next().text == "by"
+	r.by = []string{}
+	if _, err := p.expect("("); err != nil {
+		return err
+	}
+	for p.peek().kind == tokIdent {
+		r.by = append(r.by, p.next().text)
+		if !p.isOp(",") {
+			break
+		}
+		p.next()
+	}
+	_, err := p.expect(")")
+	return err
+}
+
+// metric evaluates a metric query. step 0: at start only.
+func (s *Server) metric(ctx context.Context, expr string, start, end time.Time, step time.Duration) (string, any, error) {
+	text, ranges, err := rewrite(expr)
+	if err != nil {
+		return "", nil, err
+	}
+	store := storage.QueryableFunc(func(mint, maxt int64) (storage.Querier, error) {
+		return &querier{s: s, ranges: ranges, mint: mint, maxt: maxt}, nil
+	})
+	var q promql.Query
+	if step == 0 {
+		q, err = s.engine.NewInstantQuery(ctx, store, nil, text, start)
+	} else {
+		q, err = s.engine.NewRangeQuery(ctx, store, nil, text, start, end, step)
+	}
+	if err != nil {
+		var pe promparser.ParseErrors
+		if errors.As(err, &pe) && len(pe) > 0 {
+			err = pe[0].Err
+		}
+		return "", nil, &Error{fmt.Sprintf("parse error at line 1, col 1: syntax error: %v", err)}
+	}
+	defer q.Close()
+	res := q.Exec(ctx)
+	if res.Err != nil {
+		return "", nil, res.Err
+	}
+	switch v := res.Value.(type) {
+	case promql.Vector:
+		return "vector", slices.Grow(v, 0)[:len(v):len(v)], nil
+	case promql.Matrix:
+		if v == nil {
+			v = promql.Matrix{}
+		}
+		return "matrix", v, nil
+	case promql.Scalar:
+		return "scalar", [2]any{float64(v.T) / 1000, strconv.FormatFloat(v.V, 'f', -1, 64)}, nil
+	}
+	return "", nil, &Error{"the query has no value that can be shown"}
+}
+
+type querier struct {
+	s          *Server
+	ranges     []logRange
+	mint, maxt int64
+}
+
+// Close is storage.Querier's.
+func (q *querier) Close() error { return nil }
+
+// LabelValues is not asked by the engine.
+func (q *querier) LabelValues(context.Context, string, *storage.LabelHints, ...*labels.Matcher) ([]string, annotations.Annotations, error) {
+	return nil, nil, nil
+}
+
+// LabelNames is not asked by the engine.
+func (q *querier) LabelNames(context.Context, *storage.LabelHints, ...*labels.Matcher) ([]string, annotations.Annotations, error) {
+	return nil, nil, nil
+}
+
+// Select counts the lines of one log range, a sample for each millisecond that has any.
+func (q *querier) Select(ctx context.Context, _ bool, hints *storage.SelectHints, ms ...*labels.Matcher) storage.SeriesSet {
+	n := -1
+	for _, m := range ms {
+		if m.Name == labels.MetricName {
+			if _, err := fmt.Sscanf(m.Value, "__l%d", &n); err != nil {
+				return storage.ErrSeriesSet(&Error{"parse error : unexpected identifier " + m.Value})
+			}
+		}
+	}
+	if n < 0 || n >= len(q.ranges) {
+		return storage.EmptySeriesSet()
+	}
+	mint, maxt := q.mint, q.maxt
+	if hints != nil {
+		mint, maxt = hints.Start, hints.End
+	}
+	r := q.ranges[n]
+	rd := newReader(r.q)
+	rd.blind = len(r.q.stages) == 0 && !r.bytes && r.q.Unwrap == ""
+	found, order := map[string]*lineSeries{}, []*lineSeries{}
+	var fault error
+	i := 0
+	q.s.each(rd, (mint-1)*1e6+1, maxt*1e6+1, func(e *entry) bool {
+		if i++; i%4096 == 0 && ctx.Err() != nil {
+			return false
+		}
+		if kind := e.labels["__error__"]; kind != "" {
+			fault = &Error{fmt.Sprintf("pipeline error: '%s' for series: '%s'.\nUse a label filter to intentionally skip this error. (e.g | __error__!=\"%s\").\nTo skip all potential errors you can match empty errors.(e.g __error__=\"\")\nThe label filter can also be specified after unwrap. (e.g | unwrap latency | __error__=\"\" )", kind, e.key, kind)}
+			return false
+		}
+		v, ok := r.value(e)
+		if !ok {
+			return true
+		}
+		sr := found[e.key]
+		if sr == nil {
+			sr = r.seriesOf(e, found, &order)
+		}
+		sr.add((e.t+999_999)/1e6, v, r.q.Unwrap != "")
+		return true
+	})
+	if fault == nil {
+		fault = ctx.Err()
+	}
+	if fault != nil {
+		return storage.ErrSeriesSet(fault)
+	}
+	out := &lineSet{i: -1}
+	for _, sr := range order {
+		sr.sort(r.q.Unwrap != "")
+		out.series = append(out.series, sr)
+	}
+	return out
+}
+
+// value is what a line counts for.
+func (r *logRange) value(e *entry) (float64, bool) {
+	switch {
+	case r.q.Unwrap != "":
+		v, err := inUnit(e.labels[r.q.Unwrap], r.q.unit)
+		return v, err == nil
+	case r.bytes:
+		return float64(len(e.line)), true
+	}
+	return 1, true
+}
+
+// seriesOf finds or makes the series of an entry's labels, after the inner grouping.
+func (r *logRange) seriesOf(e *entry, found map[string]*lineSeries, order *[]*lineSeries) *lineSeries {
+	b := labels.NewScratchBuilder(len(e.labels))
+	for k, v := range e.labels {
+		if k == r.q.Unwrap || r.by != nil && slices.Contains(r.by, k) != r.keep {
+			continue
+		}
+		b.Add(k, v)
+	}
+	b.Sort()
+	l := b.Labels()
+	key := l.String()
+	sr := found[key]
+	if sr == nil {
+		sr = &lineSeries{labels: l}
+		found[key] = sr
+		*order = append(*order, sr)
+	}
+	found[e.key] = sr
+	return sr
+}
+
+type sample struct {
+	t millis
+	v float64
+}
+
+// millis is Unix milliseconds. As an alias it also tells vet that Seek is not io.Seeker's.
+type millis = int64
+
+type lineSeries struct {
+	labels  labels.Labels
+	samples []sample
+}
+
+// add counts lines of the same millisecond together; unwrapped values stay apart.
+func (s *lineSeries) add(t millis, v float64, apart bool) {
+	if n := len(s.samples); n > 0 && s.samples[n-1].t == t && !apart {
+		s.samples[n-1].v += v
+		return
+	}
+	s.samples = append(s.samples, sample{t, v})
+}
+
+// sort puts samples in order of time, each at a time of its own, as the engine needs them.
+func (s *lineSeries) sort(apart bool) {
+	slices.SortStableFunc(s.samples, func(a, b sample) int { return int(min(max(a.t-b.t, -1), 1)) })
+	kept := s.samples[:0]
+	for _, x := range s.samples {
+		if n := len(kept); n > 0 && kept[n-1].t >= x.t {
+			if !apart {
+				kept[n-1].v += x.v
+				continue
+			}
+			x.t = kept[n-1].t + 1
+		}
+		kept = append(kept, x)
+	}
+	s.samples = kept
+}
+
+// Labels is storage.Series'.
+func (s *lineSeries) Labels() labels.Labels { return s.labels }
+
+// Iterator starts before the first sample.
+func (s *lineSeries) Iterator(chunkenc.Iterator) chunkenc.Iterator { return &lineIterator{s: s, i: -1} }
+
+type lineIterator struct {
+	s *lineSeries
+	i int
+}
+
+// Next moves to the next sample.
+func (it *lineIterator) Next() chunkenc.ValueType {
+	if it.i+1 >= len(it.s.samples) {
+		it.i = len(it.s.samples)
+		return chunkenc.ValNone
+	}
+	it.i++
+	return chunkenc.ValFloat
+}
+
+// Seek moves to the first sample at t or later.
+func (it *lineIterator) Seek(t millis) chunkenc.ValueType {
+	from := max(it.i, 0)
+	n, _ := slices.BinarySearchFunc(it.s.samples[min(from, len(it.s.samples)):], t, func(x sample, t int64) int { return int(min(max(x.t-t, -1), 1)) })
+	it.i = from + n
+	if it.i >= len(it.s.samples) {
+		return chunkenc.ValNone
+	}
+	return chunkenc.ValFloat
+}
+
+// At is the present sample.
+func (it *lineIterator) At() (int64, float64) { return it.s.samples[it.i].t, it.s.samples[it.i].v }
+
+// AtHistogram is never called.
+func (it *lineIterator) AtHistogram(*histogram.Histogram) (int64, *histogram.Histogram) {
+	return it.AtT(), nil
+}
+
+// AtFloatHistogram is never called.
+func (it *lineIterator) AtFloatHistogram(*histogram.FloatHistogram) (int64, *histogram.FloatHistogram) {
+	return it.AtT(), nil
+}
+
+// AtT is the present sample's time.
+func (it *lineIterator) AtT() int64 { return it.s.samples[it.i].t }
+
+// AtST is not known.
+func (it *lineIterator) AtST() int64 { return 0 }
+
+// Err is always nil.
+func (it *lineIterator) Err() error { return nil }
+
+type lineSet struct {
+	series []*lineSeries
+	i      int
+}
+
+// Next moves to the next series.
+func (s *lineSet) Next() bool { s.i++; return s.i < len(s.series) }
+
+// At is the present series.
+func (s *lineSet) At() storage.Series { return s.series[s.i] }
+
+// Err is always nil.
+func (s *lineSet) Err() error { return nil }
+
+// Warnings are none.
+func (s *lineSet) Warnings() annotations.Annotations { return nil }

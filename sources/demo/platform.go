@@ -1,0 +1,159 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"quarterdeck/sources/demo/alerts"
+	"quarterdeck/sources/demo/docker"
+	"quarterdeck/sources/demo/logs"
+	"quarterdeck/sources/demo/metrics"
+	"quarterdeck/sources/demo/world"
+)
+
+// Options say what kind of platform to start. The zero value is the platform of twelve services.
+type Options struct {
+	Services, Tasks int              // 0: the twelve; else a big fleet of that size
+	Seed            int64            // the same seed makes the same world
+	Listen          string           // host of the listeners, default 127.0.0.1; each has a free port
+	Scenario        string           // an incident that is started at once, or ""
+	Quiet           bool             // no deploys or incidents by themselves, only steady traffic
+	Now             func() time.Time // default time.Now
+	Logger          *slog.Logger     // default: none
+}
+
+// Scenario is an incident that can be started by name.
+type Scenario = world.Scenario
+
+// Scenarios lists the incidents, in the order in which they are best tried.
+func Scenarios() []Scenario { return world.Scenarios() }
+
+// Platform is a running demo. Safe for concurrent use.
+type Platform struct {
+	world   *world.World
+	docker  *docker.Server
+	logs    *logs.Server
+	addr    map[string]string // by protocol: host:port
+	servers []*http.Server
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
+	closed  sync.Once
+	err     error
+}
+
+// Start brings a platform up and returns when all its listeners accept. It ends with Close or with ctx.
+func Start(ctx context.Context, o Options) (*Platform, error) {
+	if o.Listen == "" {
+		o.Listen = "127.0.0.1"
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Tasks > 0 && o.Services == 0 {
+		return nil, errors.New("demo: a number of tasks needs a number of services")
+	}
+	w, err := world.New(world.Options{Services: o.Services, Tasks: o.Tasks, Seed: o.Seed, Quiet: o.Quiet, Now: o.Now, Logger: o.Logger})
+	if err != nil {
+		return nil, fmt.Errorf("demo: %w", err)
+	}
+	if o.Scenario != "" {
+		if err := w.StartScenario(o.Scenario); err != nil {
+			return nil, fmt.Errorf("demo: %w", err)
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	prom := metrics.New(w, o.Logger)
+	p := &Platform{world: w, docker: docker.New(w), logs: logs.New(w, metrics.NewEngine(o.Logger), o.Logger), addr: map[string]string{}, cancel: cancel}
+	for name, h := range map[string]http.Handler{"docker": p.docker, "loki": p.logs, "prometheus": prom, "alertmanager": alerts.New(w, prom.Rules())} {
+		if err := p.listen(ctx, o.Listen, name, h, o.Logger); err != nil {
+			return nil, errors.Join(err, p.Close())
+		}
+	}
+	p.wg.Go(func() { w.Run(ctx) })
+	p.wg.Go(func() { prom.Rules().Run(ctx) })
+	context.AfterFunc(ctx, func() { _ = p.Close() })
+	return p, nil
+}
+
+func (p *Platform) listen(ctx context.Context, host, name string, h http.Handler, log *slog.Logger) error {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		return fmt.Errorf("demo: listen for %s on %s: %w", name, host, err)
+	}
+	p.addr[name] = l.Addr().String()
+	// Docker's hijack-free calls and Loki's tail last for hours: only the head of a request has a time limit.
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
+	p.servers = append(p.servers, srv)
+	p.wg.Go(func() {
+		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("demo server ended", "server", name, "err", err)
+		}
+	})
+	return nil
+}
+
+// Close ends everything: streams, tails, servers and the simulation. It may be called more than once.
+func (p *Platform) Close() error {
+	p.closed.Do(func() {
+		p.cancel()
+		p.docker.Close()
+		var errs []error
+		for _, s := range p.servers {
+			errs = append(errs, s.Close())
+		}
+		p.logs.Close()
+		p.wg.Wait()
+		p.err = errors.Join(errs...)
+	})
+	return p.err
+}
+
+// DockerHost is the Engine API's address, as DOCKER_HOST has it.
+func (p *Platform) DockerHost() string { return "tcp://" + p.addr["docker"] }
+
+// LokiAddr is Loki's base URL.
+func (p *Platform) LokiAddr() string { return "http://" + p.addr["loki"] }
+
+// PrometheusURL is Prometheus' base URL.
+func (p *Platform) PrometheusURL() string { return "http://" + p.addr["prometheus"] }
+
+// AlertmanagerURL is Alertmanager's base URL.
+func (p *Platform) AlertmanagerURL() string { return "http://" + p.addr["alertmanager"] }
+
+// StartScenario begins an incident; one that runs already is left as it is.
+func (p *Platform) StartScenario(name string) error { return p.world.StartScenario(name) }
+
+// StopScenario takes an incident's cause away; the platform recovers by its own means.
+func (p *Platform) StopScenario(name string) error { return p.world.StopScenario(name) }
+
+// Deploy starts a rolling update of a service to an image. A tag with "bad" or "broken" in it crashes at its
+// start, one that begins with "missing" cannot be pulled.
+func (p *Platform) Deploy(service, image string) error { return p.world.Deploy(service, image) }
+
+// KillNode takes a node away, by name or id. The engine's own node, the first, cannot be killed.
+func (p *Platform) KillNode(name string) error { return p.world.KillNode(name) }
+
+// ReviveNode brings a node back.
+func (p *Platform) ReviveNode(name string) error { return p.world.ReviveNode(name) }
+
+// CrashLoop makes a service's tasks crash shortly after their start, or lets them live again.
+func (p *Platform) CrashLoop(service string, on bool) error { return p.world.CrashLoop(service, on) }
+
+// Burst lets one task of a service write lines at once; each carries burst=ID and seq=1..lines.
+func (p *Platform) Burst(service string, lines int) error { return p.world.Burst(service, lines) }
+
+// SetForbidEvents lets the Engine API's /events answer 403, as behind a socket proxy.
+func (p *Platform) SetForbidEvents(on bool) { p.docker.SetForbidEvents(on) }
+
+// DropConnections cuts every open event stream, followed log and tail, as a lost connection does.
+func (p *Platform) DropConnections() {
+	p.docker.DropConnections()
+	p.logs.DropConnections()
+}

@@ -1,0 +1,349 @@
+package world
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/moby/moby/api/types/events"
+	"github.com/moby/moby/api/types/swarm"
+)
+
+// taskHistory is swarmkit's TaskHistoryRetentionLimit: tasks kept a slot, the live one among them.
+const taskHistory = 5
+
+// slotKey is a replica's number, or a node's id on a global service.
+type slotKey struct {
+	slot int
+	node string
+}
+
+func (k slotKey) String() string {
+	if k.node != "" {
+		return k.node
+	}
+	return itoa(k.slot)
+}
+
+func (t *Task) key() slotKey {
+	if t.Slot == 0 {
+		return slotKey{node: t.NodeID}
+	}
+	return slotKey{slot: t.Slot}
+}
+
+func (t *Task) slotName() string { return t.key().String() }
+
+// wanted is the slots that a service should fill.
+func (w *World) wanted(s *Service) []slotKey {
+	if r := s.Spec.Mode.Replicated; r != nil && r.Replicas != nil {
+		keys := make([]slotKey, 0, *r.Replicas)
+		for i := range *r.Replicas {
+			keys = append(keys, slotKey{slot: int(i) + 1}) //nolint:gosec // bounded by the API
+		}
+		return keys
+	}
+	var keys []slotKey
+	if s.Spec.Mode.Global != nil {
+		for _, n := range w.nodes {
+			if n.Status.State == swarm.NodeStateReady && n.Spec.Availability == swarm.NodeAvailabilityActive && meets(n, constraintsOf(&s.Spec.TaskTemplate)) {
+				keys = append(keys, slotKey{node: n.ID})
+			}
+		}
+	}
+	return keys
+}
+
+// live is a slot's task that is meant to run, or nil.
+func (s *Service) live(key slotKey) *Task {
+	tasks := s.slots[key.String()]
+	for i := len(tasks) - 1; i >= 0; i-- {
+		if d := tasks[i].DesiredState; d == swarm.TaskStateRunning || d == swarm.TaskStateReady {
+			return tasks[i]
+		}
+	}
+	return nil
+}
+
+func (w *World) newTask(s *Service, key slotKey) *Task {
+	now := w.now().UTC()
+	t := &Task{service: s, spec: s.gen}
+	t.ID = w.nextID()
+	t.CreatedAt = now
+	w.bump(&t.Meta)
+	t.ServiceID, t.Slot, t.NodeID = s.ID, key.slot, key.node
+	t.Spec = s.Spec.TaskTemplate
+	t.Labels = map[string]string{}
+	t.DesiredState = swarm.TaskStateRunning
+	t.Status = swarm.TaskStatus{State: swarm.TaskStateNew, Timestamp: now, Message: "created"}
+	w.tasks[t.ID] = t
+	name := key.String()
+	s.slots[name] = append(s.slots[name], t)
+	w.trim(s, name)
+	return t
+}
+
+// trim drops the oldest ended tasks of a slot past the history's limit.
+func (w *World) trim(s *Service, slot string) {
+	tasks := s.slots[slot]
+	for i := 0; len(tasks) > taskHistory && i < len(tasks); {
+		if !ended(tasks[i].Status.State) {
+			i++
+			continue
+		}
+		delete(w.tasks, tasks[i].ID)
+		tasks = slices.Delete(slices.Clone(tasks), i, i+1)
+	}
+	s.slots[slot] = tasks
+}
+
+func ended(s swarm.TaskState) bool {
+	switch s {
+	case swarm.TaskStateComplete, swarm.TaskStateShutdown, swarm.TaskStateFailed, swarm.TaskStateRejected, swarm.TaskStateRemove, swarm.TaskStateOrphaned:
+		return true
+	}
+	return false
+}
+
+// set moves a task to a state with the engine's own words.
+func (w *World) set(t *Task, state swarm.TaskState, message, err string) {
+	status := swarm.TaskStatus{State: state, Timestamp: w.now().UTC(), Message: message, Err: err, ContainerStatus: t.Status.ContainerStatus}
+	t.Status = status
+	t.step++
+	w.bump(&t.Meta)
+}
+
+// then goes on with a task after a time, unless something else happened to it meanwhile.
+func (w *World) then(t *Task, d time.Duration, do func()) {
+	step := t.step
+	w.after(d, func() {
+		if t.step == step && w.tasks[t.ID] == t && (t.node == nil || t.node.Status.State == swarm.NodeStateReady) {
+			do()
+		}
+	})
+}
+
+// launch takes a new task on its way: new, pending, assigned, accepted, preparing, ready, starting, running.
+func (w *World) launch(t *Task) {
+	w.then(t, w.between(10*time.Millisecond, 60*time.Millisecond), func() {
+		w.set(t, swarm.TaskStatePending, "pending task scheduling", "")
+		w.assign(t)
+	})
+}
+
+func (w *World) assign(t *Task) {
+	if ended(t.DesiredState) {
+		w.set(t, swarm.TaskStateShutdown, "shutdown", "")
+		return
+	}
+	w.place(t)
+	if t.node == nil {
+		why := w.unplaceable(t)
+		if t.Status.Err != why {
+			w.set(t, swarm.TaskStatePending, "pending task scheduling", why)
+		}
+		w.then(t, 2*time.Second, func() { w.assign(t) })
+		return
+	}
+	w.set(t, swarm.TaskStateAssigned, "scheduler assigned task to node", "")
+	w.then(t, w.between(30*time.Millisecond, 120*time.Millisecond), func() {
+		w.set(t, swarm.TaskStateAccepted, "accepted", "")
+		w.then(t, 30*time.Millisecond, func() {
+			w.set(t, swarm.TaskStatePreparing, "preparing", "")
+			w.then(t, time.Duration(float64(t.service.Profile.Prepare)*spread(mix(w.turn), 0.3)), func() { w.prepared(t) })
+		})
+	})
+}
+
+func (w *World) prepared(t *Task) {
+	image := t.Spec.ContainerSpec.Image
+	if missing(image) {
+		ref, _, _ := strings.Cut(image, "@")
+		w.end(t, swarm.TaskStateRejected, "preparing", "No such image: "+ref, nil)
+		return
+	}
+	w.set(t, swarm.TaskStateReady, "prepared", "")
+	if t.DesiredState == swarm.TaskStateRunning {
+		w.start(t)
+	}
+}
+
+// start makes the container of a prepared task.
+func (w *World) start(t *Task) {
+	w.openBox(t, w.now())
+	t.Status.ContainerStatus = &swarm.ContainerStatus{ContainerID: t.box.ID, PID: 2000 + int(t.box.hash%30000)}
+	w.set(t, swarm.TaskStateStarting, "starting", "")
+	w.boxEvent(events.ActionCreate, t, nil)
+	w.boxEvent(events.ActionStart, t, nil)
+	s := t.service
+	if s.crash || s.bad[t.Spec.ContainerSpec.Image] {
+		w.doom(t)
+		return
+	}
+	w.then(t, time.Duration(float64(s.Profile.StartTime)*spread(mix(t.box.hash+9), 0.25)), func() { w.running(t) })
+}
+
+func (w *World) running(t *Task) {
+	w.set(t, swarm.TaskStateRunning, "started", "")
+	if t.Spec.ContainerSpec.Healthcheck != nil {
+		w.boxEvent(events.ActionHealthStatusHealthy, t, nil)
+	}
+	if t.service.onRun != nil {
+		t.service.onRun(t)
+	}
+	if u := t.service.updater; u != nil {
+		u.onRunning(t)
+	}
+}
+
+// doom lets a container crash by itself shortly after its start, with its last words on stderr.
+func (w *World) doom(t *Task) {
+	begin := func(d time.Duration) {
+		w.then(t, d, func() {
+			w.lastWords(t)
+			w.end(t, swarm.TaskStateFailed, "started", "task: non-zero exit (1)", exit(1))
+		})
+	}
+	if t.Spec.ContainerSpec.Healthcheck != nil {
+		begin(w.between(900*time.Millisecond, 2200*time.Millisecond)) // it never gets healthy
+		return
+	}
+	w.then(t, 400*time.Millisecond, func() {
+		w.running(t)
+		begin(w.between(1500*time.Millisecond, 4*time.Second))
+	})
+}
+
+func exit(code int) *int { return &code }
+
+// end ends a task for good and lets the restart policy have its say.
+func (w *World) end(t *Task, state swarm.TaskState, message, why string, code *int) {
+	if cs := t.Status.ContainerStatus; cs != nil && code != nil {
+		t.Status.ContainerStatus = &swarm.ContainerStatus{ContainerID: cs.ContainerID, ExitCode: *code}
+	}
+	w.set(t, state, message, why)
+	w.closeBox(t, code)
+	w.release(t)
+	meant := t.DesiredState == swarm.TaskStateRunning || t.DesiredState == swarm.TaskStateReady
+	t.DesiredState = swarm.TaskStateShutdown
+	if !meant {
+		return
+	}
+	if u := t.service.updater; u != nil {
+		u.onFailed(t)
+	}
+	w.restart(t)
+}
+
+func (w *World) closeBox(t *Task, code *int) {
+	if t.box == nil || t.box.End < seconds(w.now()) {
+		return
+	}
+	t.box.End = seconds(w.now())
+	w.touch()
+	status := "0"
+	if code != nil {
+		status = itoa(*code)
+	}
+	if status == "137" {
+		w.boxEvent(events.ActionOOM, t, nil)
+	}
+	w.boxEvent(events.ActionDie, t, map[string]string{"exitCode": status})
+}
+
+// restart replaces an ended task after the restart delay: until then the new one is desired ready.
+func (w *World) restart(old *Task) {
+	s, key := old.service, old.key()
+	if w.services[s.ID] != s || s.live(key) != nil || !slices.Contains(w.wanted(s), key) {
+		return
+	}
+	delay := 5 * time.Second
+	if p := s.Spec.TaskTemplate.RestartPolicy; p != nil {
+		if p.Condition == swarm.RestartPolicyConditionNone || p.Condition == swarm.RestartPolicyConditionOnFailure && old.Status.State == swarm.TaskStateComplete {
+			return
+		}
+		if p.Delay != nil {
+			delay = *p.Delay
+		}
+	}
+	t := w.newTask(s, key)
+	t.DesiredState = swarm.TaskStateReady
+	w.launch(t)
+	w.after(delay, func() {
+		if t.DesiredState != swarm.TaskStateReady {
+			return
+		}
+		t.DesiredState = swarm.TaskStateRunning
+		w.bump(&t.Meta)
+		if t.Status.State == swarm.TaskStateReady {
+			w.start(t)
+		}
+	})
+}
+
+// stop asks a task to shut down; done, if not nil, runs when it has.
+func (w *World) stop(t *Task, desired swarm.TaskState, done func()) {
+	t.DesiredState = desired
+	w.bump(&t.Meta)
+	finish := func() {
+		if !ended(t.Status.State) {
+			w.set(t, swarm.TaskStateShutdown, "shutdown", "")
+		}
+		w.closeBox(t, exit(0))
+		w.release(t)
+		if desired == swarm.TaskStateRemove {
+			w.forget(t)
+		}
+		if done != nil {
+			done()
+		}
+	}
+	if ended(t.Status.State) || t.box == nil {
+		finish()
+		return
+	}
+	if t.node != nil && t.node.Status.State != swarm.NodeStateReady {
+		w.release(t) // nobody can stop it: its last known state stays on show
+		if done != nil {
+			done()
+		}
+		return
+	}
+	t.step++
+	w.boxEvent(events.ActionKill, t, map[string]string{"signal": "15"})
+	w.after(w.between(200*time.Millisecond, 900*time.Millisecond), finish)
+}
+
+func (w *World) forget(t *Task) {
+	delete(w.tasks, t.ID)
+	name := t.slotName()
+	t.service.slots[name] = slices.DeleteFunc(slices.Clone(t.service.slots[name]), func(o *Task) bool { return o == t })
+	if len(t.service.slots[name]) == 0 {
+		delete(t.service.slots, name)
+	}
+}
+
+// reconcile fills the slots that are wanted and empties the others.
+func (w *World) reconcile(s *Service) {
+	wanted := map[string]bool{}
+	for _, key := range w.wanted(s) {
+		wanted[key.String()] = true
+		if s.live(key) == nil {
+			w.launch(w.newTask(s, key))
+		}
+	}
+	for name, tasks := range s.slots {
+		if wanted[name] {
+			continue
+		}
+		for _, t := range slices.Clone(tasks) {
+			if s.Spec.Mode.Global != nil {
+				if d := t.DesiredState; d == swarm.TaskStateRunning || d == swarm.TaskStateReady {
+					w.stop(t, swarm.TaskStateShutdown, nil)
+				}
+			} else if t.DesiredState != swarm.TaskStateRemove {
+				w.stop(t, swarm.TaskStateRemove, nil)
+			}
+		}
+	}
+}

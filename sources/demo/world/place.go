@@ -1,0 +1,289 @@
+package world
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/moby/moby/api/types/events"
+	"github.com/moby/moby/api/types/swarm"
+)
+
+func constraintsOf(t *swarm.TaskSpec) []string {
+	if t.Placement == nil {
+		return nil
+	}
+	return t.Placement.Constraints
+}
+
+// meets tells whether a node satisfies all constraints.
+func meets(n *Node, constraints []string) bool {
+	for _, c := range constraints {
+		key, want, equal := strings.Cut(c, "==")
+		if !equal {
+			key, want, _ = strings.Cut(c, "!=")
+		}
+		key, want = strings.TrimSpace(key), strings.TrimSpace(want)
+		var got string
+		switch {
+		case key == "node.id":
+			got = n.ID
+		case key == "node.hostname":
+			got = n.Description.Hostname
+		case key == "node.role":
+			got = string(n.Spec.Role)
+		case strings.HasPrefix(key, "node.labels."):
+			got = n.Spec.Labels[strings.TrimPrefix(key, "node.labels.")]
+		case key == "node.platform.os":
+			got = n.Description.Platform.OS
+		}
+		if strings.EqualFold(got, want) != equal {
+			return false
+		}
+	}
+	return true
+}
+
+func reserved(t *swarm.TaskSpec) (cpu, mem int64) {
+	if t.Resources == nil || t.Resources.Reservations == nil {
+		return 0, 0
+	}
+	return t.Resources.Reservations.NanoCPUs, t.Resources.Reservations.MemoryBytes
+}
+
+// place puts a task on the best node, or leaves its node nil. A task of a global service has its node.
+func (w *World) place(t *Task) {
+	cpu, mem := reserved(&t.Spec)
+	var best *Node
+	for _, n := range w.nodes {
+		if t.Slot == 0 && n.ID != t.NodeID {
+			continue
+		}
+		if w.refuses(n, t, cpu, mem) != "" {
+			continue
+		}
+		if best == nil || n.load.byService[t.ServiceID] < best.load.byService[t.ServiceID] ||
+			n.load.byService[t.ServiceID] == best.load.byService[t.ServiceID] && n.load.tasks < best.load.tasks {
+			best = n
+		}
+	}
+	t.node = best
+	if best == nil {
+		return
+	}
+	t.NodeID, t.placed = best.ID, true
+	if best.load.byService == nil {
+		best.load.byService = map[string]int{}
+	}
+	best.load.tasks++
+	best.load.cpu += cpu
+	best.load.mem += mem
+	best.load.byService[t.ServiceID]++
+}
+
+func (w *World) release(t *Task) {
+	if !t.placed {
+		return
+	}
+	t.placed = false
+	cpu, mem := reserved(&t.Spec)
+	l := &t.node.load
+	l.tasks--
+	l.cpu -= cpu
+	l.mem -= mem
+	l.byService[t.ServiceID]--
+}
+
+// refuses is why a node cannot take a task, in the scheduler's order and words, or "".
+func (w *World) refuses(n *Node, t *Task, cpu, mem int64) string {
+	switch {
+	case n.Status.State != swarm.NodeStateReady || n.Spec.Availability != swarm.NodeAvailabilityActive:
+		return "not available"
+	case n.load.cpu+cpu > n.Description.Resources.NanoCPUs || n.load.mem+mem > n.Description.Resources.MemoryBytes:
+		return "insufficient resources"
+	case !meets(n, constraintsOf(&t.Spec)):
+		return "scheduling constraints not satisfied"
+	case w.portTaken(n, t):
+		return "host-mode port already in use"
+	}
+	if p := t.Spec.Placement; p != nil && p.MaxReplicas > 0 && n.load.byService[t.ServiceID] >= int(p.MaxReplicas) { //nolint:gosec // small
+		return "max replicas per node limit exceed"
+	}
+	return ""
+}
+
+func (w *World) portTaken(n *Node, t *Task) bool {
+	for _, p := range t.service.Endpoint.Ports {
+		if p.PublishMode != swarm.PortConfigPublishModeHost || n.load.tasks == 0 {
+			continue
+		}
+		for id, count := range n.load.byService {
+			s := w.services[id]
+			if count == 0 || s == nil {
+				continue
+			}
+			for _, o := range s.Endpoint.Ports {
+				if o.PublishMode == p.PublishMode && o.PublishedPort == p.PublishedPort {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// unplaceable is the scheduler's explanation (swarmkit manager/scheduler/pipeline.go, Explain).
+func (w *World) unplaceable(t *Task) string {
+	counts := map[string]int{}
+	cpu, mem := reserved(&t.Spec)
+	for _, n := range w.nodes {
+		if why := w.refuses(n, t, cpu, mem); why != "" {
+			counts[why]++
+		}
+	}
+	var parts []string
+	for why, n := range counts {
+		switch {
+		case why == "not available" && n == 1:
+			parts = append(parts, "1 node not available for new tasks")
+		case why == "not available":
+			parts = append(parts, fmt.Sprintf("%d nodes not available for new tasks", n))
+		case n == 1:
+			parts = append(parts, why+" on 1 node")
+		default:
+			parts = append(parts, fmt.Sprintf("%s on %d nodes", why, n))
+		}
+	}
+	slices.Sort(parts)
+	if len(parts) == 0 {
+		return "no suitable node"
+	}
+	return "no suitable node (" + strings.Join(parts, "; ") + ")"
+}
+
+// KillNode takes a node away: its heartbeats stop, which a manager sees at once here.
+func (w *World) KillNode(name string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.killNode(name)
+}
+
+func (w *World) killNode(name string) error {
+	n, err := w.node(name)
+	if err != nil {
+		return err
+	}
+	if n.ordinal == 0 {
+		return fmt.Errorf("%s is the engine that the demo speaks for, it cannot be killed: choose another node: %w", name, ErrInvalid)
+	}
+	if n.Status.State == swarm.NodeStateDown {
+		return nil
+	}
+	w.nodeState(n, swarm.NodeStateDown, "heartbeat failure")
+	now := seconds(w.now())
+	n.Down = append(slices.Clone(n.Down), Span{now, math.Inf(1)})
+	w.touch()
+	for _, s := range w.sorted() {
+		for _, tasks := range s.slots {
+			for _, t := range slices.Clone(tasks) {
+				if t.NodeID == n.ID && !ended(t.Status.State) && t.node != nil {
+					w.lose(t, now)
+				}
+			}
+		}
+	}
+	for _, s := range w.sorted() {
+		w.reconcile(s)
+	}
+	return nil
+}
+
+// lose gives up a task whose node is gone: it is desired to shut down and keeps the state it was last seen in.
+func (w *World) lose(t *Task, now float64) {
+	t.DesiredState = swarm.TaskStateShutdown
+	t.step++
+	w.bump(&t.Meta)
+	w.release(t)
+	if t.box != nil && t.box.End > now {
+		t.box.End = now
+	}
+	if u := t.service.updater; u != nil {
+		u.onFailed(t)
+	}
+}
+
+// ReviveNode brings a node back: what it had lost is reported as shut down.
+func (w *World) ReviveNode(name string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.reviveNode(name)
+}
+
+func (w *World) reviveNode(name string) error {
+	n, err := w.node(name)
+	if err != nil {
+		return err
+	}
+	if n.Status.State == swarm.NodeStateReady {
+		return nil
+	}
+	w.nodeState(n, swarm.NodeStateReady, "")
+	down := slices.Clone(n.Down)
+	if len(down) > 0 {
+		down[len(down)-1].To = seconds(w.now())
+	}
+	n.Down = down
+	w.touch()
+	for _, t := range w.tasks {
+		if t.NodeID == n.ID && !ended(t.Status.State) && t.DesiredState == swarm.TaskStateShutdown {
+			w.set(t, swarm.TaskStateShutdown, "shutdown", "")
+		}
+	}
+	w.after(time.Second, func() {
+		for _, s := range w.sorted() {
+			w.reconcile(s)
+		}
+	})
+	return nil
+}
+
+func (w *World) nodeState(n *Node, state swarm.NodeState, message string) {
+	old := n.Status.State
+	n.Status.State, n.Status.Message = state, message
+	if m := n.ManagerStatus; m != nil {
+		c := *m
+		c.Reachability = swarm.ReachabilityReachable
+		if state != swarm.NodeStateReady {
+			c.Reachability = swarm.ReachabilityUnreachable
+		}
+		n.ManagerStatus = &c
+	}
+	w.bump(&n.Meta)
+	w.event(events.NodeEventType, events.ActionUpdate, n.ID, map[string]string{"name": n.Description.Hostname, "state.old": string(old), "state.new": string(state)})
+}
+
+// sorted is the services by name.
+func (w *World) sorted() []*Service {
+	out := make([]*Service, 0, len(w.services))
+	for _, s := range w.services {
+		out = append(out, s)
+	}
+	slices.SortFunc(out, func(a, b *Service) int { return strings.Compare(a.Spec.Name, b.Spec.Name) })
+	return out
+}
+
+// missing tells whether no registry has an image: by the demo's convention, its tag begins with "missing".
+func missing(image string) bool {
+	ref, _, _ := strings.Cut(image, "@")
+	i := strings.LastIndexByte(ref, ':')
+	return i >= 0 && strings.HasPrefix(ref[i+1:], "missing")
+}
+
+// broken tells whether an image crashes: by the demo's convention, its tag contains "bad" or "broken".
+func broken(image string) bool {
+	ref, _, _ := strings.Cut(image, "@")
+	i := strings.LastIndexByte(ref, ':')
+	return i >= 0 && (strings.Contains(ref[i+1:], "bad") || strings.Contains(ref[i+1:], "broken"))
+}

@@ -1,0 +1,113 @@
+package world
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/moby/moby/api/types/swarm"
+)
+
+// Services is all services, oldest first as the engine lists them.
+func (w *World) Services() []swarm.Service {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	out := make([]swarm.Service, 0, len(w.services))
+	for _, s := range w.services {
+		out = append(out, s.Service)
+	}
+	slices.SortFunc(out, func(a, b swarm.Service) int { return strings.Compare(a.ID, b.ID) })
+	return out
+}
+
+// Service is one service by id, name or id prefix.
+func (w *World) Service(ref string) (swarm.Service, error) {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	s, err := w.find(ref)
+	if err != nil {
+		return swarm.Service{}, err
+	}
+	return s.Service, nil
+}
+
+// Status counts every service's tasks, by service id.
+func (w *World) Status() map[string]swarm.ServiceStatus {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	out := make(map[string]swarm.ServiceStatus, len(w.services))
+	for id, s := range w.services {
+		st := swarm.ServiceStatus{DesiredTasks: uint64(len(w.wanted(s)))}
+		for _, tasks := range s.slots {
+			for _, t := range tasks {
+				away := t.node != nil && t.node.Status.State == swarm.NodeStateDown
+				if t.Status.State == swarm.TaskStateRunning && !away {
+					st.RunningTasks++
+				}
+			}
+		}
+		out[id] = st
+	}
+	return out
+}
+
+// TaskView is a task with what filters ask of it.
+type TaskView struct {
+	swarm.Task
+	ServiceName, NodeName, Name string
+	UpToDate                    bool
+	Box                         string // container id
+}
+
+func (t *Task) view() TaskView {
+	v := TaskView{Task: t.Task, ServiceName: t.service.Spec.Name, UpToDate: t.spec == t.service.gen, Name: t.service.Spec.Name + "." + t.slotName() + "." + t.ID}
+	if t.node != nil {
+		v.NodeName = t.node.Description.Hostname
+	}
+	if t.box != nil {
+		v.Box = t.box.ID
+	}
+	return v
+}
+
+// Tasks is all tasks that keep approves of, by id.
+func (w *World) Tasks() []TaskView {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	out := make([]TaskView, 0, len(w.tasks))
+	for _, t := range w.tasks {
+		out = append(out, t.view())
+	}
+	slices.SortFunc(out, func(a, b TaskView) int { return strings.Compare(a.ID, b.ID) })
+	return out
+}
+
+// Nodes is all nodes, by id.
+func (w *World) Nodes() []swarm.Node {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	out := make([]swarm.Node, 0, len(w.nodes))
+	for _, n := range w.nodes {
+		out = append(out, n.Node)
+	}
+	slices.SortFunc(out, func(a, b swarm.Node) int { return strings.Compare(a.ID, b.ID) })
+	return out
+}
+
+// Self is the node whose engine the demo speaks for.
+func (w *World) Self() swarm.Node {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	return w.nodes[0].Node
+}
+
+// Networks, Secrets and Configs are the swarm's other objects; they do not change.
+func (w *World) Networks() []swarm.Network { return w.networks }
+
+// Secrets without their values.
+func (w *World) Secrets() []swarm.Secret { return w.secrets }
+
+// Configs with their values.
+func (w *World) Configs() []swarm.Config { return w.configs }
+
+// Cluster is the swarm itself.
+func (w *World) Cluster() swarm.ClusterInfo { return w.cluster }
