@@ -1,0 +1,42 @@
+package prometheus_test
+
+import (
+	"testing"
+	"time"
+
+	"quarterdeck/sources"
+	"quarterdeck/sources/demo"
+	"quarterdeck/sources/prometheus"
+)
+
+func startDemo(t *testing.T, o demo.Options) *demo.Platform {
+	t.Helper()
+	o.Quiet = true
+	p, err := demo.Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	return p
+}
+
+// TestDemo runs the suite against the embedded platform.
+func TestDemo(t *testing.T) {
+	p := startDemo(t, demo.Options{})
+	conform(t, p.PrometheusURL(), "shop_web")
+}
+
+// TestDemoFleet: whatever the platform runs is named as Swarm names it, and a whole fleet is one query.
+func TestDemoFleet(t *testing.T) {
+	p := startDemo(t, demo.Options{Services: 60, Tasks: 200})
+	c, err := prometheus.New(prometheus.Options{Access: sources.Access{Address: p.PrometheusURL()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	now := time.Now()
+	got, err := c.UsageAll(t.Context(), "memory", prometheus.WindowFor(now.Add(-2*time.Minute), now, 20, 15*time.Second))
+	if err != nil || len(got) != 60 {
+		t.Errorf("memory of %d services, want 60: %v", len(got), err)
+	}
+}
