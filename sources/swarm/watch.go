@@ -59,6 +59,8 @@ type watch struct {
 	seen   seenEvents
 	status sources.Status
 	view   view
+	// subscribed is when the first event stream was opened, by our clock.
+	subscribed time.Time
 
 	// Of the session under way.
 	polling string // why there are no events; "": there are
@@ -88,10 +90,14 @@ func (w *watch) session(parent context.Context) (lived bool, err error) {
 	w.c.forget()
 	w.polling, w.listed, w.busy, w.dirty, w.done = "", false, false, dirty{}, make(chan outcome, 1)
 	w.plan = plan{poll: w.c.poll}
-	s, err := w.c.subscribe(ctx, w.seen.last)
+	began := time.Now()
+	s, err := w.c.subscribe(ctx, w.since())
 	switch {
 	case err == nil:
 		defer s.close()
+		if w.subscribed.IsZero() {
+			w.subscribed = began
+		}
 	case refusedFor(err):
 		w.polling = "events are not readable here, so the lists are read every few seconds"
 		s = &stream{}
@@ -122,6 +128,18 @@ func (w *watch) session(parent context.Context) (lived bool, err error) {
 			w.checkStale()
 		}
 	}
+}
+
+// since is from when on a new stream is to replay events: from the last that came, by the engine's clock; else from the first
+// subscription, a little earlier because the clocks may differ. What is replayed twice is told once.
+func (w *watch) since() time.Time {
+	switch {
+	case !w.seen.last.IsZero():
+		return w.seen.last
+	case !w.subscribed.IsZero():
+		return w.subscribed.Add(-2 * time.Second)
+	}
+	return time.Time{}
 }
 
 // startRead starts what is due, if nothing is being read.
