@@ -24,7 +24,7 @@ lab-down:
 	testdata/lab/lab down
 
 lab-test: lab build ## the integration tests on the real platform
-	testdata/lab/run-tests
+	testdata/lab-tests
 
 smoke: build ## keys pressed and frames read in a real terminal (tmux)
 	testdata/smoke

@@ -135,7 +135,9 @@ func world() *sources.World {
 	add("shop_api", "shop", 2, 2, nil)
 	add("shop_cart", "shop", 2, 1, func(s *sources.Service) { s.UpdateState = "updating"; s.UpdateStarted = noon.Add(-20 * time.Second) })
 	add("shop_payments", "shop", 2, 0, nil)
-	add("shop_store", "shop", 1, 1, func(s *sources.Service) { s.UpdateState, s.UpdateMessage = "rollback_completed", "update rolled back due to failure" })
+	add("shop_store", "shop", 1, 1, func(s *sources.Service) {
+		s.UpdateState, s.UpdateMessage = "rollback_completed", "update rolled back due to failure"
+	})
 	add("platform_loki", "platform", 1, 1, nil)
 	add("batch_reports", "batch", 0, 0, nil)
 	for i := 1; i <= 3; i++ {

@@ -75,7 +75,7 @@ func (m *Model) layoutWide(r *rects, body rect) {
 	}
 	top := body.h - stripHeight
 	r.strip = rect{0, body.y + top, m.w, stripHeight}
-	left := min(max(m.w*46/100, 58), 96)
+	left := min(max(m.w*49/100, 58), 100)
 	x := left + 1
 	right := m.w - x
 	r.table = rect{0, body.y, left, top}

@@ -23,6 +23,9 @@ const defaultSpan = 2 // an hour
 // refreshLeast is how often shown charts are asked for again at most; scrapes are not faster.
 const refreshLeast = 15 * time.Second
 
+// refreshParts is into how many parts the shown time is cut: a chart is asked for again when it has moved by one.
+const refreshParts = 200
+
 // metricsPane holds the standard series of one service, and the moment that the charts look at.
 type metricsPane struct {
 	generation uint64
@@ -74,7 +77,6 @@ func (p *metricsPane) request(m *Model, service string) tea.Cmd {
 		return nil
 	}
 	span, end, every := spans[p.span], p.end, p.every
-	columns := max(m.w, 40)
 	timeout := m.o.Timeout
 	return func() tea.Msg {
 		ctx, cancel := context.WithTimeout(context.Background(), timeout)
@@ -82,7 +84,7 @@ func (p *metricsPane) request(m *Model, service string) tea.Cmd {
 		if end.IsZero() {
 			end = now()
 		}
-		w := sources.Window{Start: end.Add(-span), End: end, Step: span / time.Duration(columns)}
+		w := sources.Window{Start: end.Add(-span), End: end} // the source chooses the step by its scrape interval
 		var names []string
 		if !every {
 			names = overviewSeries
@@ -105,7 +107,7 @@ func (p *metricsPane) apply(m *Model, msg readingsMsg) tea.Cmd {
 	if !p.end.IsZero() && msg.err == nil {
 		return nil // the past does not change
 	}
-	wait := max(refreshLeast, msg.window.Step)
+	wait := max(refreshLeast, msg.window.End.Sub(msg.window.Start)/refreshParts)
 	generation := p.generation
 	return tea.Tick(wait, func(time.Time) tea.Msg { return refreshMsg{generation} })
 }

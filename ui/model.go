@@ -217,6 +217,9 @@ func (m *Model) now() time.Time {
 	return m.snap.At
 }
 
+// Shown is the snapshot that frames are drawn from. Only Bubble Tea's goroutine may ask while it runs.
+func (m *Model) Shown() *fleet.Snapshot { return m.snap }
+
 // logState is the state of the source that the logs come from.
 func (m *Model) logState() sources.Status {
 	if m.o.Logs == nil {

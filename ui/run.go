@@ -11,11 +11,16 @@ import (
 // Run shows the console until it is quit, ctx ends, or the terminal goes away. It returns after its
 // goroutines have ended and the terminal is as it was.
 func Run(ctx context.Context, m *Model, options ...tea.ProgramOption) error {
+	return RunModel(ctx, m, m, options...)
+}
+
+// RunModel is Run with the model wrapped in another, for measuring.
+func RunModel(ctx context.Context, m *Model, outer tea.Model, options ...tea.ProgramOption) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
-	program := tea.NewProgram(m, append([]tea.ProgramOption{tea.WithContext(ctx), tea.WithFilter(calm)}, options...)...)
+	program := tea.NewProgram(outer, append([]tea.ProgramOption{tea.WithContext(ctx), tea.WithFilter(calm)}, options...)...)
 	if m.feed != nil {
 		wg.Go(func() { m.feed.Run(ctx) })
 	}

@@ -143,27 +143,37 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// readAlerts joins what fires (Alertmanager) with what is pending (Prometheus' rules).
+// readAlerts takes what ReadAlerts tells in.
 func (f *Fleet) readAlerts(feeds Feeds) func(context.Context) error {
 	return func(ctx context.Context) error {
-		alerts, err := feeds.Alerts.Alerts(ctx)
+		alerts, err := ReadAlerts(ctx, feeds.Alerts, feeds.Metrics)
 		if err != nil {
 			return err
-		}
-		if feeds.Metrics != nil {
-			if rules, err := feeds.Metrics.Rules(ctx); err == nil { // its own poller tells when it fails
-				for i := range rules {
-					for _, a := range rules[i].Alerts {
-						if a.State == sources.Pending {
-							alerts = append(alerts, a)
-						}
-					}
-				}
-			}
 		}
 		f.SetAlerts(alerts)
 		return nil
 	}
+}
+
+// ReadAlerts joins what fires (Alertmanager) with what is pending, which Prometheus' rules alone know;
+// metrics may be nil, and its failure is no failure here: its own loop tells of it.
+func ReadAlerts(ctx context.Context, from sources.Alerts, metrics sources.Metrics) ([]sources.Alert, error) {
+	alerts, err := from.Alerts(ctx)
+	if err != nil || metrics == nil {
+		return alerts, err
+	}
+	rules, err := metrics.Rules(ctx)
+	if err != nil {
+		return alerts, nil
+	}
+	for i := range rules {
+		for _, a := range rules[i].Alerts {
+			if a.State == sources.Pending {
+				alerts = append(alerts, a)
+			}
+		}
+	}
+	return alerts, nil
 }
 
 func (f *Fleet) readRates(logs sources.Logs) func(context.Context) error {

@@ -12,8 +12,9 @@ import (
 func (f *Fleet) Once(ctx context.Context, feeds Feeds) error {
 	var wg sync.WaitGroup
 	var failed error
-	f.setAbsent(feeds)
-	if feeds.Swarm != nil {
+	if feeds.Swarm == nil {
+		f.absent(SwarmName)
+	} else {
 		wg.Go(func() {
 			w, err := feeds.Swarm.List(ctx)
 			if err != nil {
@@ -24,14 +25,20 @@ func (f *Fleet) Once(ctx context.Context, feeds Feeds) error {
 			f.Fold(sources.Change{At: w.At, World: w, Status: &sources.Status{Name: SwarmName, State: sources.Live, Fresh: w.At, Version: w.Engine.Version}})
 		})
 	}
-	if feeds.Alerts != nil {
+	if feeds.Alerts == nil {
+		f.absent(AlertmanagerName)
+	} else {
 		wg.Go(func() { f.once(AlertmanagerName, f.readAlerts(feeds)(ctx)) })
 	}
-	if feeds.Metrics != nil {
+	if feeds.Metrics == nil {
+		f.absent(PrometheusName)
+	} else {
 		u := usageReader{f: f, metrics: feeds.Metrics}
 		wg.Go(func() { f.once(PrometheusName, u.read(ctx)) })
 	}
-	if feeds.Logs != nil {
+	if feeds.Logs == nil {
+		f.absent(LokiName)
+	} else {
 		wg.Go(func() { f.once(logsName(feeds.Logs), f.readRates(feeds.Logs)(ctx)) })
 	}
 	wg.Wait()
@@ -44,19 +51,6 @@ func (f *Fleet) once(name string, err error) {
 		return
 	}
 	f.SetStatus(sources.Status{Name: name, State: sources.Live, Fresh: f.now()})
-}
-
-// setAbsent says which sources there are not.
-func (f *Fleet) setAbsent(feeds Feeds) {
-	absent := func(name string, is bool) {
-		if is {
-			f.SetStatus(sources.Status{Name: name, State: sources.Absent, Detail: name + " is not configured"})
-		}
-	}
-	absent(SwarmName, feeds.Swarm == nil)
-	absent(PrometheusName, feeds.Metrics == nil)
-	absent(AlertmanagerName, feeds.Alerts == nil)
-	absent(LokiName, feeds.Logs == nil || feeds.Logs.Name() != "loki")
 }
 
 func logsName(l sources.Logs) string {

@@ -1,0 +1,19 @@
+//go:build lab
+
+package main
+
+import (
+	"os"
+	"testing"
+)
+
+// TestContractOnLab runs the contract against the real servers of the lab.
+func TestContractOnLab(t *testing.T) {
+	env := map[string]string{}
+	for _, k := range []string{"DOCKER_HOST", "LOKI_ADDR", "PROMETHEUS_URL", "ALERTMANAGER_URL"} {
+		if env[k] = os.Getenv(k); env[k] == "" {
+			t.Fatalf("%s is not set: eval \"$(testdata/lab/lab env)\"", k)
+		}
+	}
+	testContract(t, target{env: env, service: "shop_web"})
+}

@@ -1,0 +1,245 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"quarterdeck/sources/demo"
+)
+
+// target is a platform that the commands are run against: the embedded one, or the lab.
+type target struct {
+	env     map[string]string
+	service string // one that runs and logs
+}
+
+// ask runs a command as a process would, and returns what it printed and its exit code.
+func (x target) ask(t *testing.T, args ...string) (out, errs string, code int) {
+	t.Helper()
+	for k, v := range x.env {
+		t.Setenv(k, v)
+	}
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	var o, e bytes.Buffer
+	code = run(args, strings.NewReader(""), &o, &e)
+	return o.String(), e.String(), code
+}
+
+func (x target) askJSON(t *testing.T, into any, want int, args ...string) {
+	t.Helper()
+	out, errs, code := x.ask(t, append(args, "-o", "json")...)
+	if want >= 0 && code != want {
+		t.Fatalf("%v: exit %d, want %d: %s", args, code, want, errs)
+	}
+	d := json.NewDecoder(strings.NewReader(out))
+	if err := d.Decode(into); err != nil {
+		t.Fatalf("%v: %v in %.300q (%s)", args, err, out, errs)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		t.Fatalf("%v: more than one document", args)
+	}
+}
+
+// fields fails where a JSON object lacks one of the contract's fields.
+func fields(t *testing.T, what string, object any, names ...string) map[string]any {
+	t.Helper()
+	m, ok := object.(map[string]any)
+	if !ok {
+		t.Fatalf("%s is %T", what, object)
+	}
+	for _, n := range names {
+		if _, ok := m[n]; !ok {
+			t.Errorf("%s lacks %q", what, n)
+		}
+	}
+	return m
+}
+
+func list(t *testing.T, m map[string]any, name string) []any {
+	t.Helper()
+	l, ok := m[name].([]any)
+	if !ok {
+		t.Fatalf("%s is %T", name, m[name])
+	}
+	return l
+}
+
+// testContract holds every command to COMMANDS.md's fields and exit codes.
+func testContract(t *testing.T, x target) {
+	t.Run("status", func(t *testing.T) {
+		var doc any
+		x.askJSON(t, &doc, -1, "status")
+		m := fields(t, "status", doc, "time", "context", "engine", "sources", "nodes", "services", "alerts")
+		fields(t, "engine", m["engine"], "version", "api")
+		for _, s := range list(t, m, "sources") {
+			fields(t, "source", s, "name", "state", "since", "detail")
+		}
+		if len(list(t, m, "nodes")) == 0 || len(list(t, m, "services")) == 0 {
+			t.Fatal("no node or no service")
+		}
+		fields(t, "node", list(t, m, "nodes")[0], "name", "role", "state", "availability", "leader")
+		states := map[string]bool{"healthy": true, "updating": true, "degraded": true, "down": true, "idle": true, "unknown": true}
+		for _, s := range list(t, m, "services") {
+			v := fields(t, "service", s, "name", "stack", "mode", "desired", "running", "healthy", "state", "reason", "image", "digest", "update_state", "updated")
+			if !states[v["state"].(string)] {
+				t.Errorf("state %q is none of the contract's", v["state"])
+			}
+			if _, err := time.Parse(time.RFC3339, v["updated"].(string)); err != nil || !strings.HasSuffix(v["updated"].(string), "Z") {
+				t.Errorf("updated %v is not RFC 3339 in UTC", v["updated"])
+			}
+		}
+		for _, a := range list(t, m, "alerts") {
+			fields(t, "alert", a, "name", "severity", "service", "since", "state")
+		}
+	})
+	t.Run("logs", func(t *testing.T) {
+		var doc []any
+		x.askJSON(t, &doc, 0, "logs", x.service, "--since", "15m", "--limit", "50")
+		if len(doc) == 0 || len(doc) > 50 {
+			t.Fatalf("%d lines", len(doc))
+		}
+		last := ""
+		for _, l := range doc {
+			m := fields(t, "line", l, "time", "service", "task", "node", "level", "source", "line", "labels")
+			if m["service"] != x.service {
+				t.Errorf("a line of %v", m["service"])
+			}
+			if at := m["time"].(string); len(at) == len(last) && at < last {
+				t.Errorf("%s after %s", at, last)
+			} else {
+				last = at
+			}
+		}
+	})
+	t.Run("logs by hand", func(t *testing.T) {
+		out, errs, code := x.ask(t, "logs", "--query", `{swarm_service="`+x.service+`"}`, "--limit", "5")
+		if code != 0 || strings.Count(out, "\n") != 5 {
+			t.Fatalf("exit %d: %q %s", code, out, errs)
+		}
+		if _, errs, code := x.ask(t, "logs", "--query", `{broken`); code != exitUsage || errs == "" {
+			t.Fatalf("broken LogQL: exit %d: %s", code, errs)
+		}
+	})
+	t.Run("metrics", func(t *testing.T) {
+		var doc any
+		x.askJSON(t, &doc, 0, "metrics", x.service, "--since", "5m")
+		m := fields(t, "metrics", doc, "time", "service", "start", "end", "step", "series")
+		found := map[string]bool{}
+		for _, s := range list(t, m, "series") {
+			v := fields(t, "series", s, "name", "unit", "labels", "query", "last", "reason", "points")
+			if len(list(t, v, "points")) > 0 {
+				found[v["name"].(string)] = true
+			} else if v["reason"] == "" {
+				t.Errorf("%v is empty and does not say why", v["name"])
+			}
+		}
+		if !found["cpu"] || !found["memory"] {
+			t.Fatalf("only %v have points", found)
+		}
+		x.askJSON(t, &doc, 0, "metrics", "--query", "up", "--since", "5m")
+		if _, _, code := x.ask(t, "metrics", "--query", "up{"); code != exitUsage {
+			t.Fatalf("broken PromQL: exit %d", code)
+		}
+	})
+	t.Run("alerts", func(t *testing.T) {
+		var doc any
+		x.askJSON(t, &doc, 0, "alerts")
+		for _, a := range list(t, fields(t, "alerts", doc, "alerts"), "alerts") {
+			fields(t, "alert", a, "name", "severity", "service", "since", "state")
+		}
+	})
+	t.Run("silence", func(t *testing.T) {
+		if _, _, code := x.ask(t, "--read-only", "alerts", "silence", "alertname=NoSuchAlert", "--comment", "test"); code != exitRefused {
+			t.Fatalf("read-only: exit %d", code)
+		}
+		out, errs, code := x.ask(t, "alerts", "silence", "alertname=NoSuchAlert", "--for", "1m", "--comment", "test")
+		if code != 0 || !strings.Contains(out, "silenced until") {
+			t.Fatalf("exit %d: %s %s", code, out, errs)
+		}
+		if _, _, code := x.ask(t, "alerts", "silence", "nonsense", "--comment", "x"); code != exitUsage {
+			t.Fatalf("a broken matcher: exit %d", code)
+		}
+	})
+	t.Run("doctor", func(t *testing.T) {
+		var doc any
+		x.askJSON(t, &doc, 0, "doctor")
+		s := list(t, fields(t, "doctor", doc, "sources"), "sources")
+		if len(s) != 4 {
+			t.Fatalf("%d sources", len(s))
+		}
+		for _, p := range s {
+			m := fields(t, "probe", p, "name", "address", "state", "version", "allows", "missing", "fix")
+			if m["state"] != "LIVE" {
+				t.Errorf("%v is %v: %v", m["name"], m["state"], m["fix"])
+			}
+		}
+	})
+	t.Run("snapshot", func(t *testing.T) {
+		out, errs, code := x.ask(t, "snapshot", "--size", "120x40", "--select", x.service, "--settle", "1s")
+		lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
+		if code != 0 || len(lines) != 40 || !strings.Contains(out, x.service) || strings.Contains(out, "\x1b") {
+			t.Fatalf("exit %d, %d lines: %s\n%s", code, len(lines), errs, out)
+		}
+		for _, format := range []string{"ansi", "svg", "png"} {
+			if out, errs, code := x.ask(t, "snapshot", "--format", format, "--settle", "200ms", "--keys", "j j enter"); code != 0 || len(out) < 1000 {
+				t.Fatalf("%s: exit %d, %d bytes: %s", format, code, len(out), errs)
+			}
+		}
+		if _, _, code := x.ask(t, "snapshot", "--view", "nonsense"); code != exitUsage {
+			t.Fatalf("an unknown view: exit %d", code)
+		}
+	})
+	t.Run("console without a terminal", func(t *testing.T) {
+		if _, errs, code := x.ask(t); code != exitUsage || !strings.Contains(errs, "quarterdeck status") {
+			t.Fatalf("exit %d: %s", code, errs)
+		}
+	})
+}
+
+// TestContractOnDemo runs the contract against the embedded platform.
+func TestContractOnDemo(t *testing.T) {
+	p, err := demo.Start(context.Background(), demo.Options{Seed: 3, Quiet: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	testContract(t, target{env: map[string]string{"DOCKER_HOST": p.DockerHost(), "LOKI_ADDR": p.LokiAddr(), "PROMETHEUS_URL": p.PrometheusURL(),
+		"ALERTMANAGER_URL": p.AlertmanagerURL(), "DOCKER_CONTEXT": "", "QUARTERDECK_CONFIG": ""}, service: "shop_web"})
+}
+
+func TestUnreachableIsThree(t *testing.T) {
+	x := target{env: map[string]string{"DOCKER_HOST": "unix:///nonexistent/docker.sock", "LOKI_ADDR": "", "PROMETHEUS_URL": "", "ALERTMANAGER_URL": ""}}
+	for _, args := range [][]string{{"status"}, {"doctor"}, {"logs", "x"}, {"alerts"}, {"metrics", "x"}} {
+		if _, errs, code := x.ask(t, args...); code != exitUnreachable || (errs == "" && args[0] != "doctor") {
+			t.Errorf("%v: exit %d: %s", args, code, errs)
+		}
+	}
+}
+
+func TestUsageIsTwo(t *testing.T) {
+	x := target{}
+	for _, args := range [][]string{{"nonsense"}, {"--nonsense"}, {"status", "-o", "yaml"}, {"logs", "--level", "loud"}, {"logs", "--since", "yesterday-ish"}, {"logs", "--limit", "0"},
+		{"metrics"}, {"metrics", "a", "b"}, {"snapshot", "--size", "0x0"}, {"snapshot", "--size", "9999x9999"}, {"snapshot", "--keys", "hyper+q"}, {"alerts", "silence"},
+		{"status", "--config", "/nonexistent.yaml"}, {"status", "--context", "nope"}, {"demo", "--headless", "--services", "-1"}} {
+		if _, errs, code := x.ask(t, args...); code != exitUsage || errs == "" {
+			t.Errorf("%v: exit %d: %s", args, code, errs)
+		}
+	}
+}
+
+func TestUnknownKeyNamesItsLine(t *testing.T) {
+	file := t.TempDir() + "/config.yaml"
+	if err := os.WriteFile(file, []byte("contexts:\n  a:\n    hots: unix:///x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, errs, code := target{}.ask(t, "doctor", "--config", file)
+	if code != exitUsage || !strings.Contains(errs, "line 3") || !strings.Contains(errs, "hots") {
+		t.Fatalf("exit %d: %s", code, errs)
+	}
+}
