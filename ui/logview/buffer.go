@@ -69,9 +69,6 @@ func NewBuffer(maxBytes int) *Buffer {
 	}
 }
 
-// MaxBytes is the cap.
-func (b *Buffer) MaxBytes() int { return b.max }
-
 // Append adds lines in any order; mostly in order is fast. A line longer than a quarter of the cap is cut.
 // The lines' bytes are copied: entries may be reused. Safe for concurrent use.
 func (b *Buffer) Append(entries []sources.Entry) { b.appendFor(b.epoch.Load(), entries) }

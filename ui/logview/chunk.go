@@ -19,8 +19,6 @@ type key struct {
 
 func (k key) less(o key) bool { return k.ts < o.ts || k.ts == o.ts && k.seq < o.seq }
 
-func (k key) zero() bool { return k == key{} }
-
 // kinds of row.
 const (
 	kindLine uint8 = iota

@@ -457,3 +457,125 @@ func TestAppendWhileViewing(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+func TestMouseAndEnds(t *testing.T) {
+	p := newPane(Options{})
+	if !p.AtTop() || !p.Oldest().IsZero() || p.SelectLine(1) || p.JumpTo(at(0)) || p.NextError() || p.NextMatch() || p.Context() {
+		t.Error("an empty pane has lines")
+	}
+	p.Scroll(-1)
+	p.Move(-1)
+	p.Top()
+	p.Page(1)
+	feed(t, p, numbered(0, 100)...)
+	if p.AtTop() || !p.Oldest().Equal(at(0)) {
+		t.Error("at the bottom is not at the top")
+	}
+	if p.SelectLine(0) || p.SelectLine(20) || !p.SelectLine(1) || selected(p) != "line 000081" {
+		t.Errorf("the first line drawn is %s", selected(p))
+	}
+	if s := strings.Split(screen(t, p), "\n")[1]; !strings.HasPrefix(s, "▌") || !strings.Contains(s, "line 000081") {
+		t.Errorf("%s", s)
+	}
+	p.HalfPage(-1)
+	if selected(p) != "line 000081" {
+		t.Errorf("half a page up selects %s", selected(p))
+	}
+	p.Page(-1)
+	p.Page(-1)
+	p.Page(-10)
+	if !p.AtTop() {
+		t.Error("pages up do not reach the top")
+	}
+	p.SetFocused(false)
+	p.Page(10)
+	if !p.Following() || p.Filter().Zero() == false || p.SelectedText() != "line 000099" {
+		t.Error("pages down do not reach the end")
+	}
+}
+
+// What is known of evicted chunks is forgotten: a pane that runs for weeks does not grow.
+func TestForgetsTheEvicted(t *testing.T) {
+	p := newPane(Options{MaxBytes: 1})
+	must(t, p.SetFilter(Filter{Exclude: []Term{{Text: "7"}}}))
+	feed(t, p, numbered(0, 100)...)
+	p.Top()
+	p.ToggleBookmark()
+	p.SetFollow(true)
+	for i := range 100 {
+		p.Append(sources.LogBatch{Entries: numbered(100+i*200, 200)})
+		if !p.Pending() {
+			t.Fatal("lines came and none are pending")
+		}
+		settle(t, p)
+		p.View(styles(t, "dark"))
+		if p.Pending() {
+			t.Fatal("pending after Sync")
+		}
+	}
+	if n := len(p.snap.chunks); len(p.known) > 2*n+16 || len(p.bookmarks) != 0 {
+		t.Errorf("%d chunks, %d known, %d bookmarks", n, len(p.known), len(p.bookmarks))
+	}
+	if n := len(p.blocks.young) + len(p.blocks.old); n > 2*p.cacheLimit() {
+		t.Errorf("%d rows laid out are kept", n)
+	}
+}
+
+func TestWords(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-time.Second: "+1s", 0: "now", 59 * time.Second: "59s", 184 * time.Second: "3m04s", 20 * time.Minute: "20m", 130 * time.Minute: "2h10m", 72 * time.Hour: "3d",
+	} {
+		if got := age(d); got != want {
+			t.Errorf("%v: %s, want %s", d, got, want)
+		}
+	}
+	for n, want := range map[int]string{0: "0 B", 1023: "1023 B", 998 << 10: "998 KB", 3 << 19: "1.5 MB", 64 << 20: "64 MB"} {
+		if got := size(n); got != want {
+			t.Errorf("%d: %s, want %s", n, got, want)
+		}
+	}
+	for _, c := range []struct {
+		s    sources.Stream
+		want string
+	}{
+		{*web, "web.2"}, {sources.Stream{Service: "cron"}, "cron"}, {sources.Stream{Service: "cron", Task: "x7k2pq91mn"}, "cron.x7k2p"},
+		{sources.Stream{}, ""}, {sources.Stream{Task: "x7k2pq"}, "x7k2p"},
+	} {
+		if got := ShortTask(&c.s); got != c.want {
+			t.Errorf("%+v: %s, want %s", c.s, got, c.want)
+		}
+	}
+	for r, want := range map[float64]string{0: "", 0.4: "0.4/s", 120: "120/s", 200000: "200k/s"} {
+		if got := perSecond(r); got != want {
+			t.Errorf("%v: %s", r, got)
+		}
+	}
+}
+
+func TestFields(t *testing.T) {
+	for in, want := range map[string]string{
+		`{"msg":"hi","a":1,"b":{"c":[1, 2]}}`: `hi|a=1|b={"c":[1, 2]}`,
+		`a=1 msg="two words" b=`:              `two words|a=1|b=`,
+		`{"a":1`:                              "",
+		`{"a":1} trailing`:                    "",
+		`prose with a=b in it`:                "",
+		`key=value then prose`:                "",
+		`only=one`:                            "",
+		`{}`:                                  "",
+		`[1,2]`:                               "",
+		`x="unterminated`:                     "",
+		"plain":                               "",
+	} {
+		got := ""
+		if f, ok := parseFields(in); ok {
+			m, rest := arrange(f, true, true)
+			got = m
+			for _, r := range rest {
+				got += "|" + r.key + "=" + r.value
+			}
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", in, got, want)
+		}
+	}
+}
