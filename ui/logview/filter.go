@@ -114,7 +114,7 @@ func (m *matcher) row(c *chunk, r *rec, streams []bool) bool {
 		s := c.gaps[r.off].Service
 		return m.services == nil || s == "" || m.services[s]
 	}
-	if m.levels != 0 && m.levels&(1<<(r.level&15)) == 0 || streams != nil && !streams[r.stream] {
+	if m.levels != 0 && m.levels&(1<<(c.level(r)&15)) == 0 || streams != nil && !streams[r.stream] {
 		return false
 	}
 	return m.line(c.text(r))

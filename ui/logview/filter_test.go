@@ -259,3 +259,28 @@ func TestIncremental(t *testing.T) {
 		t.Error("the buffer does not reach back an hour")
 	}
 }
+
+// A trace that comes as a line an entry stays whole when only errors are shown.
+func TestTraceKeepsItsLevel(t *testing.T) {
+	p := newPane(Options{})
+	e := func(ms int, l sources.Level, s *sources.Stream, text string) sources.Entry {
+		return sources.Entry{Time: at(ms), Line: text, Level: l, Stream: s}
+	}
+	feed(t, p,
+		e(0, sources.LevelInfo, web, "fine"),
+		e(1, sources.LevelError, web, "panic: boom"),
+		e(1, sources.LevelUnknown, web, "goroutine 41 [running]:"),
+		e(1, sources.LevelInfo, api, "of another task"),
+		e(2, sources.LevelUnknown, api, "  indented after info"),
+		e(2, sources.LevelUnknown, web, "main.checkout(0xc000014a80, 0x1)"),
+		e(3, sources.LevelUnknown, web, "\t/src/checkout.go:88 +0x1d4"),
+		e(3, sources.LevelUnknown, web, "10.0.0.1 - GET /healthz (200)"),
+		e(2000, sources.LevelUnknown, web, "  long after"),
+	)
+	must(t, p.SetFilter(Filter{Levels: levelsFrom(sources.LevelError)}))
+	settle(t, p)
+	want := []string{"panic: boom", "goroutine 41 [running]:", "main.checkout(0xc000014a80, 0x1)", "\t/src/checkout.go:88 +0x1d4"}
+	if got := shown(p); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -145,7 +145,7 @@ func (p *Pane) draw(c *chunk, r *rec, t *textLine, k drawnKey, l *look) string {
 	} else {
 		d.put(strings.Repeat(" ", max(p.w-g.gutter-g.message, 0)), l.text)
 	}
-	p.drawMessage(d, t, r, l)
+	p.drawMessage(d, t, c.level(r), l)
 	return d.line(l)
 }
 
@@ -211,9 +211,9 @@ func (p *Pane) timeText(ts int64, g geometry) string {
 	return t.Format("15:04:05.000")
 }
 
-func (p *Pane) drawMessage(d *painter, t *textLine, r *rec, l *look) {
+func (p *Pane) drawMessage(d *painter, t *textLine, level sources.Level, l *look) {
 	body := l.text
-	if r.level >= sources.LevelError {
+	if level >= sources.LevelError {
 		body = l.bad
 	}
 	text, note := t.text, strings.Replace(t.note, "…", l.ellipsis, 1)
