@@ -47,6 +47,9 @@ func (t TLS) Config() (*tls.Config, error) {
 		if err != nil {
 			return nil, fmt.Errorf("tls: client certificate: %w", err)
 		}
+		if pair.Leaf != nil && time.Now().After(pair.Leaf.NotAfter) {
+			return nil, fmt.Errorf("tls: client certificate %s expired at %s", t.CertFile, pair.Leaf.NotAfter.UTC().Format(time.RFC3339))
+		}
 		c.Certificates = []tls.Certificate{pair}
 	}
 	return c, nil
@@ -68,7 +71,8 @@ type Access struct {
 	Timeout            time.Duration // of a request from start to body's end; 0: 15 s
 }
 
-// URL parses the address; what is wrong with it is a BadQuestion with a way out.
+// URL is the address without credentials (Transport and Header give those); what is wrong with it is a
+// BadQuestion with a way out.
 func (a Access) URL() (*url.URL, error) {
 	if a.Address == "" {
 		return nil, &Error{Source: a.Source, Kind: NotConfigured, Op: "connect", Next: "set its address by flag, environment or config file"}
@@ -77,21 +81,21 @@ func (a Access) URL() (*url.URL, error) {
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return nil, &Error{Source: a.Source, Kind: BadQuestion, Op: "connect", Next: "the address must look like http://host:port", Err: fmt.Errorf("address %q is no http or https URL", redact(a.Address))}
 	}
-	u.Path = strings.TrimSuffix(u.Path, "/")
+	u.Path, u.User = strings.TrimSuffix(u.Path, "/"), nil
 	return u, nil
 }
 
 // Shown is the address without credentials.
 func (a Access) Shown() string { return redact(a.Address) }
 
+// redact drops what may be secret: user and password, query, fragment. Of what is no URL, all before an @.
 func redact(addr string) string {
 	u, err := url.Parse(addr)
-	if err != nil {
-		return "(unreadable address)"
+	if err == nil && u.Host != "" {
+		return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 	}
-	u.User = nil
-	u.RawQuery = ""
-	return u.String()
+	addr, _, _ = strings.Cut(addr, "?")
+	return addr[strings.LastIndex(addr, "@")+1:]
 }
 
 // Transport is a kept-alive round tripper that logs in, honours proxy settings and bounds answers.
@@ -113,7 +117,7 @@ func (a Access) Transport() (http.RoundTripper, error) {
 		TLSHandshakeTimeout:   5 * time.Second,
 		ExpectContinueTimeout: time.Second,
 	}
-	return &loginTripper{access: a, base: base, user: u.User}, nil
+	return &loginTripper{access: a, base: base, home: u}, nil
 }
 
 // Client is an HTTP client on Transport with the time-out. Closing its idle connections at the end is the caller's.
@@ -130,6 +134,7 @@ func (a Access) Client() (*http.Client, error) {
 }
 
 // Header is what a request must carry to get in: for clients that do not go through Transport (a WebSocket).
+// Files are read at each call, so that a rotated secret works.
 func (a Access) Header() (http.Header, error) {
 	h := http.Header{}
 	h.Set("User-Agent", "quarterdeck")
@@ -139,7 +144,7 @@ func (a Access) Header() (http.Header, error) {
 	if a.Tenant != "" {
 		h.Set("X-Scope-OrgID", a.Tenant)
 	}
-	token, err := orFile(a.BearerToken, a.BearerTokenFile)
+	token, err := a.orFile(a.BearerToken, a.BearerTokenFile)
 	if err != nil {
 		return nil, err
 	}
@@ -147,14 +152,15 @@ func (a Access) Header() (http.Header, error) {
 		h.Set("Authorization", "Bearer "+token)
 		return h, nil
 	}
-	password, err := orFile(a.Password, a.PasswordFile)
-	if err != nil {
-		return nil, err
-	}
-	user := a.Username
+	user, password := a.Username, a.Password
 	if u, err := url.Parse(a.Address); user == "" && err == nil && u.User != nil {
 		user = u.User.Username()
-		password, _ = u.User.Password()
+		if p, ok := u.User.Password(); ok {
+			password = p
+		}
+	}
+	if password, err = a.orFile(password, a.PasswordFile); err != nil {
+		return nil, err
 	}
 	if user != "" {
 		r := http.Request{Header: h}
@@ -163,33 +169,50 @@ func (a Access) Header() (http.Header, error) {
 	return h, nil
 }
 
-func orFile(value, file string) (string, error) {
+// orFile is the file's content, or value where no file is named.
+func (a Access) orFile(value, file string) (string, error) {
 	if file == "" {
 		return value, nil
 	}
 	b, err := os.ReadFile(file)
-	if err != nil {
-		return "", fmt.Errorf("credentials: %w", err)
+	secret := strings.TrimSpace(string(b))
+	switch {
+	case err == nil && secret == "":
+		err = fmt.Errorf("%s is empty", file)
+	case err == nil && strings.ContainsAny(secret, "\r\n"):
+		err = fmt.Errorf("%s has more than one line", file)
 	}
-	return strings.TrimSpace(string(b)), nil
+	if err != nil {
+		return "", &Error{Source: a.Source, Kind: Unauthorised, Op: "read credentials", Next: "correct the file, or the config that names it", Err: err}
+	}
+	return secret, nil
 }
 
 type loginTripper struct {
 	access Access
 	base   *http.Transport
-	user   *url.Userinfo
+	home   *url.URL
 }
 
-// RoundTrip adds the login to a copy of the request and bounds the answer's body.
+// RoundTrip adds the login to a copy of the request and bounds the answer's body. A request that a redirect
+// has led to another host, or from https to http, gets no login.
 func (l *loginTripper) RoundTrip(r *http.Request) (*http.Response, error) {
-	h, err := l.access.Header()
-	if err != nil {
-		return nil, err
-	}
 	r = r.Clone(r.Context())
 	r.URL.User = nil
-	for k, v := range h {
-		r.Header[k] = v
+	if r.URL.Host == l.home.Host && r.URL.Scheme == l.home.Scheme {
+		h, err := l.access.Header()
+		if err != nil {
+			if r.Body != nil {
+				_ = r.Body.Close() // a RoundTripper must, also on errors
+			}
+			return nil, err
+		}
+		for k, v := range h {
+			r.Header[k] = v
+		}
+		if host := h.Get("Host"); host != "" {
+			r.Host = host
+		}
 	}
 	resp, err := l.base.RoundTrip(r)
 	if err != nil {
@@ -213,25 +236,30 @@ type boundedBody struct {
 }
 
 func (b *boundedBody) Read(p []byte) (int, error) {
-	if b.left <= 0 {
+	if b.left < 0 {
 		return 0, ErrTooLarge
 	}
-	if int64(len(p)) > b.left {
-		p = p[:b.left]
+	if int64(len(p)) > b.left+1 { // one more than allowed tells a full answer from a larger one
+		p = p[:b.left+1]
 	}
 	n, err := b.ReadCloser.Read(p)
 	b.left -= int64(n)
+	if b.left < 0 {
+		return n - 1, ErrTooLarge
+	}
 	return n, err
 }
 
-// FromHTTP makes an Error of an HTTP answer that is not 2xx. Of the body the first 300 characters are kept.
+// FromHTTP makes an Error of an HTTP answer that is not 2xx. Of the body the first 300 bytes are kept, on one line.
 func FromHTTP(source, op string, status int, body string) *Error {
-	body = strings.TrimSpace(body)
+	body = strings.Join(strings.Fields(body), " ")
 	if len(body) > 300 {
-		body = body[:300] + "…"
+		body = strings.ToValidUTF8(body[:300], "") + "…"
 	}
 	e := &Error{Source: source, Op: op, Err: fmt.Errorf("HTTP %d: %s", status, body)}
 	switch {
+	case status == http.StatusBadRequest && strings.Contains(body, "HTTP request to an HTTPS server"):
+		e.Kind, e.Next = BadAnswer, "the server speaks TLS: its address must begin with https://"
 	case status == http.StatusUnauthorized:
 		e.Kind, e.Next = Unauthorised, "check the user, password or token of "+source+" in the config"
 	case status == http.StatusForbidden:
@@ -259,20 +287,39 @@ func FromTransport(source, op, address string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	e := &Error{Source: source, Op: op, Kind: Unreachable, Err: err}
+	e := &Error{Source: source, Op: op, Kind: Unreachable, Err: redacted(err)}
 	var unknown x509.UnknownAuthorityError
 	var host x509.HostnameError
 	var invalid x509.CertificateInvalidError
+	var remote *net.OpError
 	var dns *net.DNSError
+	var slow net.Error
 	switch {
 	case errors.Is(err, ErrTooLarge):
 		e.Kind, e.Next = BadAnswer, "ask for a shorter time or fewer services"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		e.Kind, e.Next = Unauthorised, "the certificate of "+source+" has expired or is not valid yet: renew it, or set this machine's clock"
 	case errors.As(err, &unknown), errors.As(err, &host), errors.As(err, &invalid):
 		e.Kind, e.Next = Unauthorised, "set the right ca file or server name in the config's tls section"
+	case errors.As(err, &remote) && remote.Op == "remote error": // crypto/tls: an alert of the other side
+		e.Kind, e.Next = Unauthorised, "the server refuses our side of tls: set a client certificate that it trusts"
+	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+		e.Kind, e.Next = BadAnswer, "the server does not speak TLS: its address must begin with http://"
 	case errors.As(err, &dns):
 		e.Next = "the host's name cannot be resolved: check " + redact(address)
+	case errors.As(err, &slow) && slow.Timeout():
+		e.Next = redact(address) + " did not answer in time: it, or the way to it, is overloaded or blocked"
 	default:
 		e.Next = "check that " + source + " listens at " + redact(address)
 	}
 	return e
+}
+
+// redacted drops credentials and query from the URL that net/http puts into its errors.
+func redacted(err error) error {
+	var u *url.Error
+	if !errors.As(err, &u) || u.URL == redact(u.URL) {
+		return err
+	}
+	return &url.Error{Op: u.Op, URL: redact(u.URL), Err: u.Err}
 }

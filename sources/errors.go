@@ -81,6 +81,9 @@ func (e *Error) Unwrap() error { return e.Err }
 // KindOf is the kind of the first *Error in err's chain, and 0 where there is none.
 // A context's own end (cancelled by us) is not a failure of a source: 0.
 func KindOf(err error) Kind {
+	if errors.Is(err, context.Canceled) {
+		return 0
+	}
 	var e *Error
 	if errors.As(err, &e) {
 		return e.Kind

@@ -65,7 +65,7 @@ func StateOf(err error) State {
 		return Denied
 	case NotConfigured:
 		return Absent
-	case BadAnswer, TooOld:
+	case BadAnswer, TooOld, NotFound, BadQuestion:
 		return Faulty
 	}
 	return Reconnecting

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,16 +28,28 @@ type feed struct {
 	rules []sources.Rule
 }
 
+// turn orders what the test sets and reads after what the sources read and set: see pass.
+var turn sync.Mutex
+
+func (x *feed) now() feed {
+	turn.Lock()
+	defer turn.Unlock()
+	return *x
+}
+
 func (x *feed) answer(ctx context.Context) error {
+	turn.Lock()
 	x.calls++
-	if x.deaf != nil { // does not even hear the context
-		<-x.deaf
+	turn.Unlock()
+	now := x.now()
+	if now.deaf != nil { // does not even hear the context
+		<-now.deaf
 	}
-	if x.hang {
+	if now.hang {
 		<-ctx.Done()
 		return ctx.Err()
 	}
-	return x.err
+	return now.err
 }
 
 type alertSource = sources.Alerts
@@ -57,23 +70,25 @@ type fakeMetrics struct {
 
 func (x fakeMetrics) UsageAll(ctx context.Context, name string, w sources.Window) (map[string][]sources.Point, error) {
 	if name == "cpu" {
+		turn.Lock()
 		x.asked = append(x.asked, w)
+		turn.Unlock()
 	}
 	if err := x.answer(ctx); err != nil {
 		return nil, err
 	}
 	var p []sources.Point
 	for at := w.Start; !at.After(w.End); at = at.Add(w.Step) {
-		p = append(p, sources.Point{T: at, V: x.value})
+		p = append(p, sources.Point{T: at, V: x.now().value})
 	}
 	return map[string][]sources.Point{"web": p}, nil
 }
 
 func (x fakeMetrics) NodeUsage(ctx context.Context, name string, at time.Time) (sources.Usage, error) {
-	return sources.Usage{"name-n1": x.value}, nil
+	return sources.Usage{"name-n1": x.now().value}, nil
 }
 
-func (x fakeMetrics) Rules(ctx context.Context) ([]sources.Rule, error) { return x.rules, nil }
+func (x fakeMetrics) Rules(ctx context.Context) ([]sources.Rule, error) { return x.now().rules, nil }
 
 type fakeLogs struct {
 	sources.Logs
@@ -83,7 +98,7 @@ type fakeLogs struct {
 func (x fakeLogs) Name() string { return x.feed.name }
 
 func (x fakeLogs) Rates(ctx context.Context, at time.Time, window time.Duration) (map[string]float64, error) {
-	return map[string]float64{"web": x.value}, x.answer(ctx)
+	return map[string]float64{"web": x.now().value}, x.answer(ctx)
 }
 
 // fakeSwarm gives one world; its watch can end by itself, which it must not.
@@ -94,10 +109,13 @@ type fakeSwarm struct {
 }
 
 func (x *fakeSwarm) Watch(ctx context.Context, emit func(sources.Change)) error {
+	turn.Lock()
 	x.starts++
+	early := x.starts <= x.ends
+	turn.Unlock()
 	emit(shop())
 	emit(sources.Change{Status: &sources.Status{Name: SwarmName, State: sources.Live}})
-	if x.starts <= x.ends {
+	if early {
 		return errors.New("gone")
 	}
 	<-ctx.Done()
@@ -120,8 +138,12 @@ func running(t *testing.T, feeds Feeds, body func(f *Fleet)) {
 }
 
 func pass(d time.Duration) {
+	turn.Lock()
+	turn.Unlock() //nolint:staticcheck // the pair orders memory, see turn
 	time.Sleep(d)
 	synctest.Wait()
+	turn.Lock()
+	turn.Unlock() //nolint:staticcheck // likewise
 }
 
 func wantState(t *testing.T, f *Fleet, name string, state sources.State, since time.Time) sources.Status {
@@ -212,8 +234,10 @@ func TestRunDeaf(t *testing.T) {
 		am.deaf = make(chan struct{})
 		pass(time.Hour)
 		wantState(t, f, AlertmanagerName, sources.Stale, time.Now().Add(-time.Hour+4*AlertPeriod))
-		close(am.deaf)
+		deaf := am.deaf
 		am.deaf = nil
+		pass(0)
+		close(deaf)
 		synctest.Wait()
 		pass(AlertPeriod)
 		wantState(t, f, AlertmanagerName, sources.Live, time.Time{})
