@@ -191,20 +191,23 @@ func created(t *sources.Task) time.Time { return t.Created }
 
 // count sorts the tasks out by place, then the places.
 func (c *court) count(tasks []sources.Task) {
-	places := map[slotKey]*place{}
+	places := make([]place, 0, len(tasks)) // never grows: loops point into it
 	for i := range tasks {
 		t := &tasks[i]
 		k := keyOf(t)
-		p := places[k]
-		if p == nil {
-			p = &place{slot: k.slot, node: k.node, age: -1}
-			places[k] = p
+		at := len(places) - 1 // tasks come sorted from the fleet: the last place is the likely one
+		for at >= 0 && (places[at].slot != k.slot || places[at].node != k.node) {
+			at--
 		}
-		c.countTask(t, p)
+		if at < 0 {
+			at = len(places)
+			places = append(places, place{slot: k.slot, node: k.node, age: -1})
+		}
+		c.countTask(t, &places[at])
 	}
 	c.goal = c.v.Want
-	for _, p := range places {
-		c.countPlace(p)
+	for i := range places {
+		c.countPlace(&places[i])
 	}
 	slices.SortFunc(c.loops, func(a, b *place) int {
 		return cmp.Or(b.failures-a.failures, a.slot-b.slot, cmp.Compare(a.node, b.node))
