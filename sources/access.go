@@ -114,7 +114,7 @@ func (a Access) Transport() (http.RoundTripper, error) {
 		TLSClientConfig:       tc,
 		MaxIdleConnsPerHost:   4,
 		IdleConnTimeout:       90 * time.Second,
-		TLSHandshakeTimeout:   5 * time.Second,
+		TLSHandshakeTimeout:   10 * time.Second,
 		ExpectContinueTimeout: time.Second,
 	}
 	return &loginTripper{access: a, base: base, home: u}, nil

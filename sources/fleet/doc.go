@@ -6,5 +6,5 @@
 // loops that keep the picture fresh ([Fleet.Run]).
 // What flows in: [sources.Change], alerts, usage, error rates, states of
 // sources. What flows out: snapshots, and a wake-up when one is worth drawing.
-// It imports sources and the standard library, never a source nor the ui.
+// It imports sources, a backoff library and the standard library, never a source nor the ui.
 package fleet
