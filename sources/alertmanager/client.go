@@ -53,11 +53,9 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	hc.CheckRedirect = sameHost
 	// An address copied out of a browser or of another tool's config still works.
-	base.User, base.RawQuery, base.Fragment = nil, "", ""
+	base.RawQuery, base.Fragment, base.RawPath = "", "", ""
 	base.Path = strings.TrimSuffix(strings.TrimSuffix(base.Path, "/api/v2"), "/")
-	base.RawPath = ""
 	c := &Client{http: hc, base: base, shown: o.Access.Shown(), labels: o.ServiceLabels, log: o.Logger}
 	if c.labels == nil {
 		c.labels = DefaultServiceLabels
@@ -66,15 +64,6 @@ func New(o Options) (*Client, error) {
 		c.log = slog.New(slog.DiscardHandler)
 	}
 	return c, nil
-}
-
-// sameHost follows redirects within the host alone: the transport puts the login on every request, and
-// another host has no business with it.
-func sameHost(r *http.Request, via []*http.Request) error {
-	if r.URL.Host != via[0].URL.Host || len(via) >= 10 {
-		return http.ErrUseLastResponse
-	}
-	return nil
 }
 
 // Close lets the kept-alive connections go. The client can still be used after it.
@@ -106,27 +95,20 @@ func (c *Client) call(ctx context.Context, op, method, path string, query url.Va
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return c.unanswered(op, err)
+		return sources.FromTransport(name, op, c.shown, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	answer, err := io.ReadAll(resp.Body)
 	c.log.DebugContext(ctx, "alertmanager", "op", op, "path", path, "status", resp.StatusCode, "bytes", len(answer))
 	switch {
 	case err != nil:
-		return c.unanswered(op, err)
+		return sources.FromTransport(name, op, c.shown, err)
 	case resp.StatusCode/100 != 2:
 		return c.refused(ctx, op, path, resp.StatusCode, answer)
 	case out == nil:
 		return nil
 	}
 	return decode(op, answer, out)
-}
-
-func (c *Client) unanswered(op string, err error) error {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return &sources.Error{Source: name, Op: op, Kind: sources.Unreachable, Next: "it did not answer in time: it may be overloaded, or a firewall drops what is sent", Err: err}
-	}
-	return sources.FromTransport(name, op, c.shown, err)
 }
 
 // decode reads a whole answer: JSON and nothing after it.

@@ -77,9 +77,8 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	hc.CheckRedirect = sameHost
 	// An address copied out of a browser or of another tool's config still works.
-	base.User, base.RawQuery, base.Fragment, base.RawPath = nil, "", "", ""
+	base.RawQuery, base.Fragment, base.RawPath = "", "", ""
 	base.Path = strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(base.Path, "/graph"), "/query"), "/api/v1")
 	inner, err := api.NewClient(api.Config{Address: base.String(), Client: hc})
 	if err != nil {
@@ -101,15 +100,6 @@ func New(o Options) (*Client, error) {
 	}
 	c.api = v1.NewAPI(&gate{inner: inner, slots: make(chan struct{}, atOnce), log: c.log})
 	return c, nil
-}
-
-// sameHost follows redirects within the host alone: the transport puts the login on every request, and
-// another host has no business with it.
-func sameHost(r *http.Request, via []*http.Request) error {
-	if r.URL.Host != via[0].URL.Host || len(via) >= 10 {
-		return http.ErrUseLastResponse
-	}
-	return nil
 }
 
 // Close lets the kept-alive connections go. The client can still be used after it.
