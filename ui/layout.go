@@ -113,16 +113,23 @@ func (m *Model) tooSmall() string {
 
 // titleLine is a pane's first line: its title on a rule, bright where it has the focus.
 func (m *Model) titleLine(title string, w int, focused bool) string {
-	st := m.st.PaneTitle
 	rule := m.st.Border
 	if focused {
-		st, rule = m.st.PaneTitleFocused, m.st.BorderFocused
+		rule = m.st.BorderFocused
 	}
 	text := plain.Clip(title, max(w-5, 1))
-	used := 3 + plain.Width(text) + 1
-	line := rule.Render(m.st.Signs.Rule+m.st.Signs.Rule+" ") + st.Render(text) + " "
-	if used < w {
+	line := m.titleStart(text, focused)
+	if used := 3 + plain.Width(text) + 1; used < w {
 		line += rule.Render(strings.Repeat(m.st.Signs.Rule, w-used))
 	}
 	return line
+}
+
+// titleStart is the part of a title line up to the title's end and a space.
+func (m *Model) titleStart(text string, focused bool) string {
+	st, rule := m.st.PaneTitle, m.st.Border
+	if focused {
+		st, rule = m.st.PaneTitleFocused, m.st.BorderFocused
+	}
+	return rule.Render(m.st.Signs.Rule+m.st.Signs.Rule+" ") + st.Render(text) + " "
 }

@@ -5,11 +5,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 
 	"quarterdeck/sources"
+	"quarterdeck/sources/fleet"
 	"quarterdeck/ui/logview"
 	"quarterdeck/ui/plain"
 )
@@ -20,13 +22,29 @@ type logsPane struct {
 	lines chan struct{} // signalled when lines came: the pump listens
 	key   string        // what is followed
 	query sources.LogQuery
-	empty string
+	tasks atomic.Pointer[fleet.Snapshot] // the newest: names tasks
 	// older is under way; end: nothing older is there.
 	older, end bool
 }
 
 func newLogsPane(o Options) *logsPane {
-	return &logsPane{view: logview.New(logview.Options{MaxBytes: o.LogBytes, Location: o.Location}), lines: make(chan struct{}, 1)}
+	p := &logsPane{lines: make(chan struct{}, 1)}
+	p.view = logview.New(logview.Options{MaxBytes: o.LogBytes, Location: o.Location, TaskName: p.taskName})
+	return p
+}
+
+// taskName names a line's task as people do, web.2, where the swarm still knows the task. It may be called
+// from any goroutine: a snapshot is immutable.
+func (p *logsPane) taskName(st *sources.Stream) string {
+	if v := p.tasks.Load().Service(st.Service); v != nil && st.Task != "" {
+		short := strings.TrimPrefix(v.Name, v.Stack+"_")
+		for i := range v.Tasks {
+			if t := &v.Tasks[i]; t.ID == st.Task && t.Slot > 0 {
+				return fmt.Sprintf("%s.%d", short, t.Slot)
+			}
+		}
+	}
+	return logview.ShortTask(st)
 }
 
 // emitter hands lines to the view and tells the pump; it is refused once the view was reset.
@@ -98,12 +116,12 @@ func (m *Model) logsTitle() string {
 	return plain.Line(t)
 }
 
+// logsLines draws the pane; its title and the view's own first line, which tells the stream's state, share one line.
 func (m *Model) logsLines(r rect, focused bool) []string {
-	lines := []string{m.titleLine(m.logsTitle(), r.w, focused)}
-	if r.h < 2 {
-		return lines
-	}
-	return append(lines, strings.Split(m.logs.view.View(m.st), "\n")...)
+	lines := strings.Split(m.logs.view.View(m.st), "\n")
+	head := m.titleStart(plain.Clip(m.logsTitle(), max(r.w/2, 10)), focused)
+	lines[0] = fitStyled(head+lines[0], r.w)
+	return lines
 }
 
 // whyNoLogs is what the empty pane says.

@@ -181,9 +181,11 @@ func (m *Model) arrange() tea.Cmd {
 	m.alerts.setHeight(r.table.h - 2 - alertsFoot)
 	m.timeline.setHeight(r.table.h - 2)
 	m.nodes.setHeight(r.table.h - 2)
-	m.logs.resize(r.logs.w, r.logs.h-1)
+	m.logs.resize(r.logs.w, r.logs.h)
+	m.logs.tasks.Store(m.snap)
 	m.wantLogs()
 	m.logs.view.SetEmpty(m.whyNoLogs())
+	m.logs.view.SetFocused(m.inLogs())
 	scan := m.logs.view.Sync(m.now())
 	if !m.showsMetrics() {
 		return scan
