@@ -272,6 +272,16 @@ func TestHistory(t *testing.T) {
 	if h.add(Happening{Kind: "k", Text: "no time"}) {
 		t.Error("without a time it is not in the history")
 	}
+	for i := range 5 { // one by one, so that the array has room to spare
+		add(11+i, "grow")
+		h.settle()
+		held, text := h.list, fmt.Sprint(h.list)
+		add(2, fmt.Sprint("late ", i))
+		h.settle()
+		if fmt.Sprint(held) != text {
+			t.Errorf("a list that was handed out has changed: %v, was %s", held, text)
+		}
+	}
 	for i := range 3 * HistoryCap {
 		add(20+i, "many")
 	}

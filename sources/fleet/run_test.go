@@ -198,6 +198,12 @@ func TestRunFailsAndRecovers(t *testing.T) {
 		if s := wantState(t, f, AlertmanagerName, sources.Live, time.Time{}); time.Since(s.Fresh) > AlertPeriod || s.Detail != "" {
 			t.Errorf("%+v", s)
 		}
+		am.err = errDead
+		pass(AlertPeriod)
+		wantState(t, f, AlertmanagerName, sources.Reconnecting, time.Time{})
+		am.err = nil
+		pass(1500 * time.Millisecond) // the first retry of a new outage is quick again: 1 s and half of it as jitter
+		wantState(t, f, AlertmanagerName, sources.Live, time.Time{})
 	})
 }
 
