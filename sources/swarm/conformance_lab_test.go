@@ -53,9 +53,11 @@ func TestConformanceLab(t *testing.T) {
 	host := labHost(t)
 	name := labService(t, "--replicas", "2")
 	testConformance(t, platform{
-		host: host, service: name,
-		scale:  func(t *testing.T, n int) { docker(t, "service", "scale", "-d", fmt.Sprintf("%s=%d", name, n)) },
-		update: func(t *testing.T) { docker(t, "service", "update", "-d", "--env-add", "RATE=11", name) },
+		host: host, service: name, size: 2,
+		scale: func(t *testing.T, n int) { docker(t, "service", "scale", "-d", fmt.Sprintf("%s=%d", name, n)) },
+		update: func(t *testing.T) {
+			docker(t, "service", "update", "-d", "--env-add", fmt.Sprint("N=", time.Now().UnixNano()), name)
+		},
 		crash:  func(t *testing.T) { killOne(t, name) },
 		remove: func(t *testing.T) { docker(t, "service", "rm", name) },
 	})

@@ -1,0 +1,43 @@
+package swarm_test
+
+import (
+	"fmt"
+	"testing"
+
+	"quarterdeck/sources/demo"
+)
+
+func TestConformanceDemo(t *testing.T) {
+	t.Parallel()
+	d, err := demo.Start(t.Context(), demo.Options{Quiet: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	w, err := connect(t, d.DockerHost()).List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	must := func(t *testing.T, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := platform{host: d.DockerHost()}
+	for _, s := range w.Services {
+		if s.Desired >= 2 {
+			p.service, p.size = s.Name, s.Desired
+			break
+		}
+	}
+	n := 0
+	p.update = func(t *testing.T) {
+		n++
+		must(t, d.Deploy(p.service, fmt.Sprintf("registry.example/app:9.%d", n)))
+	}
+	p.crash = func(t *testing.T) { must(t, d.CrashLoop(p.service, true)) }
+	p.mend = func(t *testing.T) { must(t, d.CrashLoop(p.service, false)) }
+	p.talk = func(t *testing.T) { must(t, d.Burst(p.service, 40)) }
+	testConformance(t, p)
+}
