@@ -1,0 +1,61 @@
+package chart
+
+import (
+	"time"
+
+	"charm.land/lipgloss/v2"
+
+	"quarterdeck/sources"
+	"quarterdeck/ui/theme"
+)
+
+// Spec is one line chart. Names and labels may be untrusted.
+type Spec struct {
+	Width, Height int // cells; see Line
+	Start, End    time.Time
+	// Step is how far apart samples should be; 0: the median distance of each series' samples.
+	Step   time.Duration
+	Series []Series
+	// Unit is cores | bytes | bytes/s | ratio (1 is 100 %) | 1/s | s | ms | 1.
+	Unit string
+	// Min0 starts the y axis at zero, unless a value is below it.
+	Min0 bool
+	// Limit is a threshold, drawn as a dashed line; one far above all values stands in the legend alone.
+	Limit     *float64
+	LimitName string // "": limit
+	Marks     []Mark
+	// Cursor is the moment that is looked at: a vertical line, and the legend tells the values there.
+	Cursor *time.Time
+	Styles theme.Styles
+	// Empty is why there is nothing, shown where there is no sample.
+	Empty string
+	// Now, if set and near End, lets the legend date a last value that is old.
+	Now      time.Time
+	Location *time.Location // nil: UTC
+	ASCII    bool           // no braille and no lines but of ASCII
+}
+
+// Series is a named line. Points are in rising time order.
+type Series struct {
+	Name   string
+	Points []sources.Point
+	Style  lipgloss.Style
+}
+
+// Mark is a moment on a chart.
+type Mark struct {
+	Time  time.Time
+	Kind  MarkKind
+	Label string
+}
+
+// MarkKind is what happened at a mark.
+type MarkKind int
+
+// The kinds of mark, the one that matters most last: it wins where two are in one cell.
+const (
+	MarkStart  MarkKind = iota // a task started
+	MarkDeploy                 // a new version was put out
+	MarkDeath                  // a task died
+	MarkAlert                  // an alert fired
+)
