@@ -2,8 +2,24 @@ package sources
 
 import (
 	"context"
+	"strings"
 	"time"
 )
+
+// AlertLabels are the labels that name an alert's service where no setting says otherwise, the first that is
+// present wins. "job" is not among them: it names a scrape job, which is the exporter more often than the service.
+var AlertLabels = []string{"swarm_service", "service_name", "container_label_com_docker_swarm_service_name", "service"}
+
+// ServiceOf is the value of the first label of names that is present, or "". Traefik's "name@provider"
+// loses its provider: no service's name has an @ in it.
+func ServiceOf(labels map[string]string, names []string) string {
+	for _, l := range names {
+		if v, _, _ := strings.Cut(labels[l], "@"); v != "" {
+			return v
+		}
+	}
+	return ""
+}
 
 // AlertState is where an alert stands.
 type AlertState string

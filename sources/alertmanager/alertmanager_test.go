@@ -86,12 +86,12 @@ func TestServiceLabelsAreASetting(t *testing.T) {
 		{map[string]string{"team": "web@swarm"}, "web"},
 		{nil, ""},
 	} {
-		if got := c.serviceOf(tc.labels); got != tc.want {
+		if got := sources.ServiceOf(tc.labels, c.labels); got != tc.want {
 			t.Errorf("%v: %q, want %q", tc.labels, got, tc.want)
 		}
 	}
-	c.labels = DefaultServiceLabels
-	if got := c.serviceOf(map[string]string{"job": "node"}); got != "" {
+	c.labels = sources.AlertLabels
+	if got := sources.ServiceOf(map[string]string{"job": "node"}, c.labels); got != "" {
 		t.Errorf("a job is no service: %q", got)
 	}
 }
@@ -262,11 +262,11 @@ func TestProbe(t *testing.T) {
 	}
 	c, _ := serve(t, "", pages)
 	p := c.Probe(t.Context())
-	if p.State != sources.Polling || p.Version != "0.27.0" || len(p.Allows) != 4 || len(p.Missing) != 0 || !strings.Contains(p.Fix, "settling") || p.Name != "alertmanager" {
+	if p.State != sources.Live || p.Version != "0.27.0" || len(p.Allows) != 4 || len(p.Missing) != 0 || !strings.Contains(p.Fix, "settling") || p.Name != "alertmanager" {
 		t.Errorf("%+v", p)
 	}
 	delete(pages, "GET /api/v2/silences")
-	if p := c.Probe(t.Context()); p.State != sources.Polling || strings.Join(p.Missing, ",") != "silences" || p.Fix == "" {
+	if p := c.Probe(t.Context()); p.State != sources.Live || strings.Join(p.Missing, ",") != "silences" || p.Fix == "" {
 		t.Errorf("%+v", p)
 	}
 	pages["GET /api/v2/alerts"] = page{401, ""}
@@ -334,7 +334,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`"text"`))
 	f.Add([]byte(`{"message":"m"}`))
 	f.Add([]byte(` <html>`))
-	c := &Client{labels: DefaultServiceLabels}
+	c := &Client{labels: sources.AlertLabels}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var alerts []wireAlert
 		if err := decode("fuzz", b, &alerts); err == nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"quarterdeck/sources"
@@ -76,7 +75,7 @@ func (c *Client) alert(w wireAlert) sources.Alert {
 		Fingerprint: w.Fingerprint,
 		Name:        w.Labels["alertname"],
 		Severity:    w.Labels["severity"],
-		Service:     c.serviceOf(w.Labels),
+		Service:     sources.ServiceOf(w.Labels, c.labels),
 		State:       sources.Firing, // "unprocessed" is firing too: it has only not been routed yet
 		Since:       w.StartsAt,
 		Ends:        w.EndsAt,
@@ -94,15 +93,4 @@ func (c *Client) alert(w wireAlert) sources.Alert {
 		a.Receivers = append(a.Receivers, r.Name)
 	}
 	return a
-}
-
-// serviceOf is the value of the first label that names a service, or "". Traefik's "name@provider" loses its
-// provider: no service's name has an @ in it.
-func (c *Client) serviceOf(labels map[string]string) string {
-	for _, l := range c.labels {
-		if v, _, _ := strings.Cut(labels[l], "@"); v != "" {
-			return v
-		}
-	}
-	return ""
 }

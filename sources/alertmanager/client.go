@@ -17,16 +17,10 @@ import (
 
 const name = "alertmanager"
 
-// DefaultServiceLabels are the labels that name an alert's service, the first that is present wins.
-// "job" is not among them: it names a scrape job, which is the exporter more often than the service.
-var DefaultServiceLabels = []string{
-	"swarm_service", "service_name", "container_label_com_docker_swarm_service_name", "service",
-}
-
 // Options say where Alertmanager is and which labels name a service.
 type Options struct {
 	Access        sources.Access
-	ServiceLabels []string // nil: DefaultServiceLabels
+	ServiceLabels []string // nil: sources.AlertLabels
 	Logger        *slog.Logger
 }
 
@@ -58,7 +52,7 @@ func New(o Options) (*Client, error) {
 	base.Path = strings.TrimSuffix(strings.TrimSuffix(base.Path, "/api/v2"), "/")
 	c := &Client{http: hc, base: base, shown: o.Access.Shown(), labels: o.ServiceLabels, log: o.Logger}
 	if c.labels == nil {
-		c.labels = DefaultServiceLabels
+		c.labels = sources.AlertLabels
 	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)

@@ -47,7 +47,7 @@ func conformReads(t *testing.T, c *alertmanager.Client) {
 			t.Errorf("%+v", g)
 		}
 	}
-	if p := c.Probe(t.Context()); p.State != sources.Polling || p.Version == "" || len(p.Missing) != 0 || len(p.Allows) != 4 {
+	if p := c.Probe(t.Context()); p.State != sources.Live || p.Version == "" || len(p.Missing) != 0 || len(p.Allows) != 4 {
 		t.Errorf("%+v", p)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

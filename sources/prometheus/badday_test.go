@@ -185,7 +185,7 @@ func TestPartsThatAServerDoesNotHave(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	p := c.Probe(t.Context())
-	if p.State != sources.Polling || p.Version != "" {
+	if p.State != sources.Live || p.Version != "" {
 		t.Errorf("%+v", p)
 	}
 	if got := strings.Join(p.Missing, ","); got != "targets,rules,node metrics,request metrics" {

@@ -29,17 +29,11 @@ type Options struct {
 	Access sources.Access
 	// ServiceLabel names the service in the container metrics; "" = discover.
 	ServiceLabel string
-	// AlertLabels are the labels that name an alert's service, the first present wins; nil = DefaultAlertLabels.
+	// AlertLabels are the labels that name an alert's service, the first present wins; nil = sources.AlertLabels.
 	AlertLabels []string
 	// ScrapeInterval of the container metrics; 0 = ask, and take DefaultScrape where that fails.
 	ScrapeInterval time.Duration
 	Logger         *slog.Logger
-}
-
-// DefaultAlertLabels are the labels that name an alert's service. "job" is not among them: it names
-// a scrape job, which is the exporter more often than the service.
-var DefaultAlertLabels = []string{
-	"swarm_service", "service_name", "container_label_com_docker_swarm_service_name", "service",
 }
 
 // Client is a source of metrics. It remembers what it has discovered for some minutes; safe for concurrent use.
@@ -93,9 +87,9 @@ func New(o Options) (*Client, error) {
 		c.log = slog.New(slog.DiscardHandler)
 	}
 	if c.alertLabels == nil {
-		c.alertLabels = DefaultAlertLabels
+		c.alertLabels = sources.AlertLabels
 		if o.ServiceLabel != "" {
-			c.alertLabels = append([]string{o.ServiceLabel}, DefaultAlertLabels...)
+			c.alertLabels = append([]string{o.ServiceLabel}, sources.AlertLabels...)
 		}
 	}
 	c.api = v1.NewAPI(&gate{inner: inner, slots: make(chan struct{}, atOnce), log: c.log})

@@ -158,7 +158,7 @@ func conformPlatform(t *testing.T, c *prometheus.Client) {
 		t.Errorf("%d rules, %v", len(rules), err)
 	}
 	p := c.Probe(t.Context())
-	if p.State != sources.Polling || p.Version == "" || len(p.Missing) != 0 {
+	if p.State != sources.Live || p.Version == "" || len(p.Missing) != 0 {
 		t.Errorf("%+v", p)
 	}
 }

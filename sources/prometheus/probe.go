@@ -11,7 +11,7 @@ import (
 // Probe reads the version and tries each ability once, with the least that tells.
 func (c *Client) Probe(ctx context.Context) sources.Probe {
 	began := time.Now()
-	p := sources.Probe{Name: name, Address: c.shown, State: sources.Polling}
+	p := sources.Probe{Name: name, Address: c.shown, State: sources.Live}
 	if _, err := c.Instant(ctx, "vector(1)", time.Time{}); err != nil {
 		p.State, p.Missing, p.Fix = sources.StateOf(err), []string{"query"}, err.Error()
 		p.Took = time.Since(began)

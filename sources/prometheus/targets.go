@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
@@ -81,7 +80,7 @@ func (c *Client) alert(rule string, a *v1.Alert) sources.Alert {
 	out := sources.Alert{
 		// Alertmanager's own fingerprint, as long as no external labels or relabelling come between.
 		Fingerprint: a.Labels.Fingerprint().String(),
-		Name:        cmp.Or(ls[model.AlertNameLabel], rule), Severity: ls["severity"], Service: c.serviceOf(ls),
+		Name:        cmp.Or(ls[model.AlertNameLabel], rule), Severity: ls["severity"], Service: sources.ServiceOf(ls, c.alertLabels),
 		State: sources.Firing, Since: a.ActiveAt,
 		Summary: cmp.Or(notes["summary"], notes["description"], notes["message"]),
 		Labels:  ls, Annotations: notes, Value: a.Value,
@@ -90,17 +89,6 @@ func (c *Client) alert(rule string, a *v1.Alert) sources.Alert {
 		out.State = sources.Pending
 	}
 	return out
-}
-
-// serviceOf is the value of the first label that names a service, or "". Traefik's "name@provider" loses its
-// provider: no service's name has an @ in it.
-func (c *Client) serviceOf(ls map[string]string) string {
-	for _, l := range c.alertLabels {
-		if v, _, _ := strings.Cut(ls[l], "@"); v != "" {
-			return v
-		}
-	}
-	return ""
 }
 
 // missing gives a NotFound its own way out: here it is a part of the API that this kind of server does not have.

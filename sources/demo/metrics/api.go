@@ -266,7 +266,12 @@ func result(q promql.Query, res *promql.Result) (any, error) {
 		return nil, res.Err
 	}
 	warnings, infos := res.Warnings.AsStrings(q.String(), 10, 10)
-	return answered{map[string]any{"resultType": res.Value.Type(), "result": Plain(res.Value)}, warnings, infos}, nil
+	// Written out here, before the query is closed: the engine then reuses its points for others.
+	body, err := json.Marshal(map[string]any{"resultType": res.Value.Type(), "result": Plain(res.Value)})
+	if err != nil {
+		return nil, err
+	}
+	return answered{json.RawMessage(body), warnings, infos}, nil
 }
 
 // Plain is a PromQL value with lists where the engine has nil: Prometheus answers [].
