@@ -199,8 +199,9 @@ func TestRunFailsAndRecovers(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 		am.err = errDead
-		pass(AlertPeriod)
-		wantState(t, f, AlertmanagerName, sources.Reconnecting, time.Time{})
+		for f.Snapshot().Source(AlertmanagerName).State == sources.Live {
+			pass(100 * time.Millisecond)
+		}
 		am.err = nil
 		pass(1500 * time.Millisecond) // the first retry of a new outage is quick again: 1 s and half of it as jitter
 		wantState(t, f, AlertmanagerName, sources.Live, time.Time{})
