@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"charm.land/lipgloss/v2"
@@ -18,20 +19,20 @@ type piece struct {
 	drop  int
 }
 
-// fitPieces joins pieces into exactly w cells, dropping the ones that matter least.
+// fitPieces joins pieces into exactly w cells, dropping the ones that matter least; those of one rank go together.
 func fitPieces(left, right []piece, w int) string {
 	for width(left)+width(right)+1 > w {
-		l, r := worst(left), worst(right)
-		switch {
-		case l < 0 && r < 0:
+		rank := max(worst(left), worst(right))
+		if rank == 0 {
 			return fitStyled(draw(left)+" "+draw(right), w)
-		case r < 0 || (l >= 0 && left[l].drop >= right[r].drop):
-			left = append(left[:l:l], left[l+1:]...)
-		default:
-			right = append(right[:r:r], right[r+1:]...)
 		}
+		left, right = without(left, rank), without(right, rank)
 	}
 	return draw(left) + strings.Repeat(" ", w-width(left)-width(right)) + draw(right)
+}
+
+func without(ps []piece, rank int) []piece {
+	return slices.DeleteFunc(ps, func(p piece) bool { return p.drop == rank })
 }
 
 func width(ps []piece) int {
@@ -43,13 +44,11 @@ func width(ps []piece) int {
 }
 
 func worst(ps []piece) int {
-	at := -1
-	for i, p := range ps {
-		if p.drop > 0 && (at < 0 || p.drop > ps[at].drop) {
-			at = i
-		}
+	rank := 0
+	for _, p := range ps {
+		rank = max(rank, p.drop)
 	}
-	return at
+	return rank
 }
 
 func draw(ps []piece) string {

@@ -141,7 +141,7 @@ var keymap = []binding{
 	bind(areaServices, actOpenMetrics, 30, "m", "metrics", "m"),
 	bind(areaServices, actMark, 40, "space", "mark", "space"),
 	bind(areaServices, actMarkAll, 0, "ctrl+a", "mark all shown, or none", "ctrl+a"),
-	bind(areaServices, actSort, 50, "o", "sort by the next column", "o"),
+	bind(areaServices, actSort, 50, "o", "sort", "o"),
 	bind(areaServices, actSortReverse, 0, "O", "reverse the order", "O"),
 	bind(areaServices, actOnlyBad, 0, "!", "only what is not well", "!"),
 

@@ -155,7 +155,7 @@ func (p *servicesPane) chosen() []string {
 	return out
 }
 
-func (p *servicesPane) title() string {
+func (p *servicesPane) title(m *Model) string {
 	t := fmt.Sprintf("services %d", len(p.ids))
 	if len(p.ids) != p.total {
 		t = fmt.Sprintf("services %d of %d", len(p.ids), p.total)
@@ -177,10 +177,23 @@ func (p *servicesPane) title() string {
 		}
 		notes = append(notes, by)
 	}
+	notes = append(notes, m.asOf()...)
 	if len(notes) > 0 {
 		t += " · " + strings.Join(notes, " · ")
 	}
 	return t
+}
+
+// asOf dates what is shown but is not fresh: the whole table, or its figures.
+func (m *Model) asOf() []string {
+	var out []string
+	if s := m.snap.Source(fleet.SwarmName); !s.OK() && m.snap.Ready() {
+		out = append(out, "as of "+m.clock(latest(s.Fresh, m.snap.Listed)))
+	}
+	if s := m.snap.UsageStatus(); !s.OK() && !s.Fresh.IsZero() {
+		out = append(out, "CPU and memory as of "+m.clock(s.Fresh))
+	}
+	return out
 }
 
 // Columns of the service table, by their place.
@@ -196,6 +209,7 @@ const (
 	colErrors
 	colAge
 	colImage
+	colReason
 )
 
 func serviceColumns(wide bool) []column {
@@ -212,7 +226,8 @@ func serviceColumns(wide bool) []column {
 		colAge:         {title: "AGE", width: 4, right: true, drop: 5},
 	}
 	if wide {
-		cols = append(cols, column{title: "IMAGE", width: 36, drop: 9})
+		cols[colName].flex, cols[colName].width = false, 26
+		cols = append(cols, column{title: "IMAGE", width: 36, drop: 9}, column{title: "WHY", width: 16, flex: true, drop: 10})
 	}
 	return cols
 }
@@ -224,7 +239,7 @@ func (p *servicesPane) lines(m *Model, w, h int, focused, wide bool) []string {
 		return emptyLines(st, m.whyNoServices(), w, h)
 	}
 	now := m.now()
-	metrics, logs := m.snap.Source(fleet.PrometheusName), m.logState()
+	metrics, logs := m.snap.UsageStatus(), m.snap.RateStatus()
 	return p.draw(st, serviceColumns(wide), w, h, focused, func(id string, widths []int) []cell {
 		v := m.snap.Service(id)
 		if v == nil {
@@ -274,22 +289,26 @@ func serviceCells(st theme.Styles, v *fleet.Service, widths []int, now time.Time
 		cells[colErrors].style = st.Warn
 	}
 	cells[colAge] = cell{text: age(v.Updated, now), style: st.Muted}
+	tasks := float64(max(v.Running, 1)) // a limit is each task's
 	if w := widths[colCPUSpark]; w > 0 {
-		cells[colCPUSpark] = cell{drawn: spark(st, v, v.CPU, w, float64(v.Resources.LimitNanoCPUs)/1e9*float64(max(v.Running, 1)), now)}
+		cells[colCPUSpark] = cell{drawn: spark(st, v.CPU, w, 0, float64(v.Resources.LimitNanoCPUs)/1e9*tasks)}
 	}
 	if w := widths[colMemorySpark]; w > 0 {
-		cells[colMemorySpark] = cell{drawn: spark(st, v, v.Memory, w, float64(v.Resources.LimitBytes)*float64(max(v.Running, 1)), now)}
+		limit := float64(v.Resources.LimitBytes) * tasks
+		cells[colMemorySpark] = cell{drawn: spark(st, v.Memory, w, limit, limit)}
 	}
 	if len(widths) > colImage {
 		cells[colImage] = cell{text: v.Image, style: st.Muted}
+		cells[colReason] = cell{text: v.Reason, style: style}
 	}
 	return cells
 }
 
-// spark is a sparkline of the last half hour, scaled to its own peak, or to the limit once it nears it.
-func spark(st theme.Styles, v *fleet.Service, points []sources.Point, w int, limit float64, now time.Time) string {
+// spark is a sparkline of the last half hour, from 0 to top, or to its own peak where that is higher or top
+// is 0. One that comes near its limit changes its colour.
+func spark(st theme.Styles, points []sources.Point, w int, top, limit float64) string {
 	if len(points) == 0 {
-		return st.Faint.Render(strings.Repeat("·", w))
+		return st.Faint.Render(strings.Repeat(st.Signs.Dot, w))
 	}
 	peak := 0.0
 	for _, p := range points {
@@ -303,7 +322,7 @@ func spark(st theme.Styles, v *fleet.Service, points []sources.Point, w int, lim
 	}
 	// Up to the newest point, not to now: between two readings nothing moves.
 	end := points[len(points)-1].T
-	return style.Render(chart.Spark(points, end.Add(-fleet.SparkSpan), end, w, peak, st.ASCII))
+	return style.Render(chart.Spark(points, end.Add(-fleet.SparkSpan), end, w, max(peak, top), st.ASCII))
 }
 
 // number is a figure for people, "–" where it is not known.
@@ -358,3 +377,10 @@ func emptyLines(st theme.Styles, why string, w, h int) []string {
 
 // wrapText breaks harmless text at spaces.
 func wrapText(s string, w int) []string { return strings.Split(ansi.Wordwrap(s, w, ""), "\n") }
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
