@@ -9,11 +9,15 @@ import (
 
 func TestConformanceDemo(t *testing.T) {
 	t.Parallel()
+	testConformance(t, startDemo, false)
+}
+
+func startDemo(t *testing.T) platform {
 	d, err := demo.Start(t.Context(), demo.Options{Quiet: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer d.Close()
+	t.Cleanup(func() { _ = d.Close() })
 	w, err := connect(t, d.DockerHost()).List(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -39,5 +43,5 @@ func TestConformanceDemo(t *testing.T) {
 	p.crash = func(t *testing.T) { must(t, d.CrashLoop(p.service, true)) }
 	p.mend = func(t *testing.T) { must(t, d.CrashLoop(p.service, false)) }
 	p.talk = func(t *testing.T) { must(t, d.Burst(p.service, 40)) }
-	testConformance(t, p)
+	return p
 }

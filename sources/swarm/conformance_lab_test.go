@@ -52,15 +52,17 @@ func labService(t *testing.T, extra ...string) string {
 func TestConformanceLab(t *testing.T) {
 	host := labHost(t)
 	name := labService(t, "--replicas", "2")
-	testConformance(t, platform{
-		host: host, service: name, size: 2,
-		scale: func(t *testing.T, n int) { docker(t, "service", "scale", "-d", fmt.Sprintf("%s=%d", name, n)) },
-		update: func(t *testing.T) {
-			docker(t, "service", "update", "-d", "--env-add", fmt.Sprint("N=", time.Now().UnixNano()), name)
-		},
-		crash:  func(t *testing.T) { killOne(t, name) },
-		remove: func(t *testing.T) { docker(t, "service", "rm", name) },
-	})
+	testConformance(t, func(*testing.T) platform {
+		return platform{
+			host: host, service: name, size: 2,
+			scale: func(t *testing.T, n int) { docker(t, "service", "scale", "-d", fmt.Sprintf("%s=%d", name, n)) },
+			update: func(t *testing.T) {
+				docker(t, "service", "update", "-d", "--env-add", fmt.Sprint("N=", time.Now().UnixNano()), name)
+			},
+			crash:  func(t *testing.T) { killOne(t, name) },
+			remove: func(t *testing.T) { docker(t, "service", "rm", name) },
+		}
+	}, true)
 }
 
 // killOne kills one container of the service, on whichever node it is.
@@ -169,7 +171,7 @@ func TestGenerationAgreesWithTheManagerLab(t *testing.T) {
 	}
 }
 
-// TestWatchSeesANodeDieLab is only run where it is asked for: it stops one of the lab's engines and starts it again.
+// TestStoppedEngineLab stops one of the lab's engines for some seconds, and lets it go on.
 func TestStoppedEngineLab(t *testing.T) {
 	host := labHost(t)
 	pid := strings.TrimSpace(readFile(t, os.Getenv("QD_LAB_DIR")+"/3/docker.pid"))

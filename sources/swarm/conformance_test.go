@@ -32,17 +32,35 @@ type platform struct {
 	remove  func(t *testing.T)               // for good: the suite ends with it; nil: the platform has no such thing
 }
 
-// testConformance is what every swarm must do for the console. The cases share the platform and run in order.
-func testConformance(t *testing.T, p platform) {
-	t.Run("list", func(t *testing.T) { testList(t, p) })
-	t.Run("probe", func(t *testing.T) { testProbe(t, p) })
-	t.Run("watch sees changes and a crash", func(t *testing.T) { testChanges(t, p) })
-	t.Run("a cut connection loses nothing", func(t *testing.T) { testCut(t, p) })
-	t.Run("forbidden events are polled", func(t *testing.T) { testForbiddenEvents(t, p) })
-	t.Run("log lines once and in order", func(t *testing.T) { testLogLines(t, p) })
-	t.Run("followed lines once, through cuts", func(t *testing.T) { testFollow(t, p) })
-	if p.remove != nil {
-		t.Run("watch sees a removal", func(t *testing.T) { testRemoval(t, p) })
+// testConformance is what every swarm must do for the console. The cases share one platform and run in order; or, where one
+// costs nothing, each has its own, and all run at the same time.
+func testConformance(t *testing.T, start func(t *testing.T) platform, shared bool) {
+	cases := []struct {
+		name string
+		run  func(*testing.T, platform)
+	}{
+		{"list", testList},
+		{"probe", testProbe},
+		{"watch sees changes and a crash", testChanges},
+		{"a cut connection loses nothing", testCut},
+		{"forbidden events are polled", testForbiddenEvents},
+		{"log lines once and in order", testLogLines},
+		{"followed lines once, through cuts", testFollow},
+		{"watch sees a removal", testRemoval},
+	}
+	var one platform
+	if shared {
+		one = start(t)
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			p := one
+			if !shared {
+				t.Parallel()
+				p = start(t)
+			}
+			c.run(t, p)
+		})
 	}
 }
 
@@ -247,6 +265,9 @@ func testForbiddenEvents(t *testing.T, p platform) {
 
 func testLogLines(t *testing.T, p platform) {
 	l := sut.NewLogs(connect(t, p.host))
+	if p.talk != nil {
+		p.talk(t)
+	}
 	page, err := l.Query(t.Context(), sources.LogQuery{Services: []string{p.service}, Limit: 20})
 	if err != nil || len(page.Entries) != 20 || !page.More {
 		t.Fatalf("%d lines, more %v, gaps %v, %v", len(page.Entries), page.More, page.Gaps, err)
@@ -343,6 +364,9 @@ func key(e sources.Entry) string {
 }
 
 func testRemoval(t *testing.T, p platform) {
+	if p.remove == nil {
+		t.Skip("the platform's services are for good")
+	}
 	w := watchIt(t, connect(t, p.host))
 	w.settle(t, "the service", func(m model) bool { _, ok := m.named(p.service); return ok })
 	p.remove(t)
