@@ -46,6 +46,9 @@ func (m *Model) overviewLines(r rects) []string {
 		}
 		return append(table, m.aboutLines(r.about)...)
 	}
+	if r.alerts.h > 0 {
+		table = append(table, m.alertsBelow(r.alerts)...)
+	}
 	right := m.aboutLines(r.about)
 	right = append(right, m.metricsLines(r.metrics)...)
 	right = append(right, m.logsLines(r.logs, m.focus == paneLogs)...)

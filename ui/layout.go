@@ -29,15 +29,15 @@ func (r rect) holds(x, y int) bool { return x >= r.x && x < r.x+r.w && y >= r.y 
 //	+ header, tabs and sources -------+ + header -----------+
 //	| table         | about           | | tabs and sources  |
 //	|               | metrics         | | table, metrics or |
-//	|               | logs            | | logs              |
+//	| alerts        | logs            | | logs              |
 //	| timeline strip                  | |                   |
 //	+ hints --------------------------+ + hints ------------+
 type rects struct {
-	header, about, table, metrics, logs, strip rect
-	wide                                       bool
+	header, about, table, alerts, metrics, logs, strip rect
+	wide                                               bool
 }
 
-// layout says where the panes are. It is a function of size, view, focus and zoom alone.
+// layout says where the panes are: a function of size, view, focus and zoom, and of how many rows there are.
 func (m *Model) layout() rects {
 	r := rects{header: rect{0, 0, m.w, 2}, wide: m.w >= wideWidth && m.h >= 20}
 	body := rect{0, 2, m.w, max(m.h-3, 0)}
@@ -79,6 +79,11 @@ func (m *Model) layoutWide(r *rects, body rect) {
 	x := left + 1
 	right := m.w - x
 	r.table = rect{0, body.y, left, top}
+	// What the services leave free is for the alerts: a title, and a line each.
+	if n := min(len(m.snap.Alerts)+1, 9, top-len(m.services.ids)-4); len(m.snap.Alerts) > 0 && n >= 3 {
+		r.table.h -= n
+		r.alerts = rect{0, body.y + r.table.h, left, n}
+	}
 	r.about = rect{x, body.y, right, 3}
 	metrics := min(max(top*32/100, 8), 14)
 	r.metrics = rect{x, body.y + 3, right, metrics}

@@ -143,6 +143,36 @@ func (m *Model) alertRows(w, h int) []string {
 	})
 }
 
+// alertsBelow are the worst alerts, a line each, below the service table.
+func (m *Model) alertsBelow(r rect) []string {
+	c := m.snap.Counts
+	title := fmt.Sprintf("alerts %d firing", c.Firing)
+	if c.Pending > 0 {
+		title += fmt.Sprintf(", %d pending", c.Pending)
+	}
+	if s := m.snap.Source(fleet.AlertmanagerName); !s.OK() {
+		title += " · as of " + m.clock(s.Fresh)
+	}
+	lines := []string{m.titleLine(title+" · 5 opens them", r.w, false)}
+	for i := range m.snap.Alerts {
+		if len(lines) == r.h {
+			break
+		}
+		a := &m.snap.Alerts[i]
+		sign, _, style := m.st.Alert(string(a.State), a.Severity)
+		head := style.Render(plain.Fit("  "+sign+" "+plain.Line(a.Name), 26))
+		rest := plain.Line(a.Service)
+		if a.Summary != "" {
+			rest = plain.Line(a.Summary)
+		}
+		lines = append(lines, head+m.st.Text.Render(plain.Fit(" "+rest, r.w-31))+m.st.Muted.Render(align(age(a.Since, m.now()), 5, true)))
+	}
+	for len(lines) < r.h {
+		lines = append(lines, strings.Repeat(" ", r.w))
+	}
+	return lines
+}
+
 func (m *Model) alertDetail(w, h int) []string {
 	lines := []string{m.st.Border.Render(strings.Repeat(m.st.Signs.Rule, w))}
 	if a := m.selectedAlert(); a != nil {

@@ -291,11 +291,10 @@ func serviceCells(st theme.Styles, v *fleet.Service, widths []int, now time.Time
 	cells[colAge] = cell{text: age(v.Updated, now), style: st.Muted}
 	tasks := float64(max(v.Running, 1)) // a limit is each task's
 	if w := widths[colCPUSpark]; w > 0 {
-		cells[colCPUSpark] = cell{drawn: spark(st, v.CPU, w, 0, float64(v.Resources.LimitNanoCPUs)/1e9*tasks)}
+		cells[colCPUSpark] = cell{drawn: spark(st, v.CPU, w, float64(v.Resources.LimitNanoCPUs)/1e9*tasks)}
 	}
 	if w := widths[colMemorySpark]; w > 0 {
-		limit := float64(v.Resources.LimitBytes) * tasks
-		cells[colMemorySpark] = cell{drawn: spark(st, v.Memory, w, limit, limit)}
+		cells[colMemorySpark] = cell{drawn: spark(st, v.Memory, w, float64(v.Resources.LimitBytes)*tasks)}
 	}
 	if len(widths) > colImage {
 		cells[colImage] = cell{text: v.Image, style: st.Muted}
@@ -304,17 +303,25 @@ func serviceCells(st theme.Styles, v *fleet.Service, widths []int, now time.Time
 	return cells
 }
 
-// spark is a sparkline of the last half hour, from 0 to top, or to its own peak where that is higher or top
-// is 0. One that comes near its limit changes its colour.
-func spark(st theme.Styles, points []sources.Point, w int, top, limit float64) string {
+// spark is a sparkline of the last half hour. What is steady lies low and calm, what rises is seen: it goes from
+// the least value to half as much again, or to the peak. One that comes near its limit changes its colour.
+func spark(st theme.Styles, points []sources.Point, w int, limit float64) string {
 	if len(points) == 0 {
 		return st.Faint.Render(strings.Repeat(st.Signs.Dot, w))
 	}
-	peak := 0.0
+	least, peak := math.Inf(1), 0.0
 	for _, p := range points {
 		if !math.IsNaN(p.V) {
-			peak = max(peak, p.V)
+			least, peak = min(least, p.V), max(peak, p.V)
 		}
+	}
+	if peak == 0 {
+		least = 0
+	}
+	top := max(peak, 1.5*least) - least
+	raised := make([]sources.Point, len(points))
+	for i, p := range points {
+		raised[i] = sources.Point{T: p.T, V: p.V - least + top/8}
 	}
 	style := st.Spark
 	if limit > 0 && peak > 0.9*limit {
@@ -322,7 +329,7 @@ func spark(st theme.Styles, points []sources.Point, w int, top, limit float64) s
 	}
 	// Up to the newest point, not to now: between two readings nothing moves.
 	end := points[len(points)-1].T
-	return style.Render(chart.Spark(points, end.Add(-fleet.SparkSpan), end, w, max(peak, top), st.ASCII))
+	return style.Render(chart.Spark(raised, end.Add(-fleet.SparkSpan), end, w, top*9/8, st.ASCII))
 }
 
 // number is a figure for people, "–" where it is not known.
@@ -342,6 +349,8 @@ func rate(v float64) string {
 		return "–"
 	case v == 0:
 		return "0"
+	case v < 0.01:
+		return "<.01"
 	case v < 0.1:
 		return fmt.Sprintf("%.2f", v)
 	case v < 100:

@@ -90,6 +90,8 @@ type showMsg struct {
 }
 
 func (m *Model) applyShow(msg showMsg) {
+	m.snap = m.o.Fleet.Snapshot() // the wake-up with it may still be under way
+	m.arrange()
 	if msg.service != "" {
 		m.gotoService(msg.service)
 	}
