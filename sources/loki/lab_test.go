@@ -72,3 +72,42 @@ func TestLabIdle(t *testing.T) {
 	defer k.mu.Unlock()
 	t.Logf("%d lines in %s cost %s of CPU: %.2f%% of a core", len(k.entries), d, used, 100*used.Seconds()/d.Seconds())
 }
+
+// TestLabTailLimit opens more tails than Loki allows at once (10): those over it poll, say so, and get all lines.
+func TestLabTailLimit(t *testing.T) {
+	g := httpTarget(labAddr(t))
+	s, c := unique(t), g.client(t)
+	var all []*collector
+	for range 13 {
+		all = append(all, follow(t, c, sources.LogQuery{Services: []string{s}}))
+	}
+	polling := 0
+	for _, k := range all {
+		k.wait(t, 30*time.Second, "a verdict", func(k *collector) bool {
+			return inState(sources.Live)(k) || inState(sources.Polling)(k)
+		})
+	}
+	end := time.Now().Add(30 * time.Second)
+	for polling < 3 && time.Now().Before(end) {
+		polling = 0
+		for _, k := range all {
+			k.mu.Lock()
+			if l := k.states[len(k.states)-1]; l.State == sources.Polling {
+				polling++
+				if polling == 1 {
+					t.Log(l.Detail)
+				}
+			}
+			k.mu.Unlock()
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	if polling < 3 {
+		t.Fatalf("%d of 13 poll", polling)
+	}
+	want := map[string]int{}
+	pushN(t, g, s, "line", 500, want)
+	for _, k := range all {
+		k.check(t, want)
+	}
+}
