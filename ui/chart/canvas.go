@@ -3,7 +3,6 @@ package chart
 import (
 	"strings"
 
-	"quarterdeck/ui/plain"
 	"quarterdeck/ui/theme"
 )
 
@@ -143,19 +142,4 @@ func asciiDots(dots uint8) rune {
 		return '.'
 	}
 	return '-'
-}
-
-// text writes harmless text over what is there. A wide character takes two cells or is left out at the edge.
-func (c *canvas) text(col, row int, s string, pen uint8) {
-	for _, r := range s {
-		w := plain.Width(string(r))
-		if w == 0 {
-			continue
-		}
-		if w > 1 { // one rune a cell: what is wider would push the row
-			r, w = '?', 1
-		}
-		c.force(col, row, r, pen)
-		col += w
-	}
 }

@@ -84,7 +84,7 @@ func (p *drawing) entries() []entry {
 	}
 	for i := range p.runs {
 		r := &p.runs[i]
-		sign := "⣀"
+		sign := "⠒"
 		if p.ASCII {
 			sign = "-"
 		}

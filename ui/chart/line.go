@@ -74,6 +74,7 @@ type drawing struct {
 	labels              map[int]string // of the y axis, by row
 	left                int            // cells of the y axis, its line included; 0: none
 	c                   *canvas
+	message             map[int]string // rows of the plot that say why it is empty
 	stamps              []stamp
 	text, muted, axis   theme.Pen
 }
@@ -296,22 +297,22 @@ func (p *drawing) drawGrid() {
 	}
 }
 
-// drawEmpty says in the middle of the plot why nothing is there. The text is over marks and cursor.
+// drawEmpty says in the middle of the plot why nothing is there; its rows have nothing else.
 func (p *drawing) drawEmpty() {
 	room := p.c.w - 2
 	if room < 1 {
 		return
 	}
-	pen := p.c.addPen(p.muted)
 	lines := strings.Split(ansi.Wrap(plain.LineN(p.Empty, 400), room, ""), "\n")
 	if len(lines) > p.c.h {
 		lines = lines[:p.c.h]
 		lines[p.c.h-1] = plain.Clip(strings.TrimRight(lines[p.c.h-1], " ")+" "+strings.Repeat("…", room), room)
 	}
 	top := (p.c.h - len(lines)) / 2
+	p.message = map[int]string{}
 	for i, text := range lines {
-		col := (p.c.w - plain.Width(text)) / 2
-		p.c.text(max(col, 0), top+i, text, pen)
+		left := max((p.c.w-plain.Width(text))/2, 0)
+		p.message[top+i] = plain.Fit(strings.Repeat(" ", left)+text, p.c.w)
 	}
 }
 
@@ -356,7 +357,11 @@ func (p *drawing) plotLines() []string {
 			}
 			p.axis.Write(&b, padLeft(p.labels[row], p.left-1)+joint)
 		}
-		p.c.writeRow(&b, row)
+		if text, ok := p.message[row]; ok {
+			p.muted.Write(&b, text)
+		} else {
+			p.c.writeRow(&b, row)
+		}
 		lines[row] = b.String()
 	}
 	return lines

@@ -63,7 +63,7 @@ func TestSpanHoldsItsValues(t *testing.T) {
 		n := rapid.IntRange(1, 5).Draw(t, "n")
 		unit := rapid.SampledFrom([]string{"cores", "bytes", "ratio", "s", "1"}).Draw(t, "unit")
 		s := newSpan(lo, hi, n, unit)
-		slack := 1e-6 * max(hi-lo, math.Abs(hi), math.Abs(lo))
+		slack := 1e-280 + 1e-6*max(hi-lo, math.Abs(hi), math.Abs(lo))
 		if !(s.hi > s.lo) || s.lo > lo+slack || s.hi < hi-slack || len(s.ticks()) > n+2 || len(s.ticks()) < 2 {
 			t.Fatalf("newSpan(%v, %v, %d, %s) = %+v with ticks %v", lo, hi, n, unit, s, s.ticks())
 		}

@@ -12,6 +12,8 @@ import (
 	"golang.org/x/image/font"
 	"golang.org/x/image/font/gofont/gomono"
 	"golang.org/x/image/font/gofont/gomonobold"
+	"golang.org/x/image/font/gofont/gomonobolditalic"
+	"golang.org/x/image/font/gofont/gomonoitalic"
 	"golang.org/x/image/font/opentype"
 	"golang.org/x/image/font/sfnt"
 	"golang.org/x/image/math/fixed"
@@ -59,10 +61,10 @@ func (l *letters) has(r rune) bool {
 
 // painter draws cells on an image. s is pixels a unit.
 type painter struct {
-	img         *image.RGBA
-	s           int
-	plain, bold *letters
-	raster      vector.Rasterizer
+	img    *image.RGBA
+	s      int
+	fonts  [4]*letters // by bold (1) and italic (2)
+	raster vector.Rasterizer
 }
 
 func (f Frame) paint(o Options) (*image.RGBA, error) {
@@ -78,12 +80,12 @@ func (f Frame) paint(o Options) (*image.RGBA, error) {
 		return nil, fmt.Errorf("a picture of %d×%d cells is too large: ask for a smaller size", f.w, f.h)
 	}
 	p := &painter{s: s, img: image.NewRGBA(image.Rect(0, 0, w*s, h*s))}
-	var err error
-	if p.plain, err = newLetters(gomono.TTF, fontSize*float64(s)); err != nil {
-		return nil, err
-	}
-	if p.bold, err = newLetters(gomonobold.TTF, fontSize*float64(s)); err != nil {
-		return nil, err
+	for i, ttf := range [][]byte{gomono.TTF, gomonobold.TTF, gomonoitalic.TTF, gomonobolditalic.TTF} {
+		l, err := newLetters(ttf, fontSize*float64(s))
+		if err != nil {
+			return nil, err
+		}
+		p.fonts[i] = l
 	}
 	c := newColours(o.Dark)
 	draw.Draw(p.img, p.img.Bounds(), image.NewUniform(c.bg), image.Point{}, draw.Src)
@@ -130,10 +132,14 @@ func (p *painter) cell(at image.Point, content string, width int, l look) {
 
 // text draws a cell's letter with its marks; what the font has not becomes a box as wide as the cell.
 func (p *painter) text(at image.Point, content string, width int, l look) {
-	with := p.plain
+	i := 0
 	if l.bold {
-		with = p.bold
+		i = 1
 	}
+	if l.italic {
+		i += 2
+	}
+	with := p.fonts[i]
 	for i, r := range content {
 		if with.has(r) {
 			d := font.Drawer{Dst: p.img, Src: image.NewUniform(l.fg), Face: with.face, Dot: fixed.P(at.X, at.Y+int(baseline)*p.s)}

@@ -97,28 +97,51 @@ func isDrawn(content string) bool {
 
 func notASCII(s string) bool { return len(s) != 1 || s[0] > '~' }
 
+// svgText writes the cells' letters, a new text after each wider space: a reader that does not know textLength
+// then is off by a fraction of a cell at most.
 func (f Frame) svgText(b *strings.Builder, l look, y, from, to int) {
-	var text strings.Builder
+	var word strings.Builder
+	at, width, blanks := from, 0, 0
+	flush := func() {
+		if word.Len() > 0 {
+			svgWord(b, l, float64(at)*cellW, float64(y)*cellH+baseline, word.String(), width)
+		}
+		word.Reset()
+		width = 0
+	}
 	for x := from; x < to; x++ {
-		text.WriteString(f.lines[y][x].Content)
+		c := &f.lines[y][x]
+		if c.Content == " " {
+			blanks++
+			continue
+		}
+		if c.Width == 0 {
+			continue
+		}
+		switch {
+		case blanks > 1 || word.Len() == 0:
+			flush()
+			at = x
+		case blanks == 1:
+			word.WriteByte(' ')
+			width++
+		}
+		blanks = 0
+		word.WriteString(c.Content)
+		width += c.Width
 	}
-	s := strings.TrimRight(text.String(), " ")
-	if s == "" {
-		return
-	}
-	for s[0] == ' ' {
-		s = s[1:]
-		from++
-	}
-	fmt.Fprintf(b, `<text x="%s" y="%s" textLength="%s" lengthAdjust="spacingAndGlyphs" fill="%s"`,
-		num(float64(from)*cellW), num(float64(y)*cellH+baseline), num(float64(plain.Width(s))*cellW), hex(l.fg))
+	flush()
+}
+
+func svgWord(b *strings.Builder, l look, x, y float64, word string, width int) {
+	fmt.Fprintf(b, `<text x="%s" y="%s" textLength="%s" lengthAdjust="spacingAndGlyphs" fill="%s"`, num(x), num(y), num(float64(width)*cellW), hex(l.fg))
 	if l.bold {
 		b.WriteString(` font-weight="bold"`)
 	}
 	if l.italic {
 		b.WriteString(` font-style="italic"`)
 	}
-	b.WriteString(">" + escape(s) + "</text>\n")
+	b.WriteString(">" + escape(word) + "</text>\n")
 }
 
 // svgShapes writes rectangles and polygons as one path, round dots as another: points drawn with a round pen.
