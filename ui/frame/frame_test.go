@@ -232,11 +232,12 @@ func TestEverySignIsDrawn(t *testing.T) {
 }
 
 func TestLargeFramesAreBounded(t *testing.T) {
-	f := Parse("x", 1000, 500)
-	if _, err := f.paint(Options{Scale: 40}); err != nil {
-		t.Errorf("a large scale is lowered: %v", err)
+	for _, c := range []struct{ w, h, asked, want int }{{1000, 1000, 0, 2}, {1000, 1000, 3, 3}, {9024, 9024, 4, 1}, {4000, 2000, 40, 3}} {
+		if got, err := fitScale(c.w, c.h, c.asked); err != nil || got != c.want {
+			t.Errorf("%d×%d at %d: %d, %v", c.w, c.h, c.asked, got, err)
+		}
 	}
-	if err := Parse("x", 4000, 2000).PNG(io.Discard, Options{}); err == nil {
+	if err := (Frame{w: 4000, h: 2000}).PNG(io.Discard, Options{}); err == nil {
 		t.Error("a picture of a gigabyte is no error")
 	}
 }

@@ -68,16 +68,10 @@ type painter struct {
 }
 
 func (f Frame) paint(o Options) (*image.RGBA, error) {
-	s := o.Scale
-	if s <= 0 {
-		s = 2
-	}
 	w, h := f.w*int(cellW)+2*margin, f.h*int(cellH)+2*margin
-	for s > 1 && float64(w*s)*float64(h*s) > mostPixels {
-		s--
-	}
-	if float64(w)*float64(h) > mostPixels {
-		return nil, fmt.Errorf("a picture of %d×%d cells is too large: ask for a smaller size", f.w, f.h)
+	s, err := fitScale(w, h, o.Scale)
+	if err != nil {
+		return nil, err
 	}
 	p := &painter{s: s, img: image.NewRGBA(image.Rect(0, 0, w*s, h*s))}
 	for i, ttf := range [][]byte{gomono.TTF, gomonobold.TTF, gomonoitalic.TTF, gomonobolditalic.TTF} {
@@ -103,6 +97,20 @@ func (f Frame) paint(o Options) (*image.RGBA, error) {
 		}
 	}
 	return p.img, nil
+}
+
+// fitScale is the largest scale up to the one that is asked for (0: 2) at which w×h units stay below mostPixels.
+func fitScale(w, h, s int) (int, error) {
+	if s <= 0 {
+		s = 2
+	}
+	for s > 1 && float64(w*s)*float64(h*s) > mostPixels {
+		s--
+	}
+	if float64(w)*float64(h) > mostPixels {
+		return 0, fmt.Errorf("a picture of %d×%d pixels is too large: ask for a smaller size", w, h)
+	}
+	return s, nil
 }
 
 func (p *painter) origin(x, y int) image.Point {
