@@ -31,6 +31,7 @@ type feed struct {
 
 type wanted struct {
 	query sources.LogQuery
+	back  func(sources.LogPage) // takes what was there before
 	emit  func(sources.LogBatch)
 }
 
@@ -38,8 +39,8 @@ func newFeed(logs sources.Logs, now func() time.Time) *feed {
 	return &feed{logs: logs, now: now, kick: make(chan struct{}, 1)}
 }
 
-// Want makes q the query that is followed; its lines go to emit, from the feed's goroutine.
-func (f *feed) Want(q sources.LogQuery, emit func(sources.LogBatch)) { f.set(&wanted{q, emit}) }
+// Want makes w's query the one that is followed; its lines go to back and emit, from the feed's goroutine.
+func (f *feed) Want(w wanted) { f.set(&w) }
 
 // Stop ends following.
 func (f *feed) Stop() { f.set(nil) }
@@ -97,13 +98,9 @@ func (f *feed) follow(ctx context.Context, w wanted) {
 	if ctx.Err() != nil {
 		return
 	}
-	batch := sources.LogBatch{Entries: page.Entries}
+	w.back(page)
 	if err != nil {
-		batch.Status = &sources.Status{Name: f.logs.Name(), State: sources.StateOf(err), Detail: err.Error(), Since: f.now()}
-	}
-	w.emit(batch)
-	for i := range page.Gaps {
-		w.emit(sources.LogBatch{Gap: &page.Gaps[i]})
+		w.emit(sources.LogBatch{Status: &sources.Status{Name: f.logs.Name(), State: sources.StateOf(err), Detail: err.Error(), Since: f.now()}})
 	}
 	q = w.query
 	q.Since = from

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"slices"
 	"strings"
 
 	"charm.land/bubbles/v2/key"
@@ -149,7 +150,7 @@ var keymap = []binding{
 	bind(areaLogs, actFollow, 20, "s", "follow", "s"),
 	bind(areaLogs, actNextError, 30, "e", "next error", "e"),
 	bind(areaLogs, actPrevError, 0, "E", "previous error", "E"),
-	bind(areaLogs, actFind, 40, "F", "find without filtering", "F", "ctrl+s"),
+	bind(areaLogs, actFind, 40, "F", "find", "F", "ctrl+s"),
 	bind(areaLogs, actFindNext, 0, "n", "next match", "n"),
 	bind(areaLogs, actFindPrev, 0, "N", "previous match", "N"),
 	bind(areaLogs, actExclude, 50, "!", "exclude", "!"),
@@ -158,7 +159,7 @@ var keymap = []binding{
 	bind(areaLogs, actTimestamps, 0, "t", "time: local, relative, none", "t"),
 	bind(areaLogs, actColumns, 0, "x", "columns of service, task and node", "x"),
 	bind(areaLogs, actFields, 0, "v", "fields of logfmt and JSON", "v"),
-	bind(areaLogs, actContext, 0, "C", "this task's lines around the selected one", "C"),
+	bind(areaLogs, actContext, 60, "enter", "this task's lines around the selected one, and back", "enter", "C"),
 	bind(areaLogs, actBookmark, 0, "b", "bookmark", "b"),
 	bind(areaLogs, actNextBookmark, 0, "B", "next bookmark", "B"),
 	bind(areaLogs, actSave, 0, "ctrl+o", "save to a file", "ctrl+o"),
@@ -192,25 +193,28 @@ func lookup(k tea.KeyPressMsg, areas ...area) act {
 	return actNone
 }
 
-// hintsFor are the hints of the last line, in order, for the areas that have the focus.
+// hintsFor are the hints of the last line for the areas that have the focus: the first area's before the others',
+// and none whose key means something else there.
 func hintsFor(areas ...area) []key.Help {
-	byHint := map[int]key.Help{}
-	var order []int
-	offset := 0
+	var out []key.Help
+	taken := map[string]bool{}
 	for _, a := range append(areas, areaAll) {
+		var here []binding
 		for _, b := range keymap {
-			if b.area != a || b.hint == 0 {
+			if b.area != a {
 				continue
 			}
-			at := offset + b.hint
-			byHint[at] = b.key.Help()
-			order = append(order, at)
+			if k := b.key.Keys()[0]; !taken[k] && b.hint > 0 {
+				here = append(here, b)
+			}
+			for _, k := range b.key.Keys() {
+				taken[k] = true
+			}
 		}
-		offset += 100
-	}
-	out := make([]key.Help, 0, len(order))
-	for _, at := range order {
-		out = append(out, byHint[at])
+		slices.SortFunc(here, func(x, y binding) int { return x.hint - y.hint })
+		for _, b := range here {
+			out = append(out, b.key.Help())
+		}
 	}
 	return out
 }

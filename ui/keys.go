@@ -112,7 +112,7 @@ func (m *Model) do(a act) tea.Cmd {
 	case actBack:
 		m.back()
 	case actHelp:
-		m.overlay = &helpBox{}
+		m.overlay = newHelp(m)
 	case actPalette:
 		m.overlay = newPalette(m)
 	case actNextPane, actPrevPane:

@@ -47,16 +47,19 @@ func (p *logsPane) taskName(st *sources.Stream) string {
 	return logview.ShortTask(st)
 }
 
-// emitter hands lines to the view and tells the pump; it is refused once the view was reset.
-func (p *logsPane) emitter() func(sources.LogBatch) {
-	put := p.view.Feed()
-	return func(b sources.LogBatch) {
-		put(b)
+// want is what the feed is to follow: its lines go to the view, and the pump is told. Both are refused once the
+// view was reset.
+func (p *logsPane) want(q sources.LogQuery) wanted {
+	put, back := p.view.Feed(), p.view.LookBack()
+	tell := func() {
 		select {
 		case p.lines <- struct{}{}:
 		default:
 		}
 	}
+	return wanted{query: q,
+		back: func(page sources.LogPage) { back(page); tell() },
+		emit: func(b sources.LogBatch) { put(b); tell() }}
 }
 
 // wantLogs follows the logs of what is looked at, where any are shown.
@@ -85,7 +88,7 @@ func (m *Model) wantLogs() {
 		m.feed.Stop()
 		return
 	}
-	m.feed.Want(q, m.logs.emitter())
+	m.feed.Want(m.logs.want(q))
 }
 
 // logServices are the services whose logs are looked at; empty: all, where a scope says so.

@@ -316,7 +316,7 @@ func (p *metricsPane) whyEmpty(m *Model, service string) string {
 
 // overviewLines draws CPU and memory side by side, or one below the other where it is narrow.
 func (p *metricsPane) overviewLines(m *Model, service string, w, h int) []string {
-	if w < 64 {
+	if w < 50 {
 		first := h / 2
 		return append(p.chartLines(m, graphs[0], service, w, first), p.chartLines(m, graphs[1], service, w, h-first)...)
 	}

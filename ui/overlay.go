@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -53,26 +54,46 @@ func (m *Model) overOverlay(lines []string) []string {
 	return lines
 }
 
-// helpBox shows the keymap.
-type helpBox struct{ scroll int }
+// helpBox shows the keymap, that of the pane in focus first; in two columns where there is room.
+type helpBox struct {
+	scroll int
+	areas  []area
+}
 
-func (b *helpBox) title() string          { return "keys" }
-func (b *helpBox) paste(string)           {}
-func (b *helpBox) size(*Model) (int, int) { return 72, len(helpLines()) }
+const helpColumn = 52
 
-type helpLine struct{ key, desc, heading string }
-
-func helpLines() []helpLine {
-	var out []helpLine
-	for _, a := range []area{areaAll, areaList, areaServices, areaLogs, areaMetrics, areaAlerts} {
-		if len(out) > 0 {
-			out = append(out, helpLine{})
+func newHelp(m *Model) *helpBox {
+	b := &helpBox{areas: m.areas()}
+	for a := areaAll; a < areaOverlay; a++ {
+		if !slices.Contains(b.areas, a) {
+			b.areas = append(b.areas, a)
 		}
-		out = append(out, helpLine{heading: areaTitles[a]})
+	}
+	return b
+}
+
+func (b *helpBox) title() string { return "keys" }
+func (b *helpBox) paste(string)  {}
+
+func (b *helpBox) columns(w int) int { return max(min(w/helpColumn, 2), 1) }
+
+func (b *helpBox) size(m *Model) (int, int) {
+	n := b.columns(m.w - 6)
+	return n * helpColumn, (len(b.all(m, helpColumn)) + n - 1) / n
+}
+
+// all are the lines of the whole keymap, drawn.
+func (b *helpBox) all(m *Model, w int) []string {
+	var out []string
+	for i, a := range b.areas {
+		if i > 0 {
+			out = append(out, strings.Repeat(" ", w))
+		}
+		out = append(out, m.st.Title.Render(plain.Fit(areaTitles[a], w)))
 		for _, x := range keymap {
 			if x.area == a {
 				h := x.key.Help()
-				out = append(out, helpLine{key: h.Key, desc: h.Desc})
+				out = append(out, m.st.HintKey.Render(plain.Fit("  "+h.Key, 14))+m.st.Text.Render(plain.Fit(h.Desc, w-14)))
 			}
 		}
 	}
@@ -80,28 +101,29 @@ func helpLines() []helpLine {
 }
 
 func (b *helpBox) lines(m *Model, w, h int) []string {
-	all := helpLines()
-	b.scroll = min(b.scroll, max(len(all)-h, 0))
-	out := make([]string, 0, h)
-	for _, l := range all[b.scroll:] {
-		if len(out) == h {
-			break
+	n := b.columns(w)
+	column := w / n
+	all := b.all(m, column)
+	per := max(h, (len(all)+n-1)/n)
+	out := make([]string, h)
+	for y := range out {
+		for x := range n {
+			at := x*per + y + min(b.scroll, max(per-h, 0))
+			if y+min(b.scroll, max(per-h, 0)) < per && at < len(all) {
+				out[y] += all[at]
+			} else {
+				out[y] += strings.Repeat(" ", column)
+			}
 		}
-		switch {
-		case l.heading != "":
-			out = append(out, m.st.Title.Render(plain.Fit(l.heading, w)))
-		default:
-			out = append(out, m.st.HintKey.Render(plain.Fit("  "+l.key, 16))+m.st.Text.Render(plain.Fit(l.desc, w-16)))
-		}
-	}
-	for len(out) < h {
-		out = append(out, strings.Repeat(" ", w))
+		out[y] = fitStyled(out[y], w)
 	}
 	return out
 }
 
 func (b *helpBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
-	l := list{ids: make([]string, len(helpLines())), index: b.scroll, height: m.h - 6}
+	_, want := b.size(m)
+	h := min(want, m.h-4)
+	l := list{ids: make([]string, max(want-h, 0)+1), index: b.scroll, height: h}
 	if l.handle(lookup(k, areaList)) {
 		b.scroll = l.index
 		return nil, false

@@ -128,10 +128,15 @@ func (b *Buffer) gapFor(epoch uint64, g sources.Gap) {
 
 // Prepend adds a page of older lines without pushing newer ones out: of what does
 // not fit, the oldest lines are left away. It returns how many were kept.
-func (b *Buffer) Prepend(entries []sources.Entry) int {
+func (b *Buffer) Prepend(entries []sources.Entry) int { return b.prependFor(b.epoch.Load(), entries) }
+
+func (b *Buffer) prependFor(epoch uint64, entries []sources.Entry) int {
 	entries = inOrder(entries)
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.epoch.Load() != epoch {
+		return 0
+	}
 	room, from := b.max-b.bytes, len(entries)
 	for from > 0 {
 		room -= min(len(entries[from-1].Line), b.max/4) + EntryOverhead

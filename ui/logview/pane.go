@@ -155,10 +155,19 @@ func (p *Pane) appendFor(epoch uint64, batch sources.LogBatch) {
 
 // Prepend adds a page of older lines, with its gaps; of what passes the cap the
 // oldest is left away. It returns how many lines were kept.
-func (p *Pane) Prepend(page sources.LogPage) int {
-	n := p.buf.Prepend(page.Entries)
+func (p *Pane) Prepend(page sources.LogPage) int { return p.prependFor(p.buf.epoch.Load(), page) }
+
+// LookBack returns Prepend for one source's lifetime, as Feed does Append: what was there before following
+// began is no rate of what comes. Safe for concurrent use.
+func (p *Pane) LookBack() func(sources.LogPage) {
+	epoch := p.buf.epoch.Load()
+	return func(page sources.LogPage) { p.prependFor(epoch, page) }
+}
+
+func (p *Pane) prependFor(epoch uint64, page sources.LogPage) int {
+	n := p.buf.prependFor(epoch, page.Entries)
 	for _, g := range page.Gaps {
-		p.buf.AppendGap(g)
+		p.buf.gapFor(epoch, g)
 	}
 	return n
 }
