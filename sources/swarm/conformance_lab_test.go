@@ -205,3 +205,20 @@ func readFile(t *testing.T, path string) string {
 	}
 	return string(b)
 }
+
+// TestSSHLab goes through the Docker CLI's own ssh helper; instead of ssh stands a script that does what the far side would.
+func TestSSHLab(t *testing.T) {
+	host := labHost(t)
+	dir := t.TempDir()
+	script := "#!/bin/sh\nexec docker -H " + host + " system dial-stdio\n"
+	if err := os.WriteFile(dir+"/ssh", []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	c := connect(t, "ssh://ops@node1")
+	w := watchIt(t, c)
+	w.until(t, 0, "LIVE", inState(sources.Live))
+	if c.Address() != "ssh://ops@node1" {
+		t.Error(c.Address())
+	}
+}
