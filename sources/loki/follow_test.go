@@ -174,7 +174,7 @@ func TestFollowOutage(t *testing.T) {
 
 // Refusals have their own states, and it goes on by itself when they end.
 func TestFollowRefused(t *testing.T) {
-	for status, state := range map[int]sources.State{401: sources.NoAuth, 403: sources.Denied, 404: sources.Reconnecting, 502: sources.Reconnecting} {
+	for status, state := range map[int]sources.State{401: sources.NoAuth, 403: sources.Denied, 404: sources.Faulty, 502: sources.Reconnecting} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			f := newFake(t)
 			c, g := brisk(t, f)
