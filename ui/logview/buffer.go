@@ -52,7 +52,7 @@ type snapshot struct {
 	bytes    int
 	rows     int
 	evicted  uint64 // rows dropped for room, ever
-	appended uint64 // lines that came, ever
+	appended uint64 // lines that came, ever; a page of older ones does not
 	seq      uint64 // of the newest arrival
 }
 
@@ -151,6 +151,7 @@ func (b *Buffer) prependFor(epoch uint64, entries []sources.Entry) int {
 		b.add(kept[max(to-appendSlice, 0):to])
 		b.version.Add(1)
 	}
+	b.appended -= uint64(len(kept)) // they were there before: no line came
 	return len(kept)
 }
 
