@@ -76,35 +76,42 @@ func (s span) ticks() []float64 {
 	return out
 }
 
-// label is a tick's text, short: "0.5", "40%", "512MiB", "1.5k". All of an axis have one unit.
+// label is a tick's text, short: "0.5", "40%", "512MiB", "1.5k"; a rate's "/s" is left to the legend. All of an
+// axis have one prefix, but bytes: 512MiB and 1GiB stand on one axis.
 func (s span) label(v float64, unit string) string {
 	if v == 0 {
 		return "0"
 	}
 	big := math.Max(math.Abs(s.lo), math.Abs(s.hi))
-	factor, sign := scale(big, unit)
-	if unit == "cores" {
+	var factor float64
+	var sign string
+	switch unit {
+	case "bytes", "bytes/s":
+		factor, sign = pick(v, binary)
+		if math.Abs(v) < 1e6*factor {
+			return trimZeros(strconv.FormatFloat(v/factor, 'f', s.places(factor), 64)) + sign
+		}
+	case "cores", "1/s":
 		factor, sign = pick(big, decimal)
+	default:
+		factor, sign = scale(big, unit)
 	}
 	if big/factor >= 1e6 || s.step/factor < 1e-4 {
 		return strconv.FormatFloat(v/factor, 'g', 3, 64) + sign
 	}
+	return strconv.FormatFloat(v/factor, 'f', s.places(factor), 64) + sign // with its zeros: 0.5 and 1.0
+}
+
+// places is how many digits after the point tell the ticks apart, at most 4.
+func (s span) places(factor float64) int {
 	n := 0
 	for p := s.step / factor; n < 4 && math.Abs(p-math.Round(p)) > 1e-6; n++ {
 		p *= 10
 	}
-	return trimZerosIf(strconv.FormatFloat(v/factor, 'f', n, 64), n) + sign
+	return n
 }
 
-// trimZerosIf keeps the zeros: 0.5 and 1.0 stand on one axis.
-func trimZerosIf(s string, n int) string {
-	if n == 0 && s == "-0" {
-		return "0"
-	}
-	return s
-}
-
-// row is the dot row (0: top) of a value on a plot of rows dots.
+// dot is the dot row (0: top) of a value on a plot of rows dots.
 func (s span) dot(v float64, rows int) int {
 	y := int(math.Round((s.hi - v) / (s.hi - s.lo) * float64(rows-1)))
 	return min(max(y, 0), rows-1)

@@ -17,7 +17,7 @@ type palette struct {
 	accent               color.Color
 	ok, info, updating   color.Color
 	warn, err, fatal     color.Color
-	unknown              color.Color
+	unknown, spark       color.Color
 	selFg, selBg         color.Color
 	blurFg, blurBg       color.Color
 	matchFg, matchBg     color.Color
@@ -40,7 +40,7 @@ func six(c ...string) (out [6]color.Color) {
 func darkPalette() palette {
 	return palette{
 		muted: hex("#b2b2b2"), faint: hex("#949494"), border: hex("#585858"), focus: hex("#6cb6ff"), accent: hex("#6cb6ff"),
-		ok: hex("#87af87"), info: hex("#6cb6ff"), updating: hex("#56c8d8"), warn: hex("#d7d75f"), err: hex("#ff6b6b"), fatal: hex("#ff87ff"), unknown: hex("#b48ead"),
+		ok: hex("#87af87"), info: hex("#6cb6ff"), updating: hex("#56c8d8"), warn: hex("#d7d75f"), err: hex("#ff6b6b"), fatal: hex("#ff87ff"), unknown: hex("#b48ead"), spark: hex("#7d9cc4"),
 		selFg: hex("#ffffff"), selBg: hex("#264f78"), blurFg: hex("#ffffff"), blurBg: hex("#444444"),
 		matchFg: hex("#000000"), matchBg: hex("#d7d75f"), currentFg: hex("#000000"), currentBg: hex("#ff8c42"),
 		badgeFg: hex("#000000"), badgeBg: hex("#6cb6ff"),
@@ -51,7 +51,7 @@ func darkPalette() palette {
 func lightPalette() palette {
 	return palette{
 		muted: hex("#585858"), faint: hex("#6c6c6c"), border: hex("#8a8a8a"), focus: hex("#0057b8"), accent: hex("#0057b8"),
-		ok: hex("#1a7f37"), info: hex("#0057b8"), updating: hex("#00757f"), warn: hex("#6b5f00"), err: hex("#c00000"), fatal: hex("#af00af"), unknown: hex("#875f87"),
+		ok: hex("#1a7f37"), info: hex("#0057b8"), updating: hex("#00757f"), warn: hex("#6b5f00"), err: hex("#c00000"), fatal: hex("#af00af"), unknown: hex("#875f87"), spark: hex("#4f7096"),
 		selFg: hex("#ffffff"), selBg: hex("#0057b8"), blurFg: hex("#000000"), blurBg: hex("#b2b2b2"),
 		matchFg: hex("#000000"), matchBg: hex("#ffff5f"), currentFg: hex("#ffffff"), currentBg: hex("#b84e00"),
 		badgeFg: hex("#ffffff"), badgeBg: hex("#0057b8"),
@@ -62,7 +62,7 @@ func lightPalette() palette {
 func brightPalette() palette { // high contrast on a dark background
 	return palette{
 		text: hex("#ffffff"), muted: hex("#dadada"), faint: hex("#c6c6c6"), border: hex("#b2b2b2"), focus: hex("#ffffff"), accent: hex("#87d7ff"),
-		ok: hex("#5fff5f"), info: hex("#87d7ff"), updating: hex("#5fffff"), warn: hex("#ffff5f"), err: hex("#ff8787"), fatal: hex("#ff87ff"), unknown: hex("#ffafff"),
+		ok: hex("#5fff5f"), info: hex("#87d7ff"), updating: hex("#5fffff"), warn: hex("#ffff5f"), err: hex("#ff8787"), fatal: hex("#ff87ff"), unknown: hex("#ffafff"), spark: hex("#87d7ff"),
 		selFg: hex("#000000"), selBg: hex("#ffffff"), blurFg: hex("#000000"), blurBg: hex("#b2b2b2"),
 		matchFg: hex("#000000"), matchBg: hex("#ffff5f"), currentFg: hex("#000000"), currentBg: hex("#ff8787"),
 		badgeFg: hex("#000000"), badgeBg: hex("#ffff5f"),
@@ -73,7 +73,7 @@ func brightPalette() palette { // high contrast on a dark background
 func inkPalette() palette { // high contrast on a light background
 	return palette{
 		text: hex("#000000"), muted: hex("#3a3a3a"), faint: hex("#444444"), border: hex("#585858"), focus: hex("#000000"), accent: hex("#00408f"),
-		ok: hex("#005f00"), info: hex("#00408f"), updating: hex("#005757"), warn: hex("#4f4f00"), err: hex("#9b0000"), fatal: hex("#870087"), unknown: hex("#5f005f"),
+		ok: hex("#005f00"), info: hex("#00408f"), updating: hex("#005757"), warn: hex("#4f4f00"), err: hex("#9b0000"), fatal: hex("#870087"), unknown: hex("#5f005f"), spark: hex("#00408f"),
 		selFg: hex("#ffffff"), selBg: hex("#000000"), blurFg: hex("#ffffff"), blurBg: hex("#585858"),
 		matchFg: hex("#000000"), matchBg: hex("#ffff5f"), currentFg: hex("#ffffff"), currentBg: hex("#9b0000"),
 		badgeFg: hex("#ffffff"), badgeBg: hex("#000000"),

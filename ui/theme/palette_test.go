@@ -55,7 +55,7 @@ func contrast(a, b color.Color) float64 {
 
 func (p palette) texts() map[string]color.Color {
 	return map[string]color.Color{"text": p.text, "muted": p.muted, "faint": p.faint, "focus": p.focus, "accent": p.accent, "ok": p.ok, "info": p.info,
-		"updating": p.updating, "warn": p.warn, "error": p.err, "fatal": p.fatal, "unknown": p.unknown}
+		"updating": p.updating, "warn": p.warn, "error": p.err, "fatal": p.fatal, "unknown": p.unknown, "spark": p.spark}
 }
 
 func TestContrastOfText(t *testing.T) {

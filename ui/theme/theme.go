@@ -115,7 +115,7 @@ func coloured(name string, p palette) *Sheet {
 		TabActive: fg(p.accent).Bold(true), HintKey: fg(p.accent), HintDesc: fg(p.muted), DemoBadge: on(p.badgeFg, p.badgeBg).Bold(true),
 		OK: fg(p.ok), Info: fg(p.info), Warn: fg(p.warn), Error: fg(p.err).Bold(true), Fatal: fg(p.fatal).Bold(true),
 		Updating: fg(p.updating), Idle: fg(p.faint), Unknown: fg(p.unknown),
-		ChartTitle: fg(p.text).Bold(true), Axis: fg(p.faint), Limit: fg(p.err), Cursor: fg(p.text).Bold(true), Spark: fg(p.info),
+		ChartTitle: fg(p.text).Bold(true), Axis: fg(p.faint), Limit: fg(p.err), Cursor: fg(p.text).Bold(true), Spark: fg(p.spark),
 		MarkDeploy: fg(p.updating), MarkAlert: fg(p.warn), MarkStart: fg(p.ok), MarkDeath: fg(p.err),
 	}
 	for _, c := range p.series {
