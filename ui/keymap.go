@@ -159,7 +159,7 @@ var keymap = []binding{
 	bind(areaLogs, actTimestamps, 0, "t", "time: local, relative, none", "t"),
 	bind(areaLogs, actColumns, 0, "x", "columns of service, task and node", "x"),
 	bind(areaLogs, actFields, 0, "v", "fields of logfmt and JSON", "v"),
-	bind(areaLogs, actContext, 60, "enter", "this task's lines around the selected one, and back", "enter", "C"),
+	bind(areaLogs, actContext, 60, "enter", "context: the task's lines around it", "enter", "C"),
 	bind(areaLogs, actBookmark, 0, "b", "bookmark", "b"),
 	bind(areaLogs, actNextBookmark, 0, "B", "next bookmark", "B"),
 	bind(areaLogs, actSave, 0, "ctrl+o", "save to a file", "ctrl+o"),
