@@ -13,6 +13,7 @@ import (
 type entry struct {
 	sign, name, value string
 	pen               theme.Pen
+	series            bool
 }
 
 func (e entry) width() int { return plain.Width(e.full()) }
@@ -47,6 +48,13 @@ func (p *drawing) legendLine() string {
 			n += len(fmt.Sprintf("+%d", hidden)) + 2
 		}
 		return n - 2
+	}
+	if len(p.runs) == 1 && width() > p.Width { // the chart's title says what it is
+		for i := range entries {
+			if entries[i].series {
+				entries[i].name = ""
+			}
+		}
 	}
 	for shown > 1 && width() > p.Width {
 		shown--
@@ -91,7 +99,7 @@ func (p *drawing) entries() []entry {
 		if len(p.runs) > 1 && (p.ASCII || p.Styles.Name == theme.None) {
 			sign = string(r.digit())
 		}
-		out = append(out, entry{sign: sign, name: plain.Clip(p.Series[i].Name, 24), value: p.valueOf(r), pen: theme.PenOf(r.style)})
+		out = append(out, entry{sign: sign, name: plain.Clip(p.Series[i].Name, 24), value: p.valueOf(r), pen: theme.PenOf(r.style), series: true})
 	}
 	if p.Limit != nil && finite(*p.Limit) {
 		e := entry{sign: p.Styles.Signs.Dash, name: plain.Clip(p.LimitName, 24), value: Humanize(*p.Limit, p.Unit), pen: theme.PenOf(p.Styles.Limit)}

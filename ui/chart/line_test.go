@@ -274,6 +274,11 @@ func TestLegend(t *testing.T) {
 	if first := firstLine(s); !strings.Contains(first, "+1") || !strings.Contains(first, "p50 11 ms") {
 		t.Errorf("narrow legend %q", first)
 	}
+	s = specs(t)["gaps"]
+	s.Width = 32
+	if first := firstLine(s); strings.TrimSpace(first) != "⠒ 380 MiB  ╌ limit 512 MiB" {
+		t.Errorf("a legend that has no room for the only name: %q", first)
+	}
 	s = specs(t)["cursor"]
 	if first := firstLine(s); !strings.Contains(first, "13:30:00") || !strings.Contains(first, "cpu 0.4 cores") {
 		t.Errorf("cursor's legend %q", first)
