@@ -6,12 +6,14 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/docker/cli/cli/config"
@@ -142,7 +144,14 @@ func withHost(host, how string) (endpoint, error) {
 		return e, configError("read the engine's address", "write it as unix:///path, tcp://host:port or ssh://user@host", fmt.Errorf("%s: %w", how, withoutURL(err)))
 	}
 	if helper != nil {
-		e.apiHost, e.dial = helper.Host, helper.Dialer
+		e.apiHost = helper.Host
+		e.dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			c, err := helper.Dialer(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			return &toldConn{Conn: c, ended: make(chan struct{})}, nil
+		}
 		return e, nil
 	}
 	if _, err := client.ParseHostURL(host); err != nil {
@@ -264,4 +273,39 @@ func withoutURL(err error) error {
 		return u.Err
 	}
 	return err
+}
+
+// toldConn is a connection through ssh. When ssh gives up, what it said comes with the read's error, while a write may have
+// failed before with a bare "broken pipe": the write waits for the reason. A reader is always there: http.Transport's.
+type toldConn struct {
+	net.Conn
+	once  sync.Once
+	ended chan struct{}
+	why   error // set before ended is closed
+}
+
+func (c *toldConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err != nil {
+		c.once.Do(func() {
+			c.why = err
+			close(c.ended)
+		})
+	}
+	return n, err
+}
+
+func (c *toldConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if err == nil {
+		return n, nil
+	}
+	select {
+	case <-c.ended:
+		if !errors.Is(c.why, io.EOF) {
+			err = c.why
+		}
+	case <-time.After(2 * time.Second):
+	}
+	return n, err
 }

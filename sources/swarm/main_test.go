@@ -2,6 +2,7 @@ package swarm_test
 
 import (
 	"context"
+	"flag"
 	"testing"
 	"time"
 
@@ -11,7 +12,13 @@ import (
 // waitLimit is how long a test waits for what it waits for before it fails.
 const waitLimit = 30 * time.Second
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain lets the tests wait beside each other, whatever the number of cores: they wait, they do not work.
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "16"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func newContext(t testing.TB) (context.Context, context.CancelFunc) {
 	t.Helper()

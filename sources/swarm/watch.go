@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -21,6 +22,7 @@ const (
 	hotPeriod   = time.Second      // of the tasks of services in motion
 	warmPeriod  = 3 * time.Second  // of the tasks that are not where they should be, and do not move
 	restPeriod  = 5 * time.Second  // of all tasks while nothing moves
+	pollsPerTry = 60               // listings without events before events are tried again
 	costDivisor = 20               // listing takes at most a 20th of the time
 	fewServices = 120              // up to so many are read by name (a URL of 6 KiB), more by reading all
 )
@@ -40,6 +42,9 @@ func (c *Client) Watch(ctx context.Context, emit func(sources.Change)) error {
 		if lived {
 			b.Reset()
 		}
+		if errors.Is(err, errTryEvents) {
+			continue
+		}
 		w.say(sources.StateOf(err), err.Error())
 		c.log.Warn("swarm watch ended, trying again", "error", err)
 		select {
@@ -49,6 +54,9 @@ func (c *Client) Watch(ctx context.Context, emit func(sources.Change)) error {
 		}
 	}
 }
+
+// errTryEvents ends a session without events, because the proxy may let them through by now. It is no failure.
+var errTryEvents = errors.New("time to try the events again")
 
 // watch is one Watch's state. Its methods run in Watch's goroutine; reads run beside it, one at a time, and hand their
 // results back as functions.
@@ -126,6 +134,9 @@ func (w *watch) session(parent context.Context) (lived bool, err error) {
 			o.apply()
 		case <-timer.C:
 			w.checkStale()
+			if w.polling != "" && !w.busy && time.Since(began) > pollsPerTry*w.plan.fullPeriod() {
+				return w.listed, errTryEvents
+			}
 		}
 	}
 }

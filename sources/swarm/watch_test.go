@@ -161,6 +161,27 @@ func TestForbiddenEventsArePolled(t *testing.T) {
 	}
 }
 
+func TestEventsThatAreAllowedLaterAreTaken(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	var forbidden atomic.Bool
+	forbidden.Store(true)
+	f.setOverride(at("/events", func(w http.ResponseWriter, r *http.Request, p string) bool {
+		return forbidden.Load() && always(403, "text/html", "<html>Forbidden</html>")(w, r, p)
+	}))
+	w := watchIt(t, f.client(t, sut.Options{Poll: 20 * time.Millisecond}))
+	i := w.until(t, 0, "POLLING", inState(sources.Polling))
+	forbidden.Store(false)
+	i = w.until(t, i, "LIVE", inState(sources.Live))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range w.all[:i] {
+		if inState(sources.Reconnecting)(c) {
+			t.Error("the change-over was shown as a failure")
+		}
+	}
+}
+
 func TestStoppedEngineIsStaleThenReconnecting(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
