@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -119,7 +120,7 @@ func (s *Server) alerts() []alertJSON {
 		}
 		j := alertJSON{
 			Annotations: a.Annotations, Labels: a.Labels, Fingerprint: a.Fingerprint(), StartsAt: a.Firing.UTC(), EndsAt: now.Add(resolveAfter).UTC(), UpdatedAt: now.UTC(),
-			Receivers: []map[string]string{{"name": "on-call"}}, GeneratorURL: "http://prometheus:9090/graph?g0.expr=" + a.Rule.Name + "&g0.tab=1",
+			Receivers: []map[string]string{{"name": "on-call"}}, GeneratorURL: "http://prometheus:9090/graph?g0.expr=" + url.QueryEscape(a.Rule.Query) + "&g0.tab=1",
 			Status: alertStatus{InhibitedBy: []string{}, MutedBy: []string{}, SilencedBy: []string{}, State: "active"},
 		}
 		for _, x := range s.kept {
@@ -289,6 +290,10 @@ func (s *Server) post(rw http.ResponseWriter, r *http.Request) {
 		refuse(rw, http.StatusBadRequest, "parsing silence body from \"\" failed, because "+err.Error())
 		return
 	}
+	if code, missing := in.incomplete(); code != 0 {
+		invalid(rw, code, missing)
+		return
+	}
 	now := s.w.Now().UTC()
 	if problem := in.check(now); problem != "" {
 		refuse(rw, http.StatusBadRequest, problem)
@@ -315,6 +320,42 @@ func (s *Server) post(rw http.ResponseWriter, r *http.Request) {
 	answer(rw, map[string]string{"silenceID": in.ID})
 }
 
+// invalid answers as the generated server does to a body or path that is not of the schema.
+func invalid(rw http.ResponseWriter, code int, message string) {
+	rw.Header().Set("Content-Type", "application/json")
+	rw.WriteHeader(http.StatusUnprocessableEntity)
+	_ = json.NewEncoder(rw).Encode(map[string]any{"code": code, "message": message})
+}
+
+// incomplete is the schema's complaint about a silence, or 0.
+func (x *silence) incomplete() (code int, message string) {
+	switch {
+	case x.Comment == "":
+		return 602, "comment in body is required"
+	case x.CreatedBy == "":
+		return 602, "createdBy in body is required"
+	case x.EndsAt.IsZero():
+		return 602, "endsAt in body is required"
+	case x.StartsAt.IsZero():
+		return 602, "startsAt in body is required"
+	case len(x.Matchers) == 0:
+		return 612, "matchers in body should have at least 1 items"
+	}
+	return 0, ""
+}
+
+var uuidForm = regexp.MustCompile(`(?i)^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$`)
+
+// id is the path's silence, or an answer that it is none.
+func id(rw http.ResponseWriter, r *http.Request) (string, bool) {
+	v := r.PathValue("id")
+	if !uuidForm.MatchString(v) {
+		invalid(rw, 601, fmt.Sprintf("silenceID in path must be of type uuid: %q", v))
+		return "", false
+	}
+	return v, true
+}
+
 // check is what Alertmanager says of a silence that it does not take, or "".
 func (x *silence) check(now time.Time) string {
 	switch {
@@ -322,8 +363,6 @@ func (x *silence) check(now time.Time) string {
 		return "Failed to create silence: start time must be before end time"
 	case x.EndsAt.Before(now):
 		return "Failed to create silence: end time can't be in the past"
-	case len(x.Matchers) == 0:
-		return "invalid silence: at least one matcher required"
 	}
 	empty := true
 	for i := range x.Matchers {
@@ -344,9 +383,13 @@ func (x *silence) check(now time.Time) string {
 }
 
 func (s *Server) get(rw http.ResponseWriter, r *http.Request) {
+	ref, ok := id(rw, r)
+	if !ok {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if x := s.kept[r.PathValue("id")]; x != nil {
+	if x := s.kept[ref]; x != nil {
 		answer(rw, s.shown(x))
 		return
 	}
@@ -354,9 +397,13 @@ func (s *Server) get(rw http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) expire(rw http.ResponseWriter, r *http.Request) {
+	ref, ok := id(rw, r)
+	if !ok {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	x := s.kept[r.PathValue("id")]
+	x := s.kept[ref]
 	if x == nil {
 		rw.WriteHeader(http.StatusNotFound)
 		return

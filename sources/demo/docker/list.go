@@ -130,7 +130,7 @@ func (s *Server) tasks(rw http.ResponseWriter, r *http.Request) error {
 	}
 	for _, st := range f["desired-state"] {
 		if st != "running" && st != "shutdown" && st != "accepted" && st != "ready" && st != "remove" {
-			return problem{http.StatusBadRequest, "invalid filter 'desired-state=" + st + "'"}
+			return problem{http.StatusInternalServerError, "invalid desired-state filter: '" + st + "'"}
 		}
 	}
 	out := []swarm.Task{}
@@ -140,7 +140,7 @@ func (s *Server) tasks(rw http.ResponseWriter, r *http.Request) error {
 			upToDate = "1"
 		}
 		if !f.starts("id", t.ID) || !f.is("service", t.ServiceID, t.ServiceName) || !f.is("node", t.NodeID, t.NodeName) ||
-			!f.is("desired-state", string(t.DesiredState)) || !f.starts("name", t.Name) || !f.labels("label", t.Labels) {
+			!f.is("desired-state", string(t.DesiredState)) || !f.starts("name", t.Name) || !f.labels("label", t.ServiceLabels) {
 			continue
 		}
 		if len(f["_up-to-date"]) > 0 && !f.is("_up-to-date", upToDate, strconv.FormatBool(t.UpToDate)) {

@@ -109,7 +109,14 @@ func (f filters) event(m *events.Message) bool {
 		return false
 	}
 	for _, kind := range []string{"service", "node", "network", "secret", "config", "container"} {
-		if _, asked := f[kind]; asked && (string(m.Type) != kind || !f.starts(kind, m.Actor.ID, m.Actor.Attributes["name"])) {
+		if _, asked := f[kind]; !asked {
+			continue
+		}
+		names := []string{m.Actor.Attributes["com.docker.swarm."+kind+".id"], m.Actor.Attributes["com.docker.swarm."+kind+".name"]} // a task's container
+		if string(m.Type) == kind {
+			names = []string{m.Actor.ID, m.Actor.Attributes["name"]}
+		}
+		if !f.starts(kind, names...) {
 			return false
 		}
 	}
@@ -130,7 +137,7 @@ func parseLogs(q url.Values) (logQuery, error) {
 	}
 	l := logQuery{stdout: on("stdout"), stderr: on("stderr"), follow: on("follow"), timestamps: on("timestamps"), details: on("details"), tail: -1}
 	if !l.stdout && !l.stderr {
-		return l, problem{http.StatusBadRequest, "Bad parameters: you must choose at least one stream"}
+		return l, problem{http.StatusInternalServerError, "Bad parameters: you must choose at least one stream"}
 	}
 	if t := q.Get("tail"); t != "" && t != "all" {
 		if n, err := strconv.Atoi(t); err == nil && n >= 0 {

@@ -204,6 +204,11 @@ type streamJSON struct {
 	Values [][2]string       `json:"values"`
 }
 
+type envelope struct {
+	Status string `json:"status"`
+	Data   any    `json:"data"`
+}
+
 type dataJSON struct {
 	ResultType string `json:"resultType"`
 	Result     any    `json:"result"`
@@ -212,7 +217,7 @@ type dataJSON struct {
 
 func success(kind string, result any, began time.Time, lines int) any {
 	took := time.Since(began).Seconds()
-	return map[string]any{"status": "success", "data": dataJSON{kind, result, map[string]any{
+	return envelope{"success", dataJSON{kind, result, map[string]any{
 		"summary": map[string]any{"execTime": took, "totalEntriesReturned": lines, "totalLinesProcessed": lines, "totalBytesProcessed": lines * 150, "queueTime": 0, "subqueries": 0, "splits": 1, "shards": 1, "bytesProcessedPerSecond": 0, "linesProcessedPerSecond": 0, "totalPostFilterLines": lines, "totalStructuredMetadataBytesProcessed": 0},
 		"querier": map[string]any{}, "ingester": map[string]any{}, "cache": map[string]any{},
 	}}}
@@ -365,7 +370,7 @@ func (s *Server) labelSet(r *http.Request, f func(l map[string]string, add func(
 		out = append(out, v)
 	}
 	slices.Sort(out)
-	return map[string]any{"status": "success", "data": out}, nil
+	return envelope{"success", out}, nil
 }
 
 func (s *Server) labelNames(r *http.Request) (any, error) {
@@ -401,7 +406,7 @@ func (s *Server) series(r *http.Request) (any, error) {
 	if qs = append(qs, more...); len(qs) == 0 {
 		return nil, &Error{"0 matcher groups supplied"}
 	}
-	return map[string]any{"status": "success", "data": s.streams(start.UnixNano(), end.UnixNano(), qs)}, nil
+	return envelope{"success", s.streams(start.UnixNano(), end.UnixNano(), qs)}, nil
 }
 
 func (s *Server) buildInfo(*http.Request) (any, error) {

@@ -212,6 +212,9 @@ func ParseQuery(in string) (*Query, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(toks) == 1 {
+		return nil, &Error{"parse error : syntax error: unexpected $end"}
+	}
 	p := &parser{in: in, toks: toks}
 	q, err := p.query()
 	if err != nil {
@@ -269,18 +272,16 @@ func (p *parser) selector(q *Query) error {
 		}
 		p.next()
 	}
-	if _, err := p.expect("}"); err != nil {
-		return err
+	if t := p.peek(); !p.isOp("}") {
+		return p.unexpected(t, "} or ,")
 	}
+	p.next()
 	for _, m := range q.Matchers {
 		if (m.Type == labels.MatchEqual || m.Type == labels.MatchRegexp) && !m.Matches("") {
 			return nil
 		}
 	}
-	if len(q.Matchers) > 0 || p.in != "" {
-		return &Error{"parse error : queries require at least one regexp or equality matcher that does not have an empty-compatible value. For instance, app=~\".*\" does not meet this requirement, but app=~\".+\" will"}
-	}
-	return nil
+	return &Error{"parse error : queries require at least one regexp or equality matcher that does not have an empty-compatible value. For instance, app=~\".*\" does not meet this requirement, but app=~\".+\" will"}
 }
 
 // stage reads one more stage of the pipeline, if there is one.
@@ -305,7 +306,7 @@ func (p *parser) lineFilter(q *Query) error {
 	for {
 		v := p.next()
 		if v.kind != tokString {
-			return p.unexpected(v, "STRING")
+			return p.unexpected(v, "STRING or ip")
 		}
 		if op == "|=" || op == "!=" {
 			tests = append(tests, func(line string) bool { return strings.Contains(line, v.text) })
@@ -598,7 +599,7 @@ func (p *parser) labelTerm(depth int) (stage, error) {
 	}
 	op := p.next()
 	if op.kind != tokOp {
-		return nil, p.unexpected(op, "a comparison")
+		return nil, p.unexpected(op, "")
 	}
 	v := p.next()
 	if v.kind == tokString {

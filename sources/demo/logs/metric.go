@@ -2,6 +2,7 @@ package logs
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -127,7 +128,7 @@ func (p *parser) rangeAggregation(n int) (string, logRange, error) {
 		}
 	}
 	if width == 0 {
-		return "", r, p.unexpected(p.peek(), "[")
+		return "", r, p.unexpected(p.peek(), "")
 	}
 	offset := ""
 	if p.isWord("offset") {
@@ -220,18 +221,24 @@ func (s *Server) metric(ctx context.Context, expr string, start, end time.Time, 
 	if res.Err != nil {
 		return "", nil, res.Err
 	}
+	var value any = res.Value
 	switch v := res.Value.(type) {
 	case promql.Vector:
-		return "vector", slices.Grow(v, 0)[:len(v):len(v)], nil
+		if v == nil {
+			value = promql.Vector{}
+		}
 	case promql.Matrix:
 		if v == nil {
-			v = promql.Matrix{}
+			value = promql.Matrix{}
 		}
-		return "matrix", v, nil
 	case promql.Scalar:
-		return "scalar", [2]any{float64(v.T) / 1000, strconv.FormatFloat(v.V, 'f', -1, 64)}, nil
+		value = [2]any{float64(v.T) / 1000, strconv.FormatFloat(v.V, 'f', -1, 64)}
+	default:
+		return "", nil, &Error{"the query has no value that can be shown"}
 	}
-	return "", nil, &Error{"the query has no value that can be shown"}
+	// Written out here, before the query is closed: the engine then reuses its points for others.
+	body, err := json.Marshal(value)
+	return string(res.Value.Type()), json.RawMessage(body), err
 }
 
 type querier struct {

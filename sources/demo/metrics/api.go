@@ -178,7 +178,7 @@ func parseTime(r *http.Request, name string, otherwise time.Time) (time.Time, er
 	if t, err := time.Parse(time.RFC3339Nano, v); err == nil {
 		return t, nil
 	}
-	return time.Time{}, badData("invalid parameter %q: cannot parse %q to a valid timestamp", name, v)
+	return time.Time{}, badData("invalid parameter %q: Invalid time value for '%s': cannot parse %q to a valid timestamp", name, name, v)
 }
 
 func parseDuration(v string) (time.Duration, error) {
@@ -267,15 +267,20 @@ func result(q promql.Query, res *promql.Result) (any, error) {
 	}
 	warnings, infos := res.Warnings.AsStrings(q.String(), 10, 10)
 	// Written out here, before the query is closed: the engine then reuses its points for others.
-	body, err := json.Marshal(map[string]any{"resultType": res.Value.Type(), "result": Plain(res.Value)})
+	body, err := json.Marshal(queryData{res.Value.Type(), plain(res.Value)})
 	if err != nil {
 		return nil, err
 	}
 	return answered{json.RawMessage(body), warnings, infos}, nil
 }
 
-// Plain is a PromQL value with lists where the engine has nil: Prometheus answers [].
-func Plain(v parser.Value) any {
+type queryData struct {
+	Type   parser.ValueType `json:"resultType"`
+	Result any              `json:"result"`
+}
+
+// plain is a PromQL value with lists where the engine has nil: Prometheus answers [].
+func plain(v parser.Value) any {
 	switch x := v.(type) {
 	case promql.Vector:
 		if x == nil {
@@ -469,7 +474,7 @@ func (s *Server) targets(r *http.Request) (any, error) {
 			l := sr.labels.Map()
 			delete(l, labels.MetricName)
 			t := target{
-				DiscoveredLabels: map[string]string{"__address__": l["instance"], "__metrics_path__": "/metrics", "__scheme__": "http", "job": l["job"]}, Labels: l, ScrapePool: l["job"],
+				DiscoveredLabels: map[string]string{"__address__": l["instance"], "__metrics_path__": "/metrics", "__scheme__": "http", "__scrape_interval__": "15s", "__scrape_timeout__": "10s", "job": l["job"]}, Labels: l, ScrapePool: l["job"],
 				ScrapeURL: "http://" + l["instance"] + "/metrics", GlobalURL: "http://" + l["instance"] + "/metrics", Health: "up", Interval: "15s", Timeout: "10s", LastDuration: 0.021,
 				LastScrape: time.UnixMilli(sr.t0 + int64(len(sr.v)-1)*Scrape).UTC(),
 			}

@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 
@@ -395,13 +394,9 @@ func traefikRequests(b *builder, name string) {
 
 func traefikBuckets(b *builder, name string) {
 	b.routed(func(s *world.Signals, kv []string, start float64) {
-		for k, le := range world.Buckets {
-			cv := s.Durations()[k]
-			col, from := b.column(s.Name, fmt.Sprint("le", le), cv), cv.At(start)
-			b.add(name, append(kv[:len(kv):len(kv)], "code", "200", "le", strconv.FormatFloat(le, 'f', -1, 64)), func(i int) float64 { return math.Floor(col[i] - from) })
+		for k, le := range []string{"0.1", "0.3", "1.2", "5", "+Inf"} { // world.Buckets
+			b.add(name, append(kv[:len(kv):len(kv)], "code", "200", "le", le), b.upTo(s, start, k))
 		}
-		col, from := b.column(s.Name, "requests", s.Requests()), s.Requests().At(start)
-		b.add(name, append(kv[:len(kv):len(kv)], "code", "200", "le", "+Inf"), func(i int) float64 { return math.Floor(col[i] - from) })
 	})
 }
 
@@ -414,9 +409,20 @@ func traefikSum(b *builder, name string) {
 
 func traefikCount(b *builder, name string) {
 	b.routed(func(s *world.Signals, kv []string, start float64) {
-		col, from := b.column(s.Name, "requests", s.Requests()), s.Requests().At(start)
-		b.add(name, append(kv[:len(kv):len(kv)], "code", "200"), func(i int) float64 { return math.Floor(col[i] - from) })
+		b.add(name, append(kv[:len(kv):len(kv)], "code", "200"), b.upTo(s, start, len(world.Buckets)))
 	})
+}
+
+// upTo counts the requests of bands 0 to k. Each band is whole by itself, so that a bucket never grows more than the next.
+func (b *builder) upTo(s *world.Signals, start float64, k int) func(i int) float64 {
+	sum := make([]float64, b.n)
+	for j, cv := range s.Durations()[:k+1] {
+		col, from := b.column(s.Name, "band"+strconv.Itoa(j), cv), cv.At(start)
+		for i := range sum {
+			sum[i] += math.Floor(col[i] - from)
+		}
+	}
+	return func(i int) float64 { return sum[i] }
 }
 
 // certificates: one that is renewed in time and one that nobody looks after.

@@ -34,9 +34,10 @@ const base36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 // swarmID makes a 25-character id as swarmkit's identity package does.
 func swarmID(h uint64) string {
 	var b [25]byte
+	seed := mix(h)
 	for i := range b {
 		if i%12 == 0 {
-			h = mix(h + uint64(i))
+			h = mix(seed + uint64(i)) //nolint:gosec // small
 		}
 		b[i] = base36[h%36]
 		h /= 36

@@ -1,9 +1,11 @@
 package world
 
 import (
+	"cmp"
 	"encoding/hex"
 	"math"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,6 +34,7 @@ func (w *World) populate(services, tasks int) {
 	for i := range drafts {
 		w.found(&drafts[i], born.Add(time.Duration(i)*time.Minute))
 	}
+	slices.SortStableFunc(w.journal.kept, func(a, b events.Message) int { return cmp.Compare(a.TimeNano, b.TimeNano) })
 }
 
 func (w *World) makeCluster(born time.Time) {

@@ -116,13 +116,22 @@ func (s *Signals) Codes() map[string]*Curve {
 	return s.codes
 }
 
-// Durations are the curves of requests at most as long as each of Buckets.
+// Durations are the curves of requests by band: up to the first of Buckets, between two, past the last.
 func (s *Signals) Durations() []*Curve {
 	if s.buckets == nil {
-		for _, le := range Buckets {
+		for k := range len(Buckets) + 1 {
 			s.buckets = append(s.buckets, newCurve(s.shape, s.effects, func(at float64) float64 {
 				median := s.Profile.Median * factor(s.effects, Latency, at)
-				return s.Profile.Requests * factor(s.effects, Rate, at) * phi((math.Log(le)-math.Log(median))/s.Profile.Sigma)
+				below := func(k int) float64 {
+					switch {
+					case k < 0:
+						return 0
+					case k == len(Buckets):
+						return 1
+					}
+					return phi((math.Log(Buckets[k]) - math.Log(median)) / s.Profile.Sigma)
+				}
+				return s.Profile.Requests * factor(s.effects, Rate, at) * (below(k) - below(k-1))
 			}))
 		}
 	}

@@ -55,11 +55,12 @@ type TaskView struct {
 	swarm.Task
 	ServiceName, NodeName, Name string
 	UpToDate                    bool
+	ServiceLabels               map[string]string
 	Box                         string // container id
 }
 
 func (t *Task) view() TaskView {
-	v := TaskView{Task: t.Task, ServiceName: t.service.Spec.Name, UpToDate: t.spec == t.service.gen, Name: t.service.Spec.Name + "." + t.slotName() + "." + t.ID}
+	v := TaskView{Task: t.Task, ServiceLabels: t.service.Spec.Labels, ServiceName: t.service.Spec.Name, UpToDate: t.spec == t.service.gen, Name: t.service.Spec.Name + "." + t.slotName() + "." + t.ID}
 	if t.node != nil {
 		v.NodeName = t.node.Description.Hostname
 	}

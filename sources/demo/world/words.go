@@ -16,6 +16,21 @@ func pick[T any](h uint64, of ...T) T { return of[h%uint64(len(of))] }
 // fields is a line before it is written as JSON or logfmt: keys and values in turn.
 type fields []any
 
+// text is fmt.Sprint without its cost, for the types that lines are made of.
+func text(v any) string {
+	switch x := v.(type) {
+	case string:
+		return x
+	case int:
+		return strconv.Itoa(x)
+	case Level:
+		return x.String()
+	case time.Duration:
+		return x.String()
+	}
+	return fmt.Sprint(v)
+}
+
 func (f fields) json() string {
 	var b strings.Builder
 	b.WriteByte('{')
@@ -31,7 +46,7 @@ func (f fields) json() string {
 		case time.Duration:
 			b.WriteString(strconv.FormatFloat(float64(v.Microseconds())/1000, 'f', -1, 64))
 		default:
-			b.WriteString(strconv.Quote(fmt.Sprint(v)))
+			b.WriteString(strconv.Quote(text(v)))
 		}
 	}
 	b.WriteByte('}')
@@ -44,11 +59,13 @@ func (f fields) logfmt() string {
 		if i > 0 {
 			b.WriteByte(' ')
 		}
-		v := fmt.Sprint(f[i+1])
+		v := text(f[i+1])
 		if v == "" || strings.ContainsAny(v, " \"=") {
 			v = strconv.Quote(v)
 		}
-		fmt.Fprintf(&b, "%v=%s", f[i], v)
+		b.WriteString(text(f[i]))
+		b.WriteByte('=')
+		b.WriteString(v)
 	}
 	return b.String()
 }
