@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -305,6 +306,10 @@ func FromTransport(source, op, address string, err error) error {
 		e.Kind, e.Next = Unauthorised, "the server refuses our side of tls: set a client certificate that it trusts"
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		e.Kind, e.Next = BadAnswer, "the server does not speak TLS: its address must begin with http://"
+	case strings.Contains(err.Error(), "malformed HTTP"), strings.Contains(err.Error(), "malformed MIME"):
+		e.Kind, e.Err, e.Next = BadAnswer, errors.New("what came back is no HTTP"), "another kind of server listens at "+redact(address)+": check the port"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+		e.Next = "the connection was cut: " + source + ", or a proxy before it, has restarted; it is tried again by itself"
 	case errors.As(err, &dns):
 		e.Next = "the host's name cannot be resolved: check " + redact(address)
 	case errors.As(err, &slow) && slow.Timeout():

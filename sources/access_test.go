@@ -22,6 +22,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -390,13 +391,21 @@ func TestFromTransport(t *testing.T) {
 		"deadline":      {fmt.Errorf("x: %w", context.DeadlineExceeded), Unreachable, "in time"},
 		"dns":           {&net.DNSError{Name: "loki", Err: "no such host"}, Unreachable, "cannot be resolved"},
 		"refused":       {errors.New("connection refused"), Unreachable, "listens at http://loki"},
-		"cut short":     {io.ErrUnexpectedEOF, Unreachable, "listens at"},
+		"cut short":     {io.ErrUnexpectedEOF, Unreachable, "was cut"},
+		"dropped":       {fmt.Errorf("read: %w", syscall.ECONNRESET), Unreachable, "was cut"},
 		"other's alert": {&net.OpError{Op: "remote error", Err: errors.New("tls: bad certificate")}, Unauthorised, "client certificate"},
 	} {
 		err := FromTransport("loki", "query", "http://a:b@loki", c.err)
 		if KindOf(err) != c.kind || !strings.Contains(NextOf(err), c.next) || !errors.Is(err, c.err) {
 			t.Errorf("%s: %v (kind %v)", name, err, KindOf(err))
 		}
+	}
+}
+
+func TestNoHTTPIsABadAnswer(t *testing.T) {
+	err := FromTransport("loki", "query", "http://a:b@loki:9", errors.New("transport connection broken: malformed HTTP response \"\\x00\\xff\""))
+	if KindOf(err) != BadAnswer || !strings.Contains(NextOf(err), "http://loki:9") || strings.Contains(err.Error(), "xff") {
+		t.Error(err)
 	}
 }
 

@@ -31,6 +31,7 @@ func (r rect) holds(x, y int) bool { return x >= r.x && x < r.x+r.w && y >= r.y 
 //	|               | metrics         | | table, metrics or |
 //	| alerts        | logs            | | logs              |
 //	| timeline strip                  | |                   |
+//	| what is wrong with a source     | | the same          |
 //	+ hints --------------------------+ + hints ------------+
 type rects struct {
 	header, about, table, alerts, metrics, logs, strip rect
@@ -40,7 +41,7 @@ type rects struct {
 // layout says where the panes are: a function of size, view, focus and zoom, and of how many rows there are.
 func (m *Model) layout() rects {
 	r := rects{header: rect{0, 0, m.w, 2}, wide: m.w >= wideWidth && m.h >= 20}
-	body := rect{0, 2, m.w, max(m.h-3, 0)}
+	body := rect{0, 2, m.w, max(m.h-3-len(m.troubleText()), 0)}
 	switch {
 	case m.view == viewLogs, m.zoom && m.focus == paneLogs:
 		r.logs = body

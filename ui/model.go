@@ -302,6 +302,7 @@ func (m *Model) Frame() string {
 	r := m.layout()
 	lines := m.headerLines(r)
 	lines = append(lines, m.bodyLines(r)...)
+	lines = append(lines, m.troubleLines()...)
 	lines = append(lines, m.lastLine())
 	if m.overlay != nil {
 		lines = m.overOverlay(lines)

@@ -39,6 +39,8 @@ type Feeds struct {
 	Metrics sources.Metrics
 	Alerts  sources.Alerts
 	Logger  *slog.Logger
+	// Period of every polled source; 0: the periods above. For tests.
+	Period time.Duration
 }
 
 // Run keeps the fleet fresh until ctx ends, and returns when all its loops have.
@@ -50,6 +52,9 @@ func (f *Fleet) Run(ctx context.Context, feeds Feeds) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	poll := func(name string, period time.Duration, read func(context.Context) error) {
+		if feeds.Period > 0 {
+			period = feeds.Period
+		}
 		p := poller{f: f, name: name, period: period, log: log}
 		wg.Go(func() { p.run(ctx, read) })
 	}

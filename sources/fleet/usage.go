@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"context"
-	"errors"
 	"math"
 	"time"
 
@@ -20,8 +19,8 @@ type usageReader struct {
 func (u *usageReader) read(ctx context.Context) error {
 	var failed error
 	for _, figure := range []string{"cpu", "memory"} {
-		if err := u.readFigure(ctx, figure); err != nil {
-			failed = errors.Join(failed, err)
+		if err := u.readFigure(ctx, figure); err != nil && failed == nil { // the second says the same
+			failed = err
 		}
 	}
 	if failed != nil {

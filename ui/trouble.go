@@ -1,0 +1,69 @@
+package ui
+
+import (
+	"quarterdeck/sources"
+	"quarterdeck/sources/fleet"
+	"quarterdeck/ui/plain"
+)
+
+// troubleSource is how many lines one source's trouble takes at most; all together take a quarter of the screen.
+const troubleSource = 3
+
+// troubles are the sources whose word cannot be taken as of now, with what they say of it: the panes show what
+// was known last, and this why it is old.
+func (m *Model) troubles() []sources.Status {
+	var out []sources.Status
+	for _, s := range m.snap.Sources {
+		switch {
+		case s.OK(), s.Detail == "", s.State == sources.Absent, s.State == sources.Connecting:
+			continue
+		case s.Name == fleet.SwarmName && !m.snap.Ready():
+			continue // the table is empty and says it
+		}
+		out = append(out, s)
+	}
+	// The stream of the log pane often knows before the source is asked the next time.
+	if s := m.logs.view.Status(); m.logState().OK() && s.Detail != "" && !(sources.Status{State: s.State}).OK() && s.State != sources.Connecting {
+		out = append(out, sources.Status{Name: m.logState().Name, State: s.State, Detail: s.Detail})
+	}
+	return out
+}
+
+// trouble is one line of the block above the last line.
+type trouble struct {
+	text  string // harmless
+	state sources.State
+}
+
+// troubleText wraps what is wrong into the screen's width: nothing where all is well.
+func (m *Model) troubleText() []trouble {
+	most := m.h / 4
+	var out []trouble
+	for _, s := range m.troubles() {
+		sign, word, _ := m.st.Source(string(s.State))
+		text := sign + " " + s.Name + " " + word
+		if !s.Since.IsZero() {
+			text += " since " + m.clock(s.Since)
+		}
+		lines := wrapText(plain.LineN(text+": "+s.Detail, troubleSource*m.w), max(m.w-4, 1))
+		for i, l := range lines[:min(len(lines), troubleSource)] {
+			if i > 0 {
+				l = "  " + l
+			}
+			if len(out) < most {
+				out = append(out, trouble{text: l, state: s.State})
+			}
+		}
+	}
+	return out
+}
+
+// troubleLines draws the block.
+func (m *Model) troubleLines() []string {
+	var out []string
+	for _, t := range m.troubleText() {
+		_, _, style := m.st.Source(string(t.state))
+		out = append(out, style.Render(plain.Fit(" "+t.text, m.w)))
+	}
+	return out
+}
