@@ -231,7 +231,7 @@ var graphs = []graph{
 func (p *metricsPane) chartLines(m *Model, g graph, service string, w, h int) []string {
 	st := m.st
 	spec := chart.Spec{Width: w, Height: h - 1, Start: p.window.Start, End: p.window.End, Unit: g.unit, Min0: true,
-		Styles: st, ASCII: st.ASCII, Location: m.o.Location, Marks: m.chartMarks(service, p.window)}
+		Styles: st, ASCII: st.ASCII, Location: m.o.Location, Now: m.now(), Marks: m.chartMarks(service, p.window)}
 	if !p.cursor.IsZero() {
 		at := p.cursor
 		spec.Cursor = &at

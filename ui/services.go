@@ -272,9 +272,9 @@ func restyle(drawn string, st theme.Styles) string {
 func serviceCells(st theme.Styles, v *fleet.Service, widths []int, now time.Time) []cell {
 	_, word, style := st.Health(string(v.Health))
 	sign, _, _ := st.Health(string(v.Health))
-	run := fmt.Sprintf("%d/%d", v.Running, v.Want)
+	run := v.Run()
 	runStyle := st.Text
-	if v.Running < v.Want || v.Health == fleet.Down {
+	if v.Running < v.Want && !v.Unread || v.Health == fleet.Down {
 		runStyle = style
 	}
 	cells := make([]cell, len(widths))

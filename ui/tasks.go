@@ -55,7 +55,7 @@ func (m *Model) tasksLines(r rects) []string {
 	if v == nil {
 		return m.paneLines(title, r.table, true, emptyLines(m.st, "this service is gone: esc goes back", r.table.w, r.table.h-1))
 	}
-	title = fmt.Sprintf("%s · %d/%d run", title, v.Running, v.Want)
+	title = title + " · " + v.Run() + " run"
 	focused := m.focus == paneTable
 	lines := m.paneLines(title, r.table, focused, m.serviceHead(v, r.table.w))
 	rows := r.table.h - len(lines)

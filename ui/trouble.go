@@ -1,6 +1,8 @@
 package ui
 
 import (
+	"strings"
+
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 	"quarterdeck/ui/plain"
@@ -45,7 +47,7 @@ func (m *Model) troubleText() []trouble {
 		if !s.Since.IsZero() {
 			text += " since " + m.clock(s.Since)
 		}
-		lines := wrapText(plain.LineN(text+": "+s.Detail, troubleSource*m.w), max(m.w-4, 1))
+		lines := wrapText(plain.LineN(text+": "+strings.TrimPrefix(s.Detail, s.Name+": "), troubleSource*m.w), max(m.w-4, 1))
 		for i, l := range lines[:min(len(lines), troubleSource)] {
 			if i > 0 {
 				l = "  " + l

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"quarterdeck/cmd/quarterdeck/config"
 	"quarterdeck/sources/demo"
 )
 
@@ -64,24 +65,31 @@ func runDemo(ctx context.Context, s *surroundings, o demoOptions) error {
 	if err != nil {
 		return err
 	}
-	p, err := demo.Start(ctx, demo.Options{Services: o.services, Tasks: o.tasks, Seed: o.seed, Listen: o.listen, Scenario: o.scenario})
+	p, err := startDemo(ctx, demo.Options{Services: o.services, Tasks: o.tasks, Seed: o.seed, Listen: o.listen, Scenario: o.scenario}, set)
 	if err != nil {
-		return &exitStatus{exitUsage, err}
+		return err
 	}
 	defer p.Close()
 	if o.headless {
 		return stay(ctx, s, p)
 	}
-	// The demo stands for every source, whatever the config says.
-	host := p.DockerHost()
-	set.Context.Host, set.DockerContext, set.Context.TLS.CA = host, "", ""
-	set.Loki.Endpoint.Address, set.Prometheus.Endpoint.Address, set.Alertmanager.Address = p.LokiAddr(), p.PrometheusURL(), p.AlertmanagerURL()
+	return consoleOn(ctx, s, set, true)
+}
+
+// startDemo starts the embedded platform and makes it stand for every source, whatever the config says.
+func startDemo(ctx context.Context, o demo.Options, set *config.Settings) (*demo.Platform, error) {
+	p, err := demo.Start(ctx, o)
+	if err != nil {
+		return nil, &exitStatus{exitUsage, err}
+	}
 	set.Name = "demo"
+	set.Context = config.Context{Host: p.DockerHost(), ReadOnly: set.ReadOnly}
+	set.Loki.Address, set.Prometheus.Address, set.Alertmanager.Address = p.LokiAddr(), p.PrometheusURL(), p.AlertmanagerURL()
 	// A Docker context or certificate of the user's must not reach for another engine.
 	for _, name := range []string{"DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"} {
 		_ = os.Unsetenv(name)
 	}
-	return consoleOn(ctx, s, set, true)
+	return p, nil
 }
 
 // stay prints where the platform is, and keeps it until interrupted.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"quarterdeck/sources/demo"
 	"quarterdeck/ui"
 	"quarterdeck/ui/frame"
 )
@@ -17,6 +18,8 @@ import (
 type snapshotOptions struct {
 	view, size, selected, format, keys string
 	settle                             time.Duration
+	demo                               bool
+	scenario                           string
 }
 
 func newSnapshotCommand(s *surroundings) *cobra.Command {
@@ -38,6 +41,8 @@ EXIT STATUS
 	f.StringVar(&o.selected, "select", "", "the `service` under the cursor")
 	f.StringVar(&o.format, "format", "text", "`format`: text, ansi, svg or png")
 	f.StringVar(&o.keys, "keys", "", "`keys` to press first, with spaces between: \"j j enter\"")
+	f.BoolVar(&o.demo, "demo", false, "of the embedded platform, started for it")
+	f.StringVar(&o.scenario, "scenario", "", "with --demo: an incident by `name`")
 	f.DurationVar(&o.settle, "settle", 2*time.Second, "how long sources may take until the frame is drawn")
 	return cmd
 }
@@ -69,12 +74,19 @@ func runSnapshot(ctx context.Context, s *surroundings, o snapshotOptions) error 
 	if err != nil {
 		return err
 	}
+	if o.demo {
+		d, err := startDemo(ctx, demo.Options{Seed: 1, Scenario: o.scenario}, set)
+		if err != nil {
+			return err
+		}
+		defer d.Close()
+	}
 	p, err := openPlatform(set)
 	if err != nil {
 		return err
 	}
 	defer p.Close()
-	m, err := ui.New(p.console(s.getenv("QUARTERDECK_DEMO") != ""))
+	m, err := ui.New(p.console(o.demo))
 	if err != nil {
 		return &exitStatus{exitUsage, err}
 	}

@@ -141,8 +141,8 @@ type serviceJSON struct {
 	Stack       string     `json:"stack"`
 	Mode        string     `json:"mode"`
 	Desired     int        `json:"desired"`
-	Running     int        `json:"running"`
-	Healthy     int        `json:"healthy"`
+	Running     *int       `json:"running"` // null where the tasks cannot be read; reason says so
+	Healthy     *int       `json:"healthy"`
 	State       string     `json:"state"`
 	Reason      string     `json:"reason"`
 	Image       string     `json:"image"`
@@ -170,12 +170,20 @@ func statusOf(name string, snap *fleet.Snapshot) statusJSON {
 		out.Nodes = append(out.Nodes, nodeJSON{n.Name, n.Role, n.State, n.Availability, n.Leader})
 	}
 	for _, v := range snap.Services {
-		out.Services = append(out.Services, serviceJSON{v.Name, v.Stack, string(v.Mode), v.Want, v.Running, v.Well, string(v.Health), v.Reason, v.Image, v.Digest, v.UpdateState, utc(v.Updated)})
+		out.Services = append(out.Services, serviceJSON{v.Name, v.Stack, string(v.Mode), v.Want, counted(v, v.Running), counted(v, v.Well), string(v.Health), v.Reason, v.Image, v.Digest, v.UpdateState, utc(v.Updated)})
 	}
 	for i := range snap.Alerts {
 		out.Alerts = append(out.Alerts, alertOf(&snap.Alerts[i]))
 	}
 	return out
+}
+
+// counted is a count of tasks for JSON: null where they could not be read.
+func counted(v *fleet.Service, n int) *int {
+	if v.Unread {
+		return nil
+	}
+	return &n
 }
 
 func alertOf(a *sources.Alert) alertJSON {
@@ -203,7 +211,7 @@ func writeStatus(out io.Writer, snap *fleet.Snapshot) error {
 	w := tabwriter.NewWriter(out, 2, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "SERVICE\tSTATE\tRUN\tCPU\tMEMORY\tUPDATED\tIMAGE\tREASON")
 	for _, v := range snap.Services {
-		fmt.Fprintf(w, "%s\t%s\t%d/%d\t%s\t%s\t%s\t%s\t%s\n", plain.Line(v.Name), v.Health, v.Running, v.Want,
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", plain.Line(v.Name), v.Health, v.Run(),
 			figure(v.CPUNow, "cores"), figure(v.MemoryNow, "bytes"), chart.Age(snap.At.Sub(v.Updated)), plain.Line(v.Image), plain.Line(v.Reason))
 	}
 	return w.Flush()

@@ -93,7 +93,11 @@ func (f *Fleet) verdict(e *entry, now time.Time) Verdict {
 		moved.Updated, moved.Created = e.updated, e.updated
 		s = &moved
 	}
-	return Judge(s, e.fixed, f.judged, now)
+	v := Judge(s, e.fixed, f.judged, now)
+	if f.unread { // 'could not look' is not 'nothing there'
+		return Verdict{Health: Unknown, Reason: "its tasks cannot be read: the endpoint does not allow it", Want: v.Want, Unread: true}
+	}
+	return v
 }
 
 func (f *Fleet) build(e *entry, now time.Time) {

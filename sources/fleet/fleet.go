@@ -21,6 +21,7 @@ type Fleet struct {
 	last     *Snapshot
 	listed   time.Time
 	engine   sources.EngineInfo
+	unread   bool // the endpoint does not allow the tasks to be read
 	nodes    []sources.Node
 	judged   Nodes             // nodes, as Judge wants them
 	services map[string]*entry // by service id
@@ -147,6 +148,13 @@ func (f *Fleet) foldWorld(w *sources.World, at, now time.Time) {
 		f.touch()
 	}
 	f.listed, f.engine = at, w.Engine
+	if unread := slices.Contains(w.Missing, "tasks"); unread != f.unread {
+		f.unread = unread
+		for _, e := range f.services {
+			e.judge = true
+		}
+		f.touch()
+	}
 	f.foldNodes(w.Nodes, at)
 	here := make(map[string]bool, len(w.Services))
 	byService := groupTasks(w.Tasks)

@@ -449,3 +449,20 @@ func TestManyGoroutines(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// TestForbiddenTasksAreUnknownNotDown: 'could not look' is never 'nothing there'.
+func TestForbiddenTasksAreUnknownNotDown(t *testing.T) {
+	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	f := New(func() time.Time { return now }, SwarmName)
+	w := &sources.World{At: now, Services: []sources.Service{{ID: "a", Name: "web", Mode: sources.Replicated, Desired: 3, Updated: now.Add(-time.Hour)}}, Missing: []string{"tasks"}}
+	f.Fold(sources.Change{World: w})
+	if v := f.Snapshot().Service("web"); v.Health != Unknown || !v.Unread || v.Run() != "?/3" || v.Reason == "" {
+		t.Fatalf("%+v", v.Verdict)
+	}
+	again := *w
+	again.Missing = nil
+	f.Fold(sources.Change{World: &again})
+	if v := f.Snapshot().Service("web"); v.Health != Down || v.Unread {
+		t.Fatalf("read again: %+v", v.Verdict)
+	}
+}

@@ -41,8 +41,18 @@ type Verdict struct {
 	// Failures counts the tasks of the desired generation that failed within FailureWindow; of a job,
 	// within its run.
 	Failures int
+	// Unread: the tasks could not be read, so Running and Well are not known.
+	Unread bool
 	// Due is when the verdict may change by time alone, after now; zero: never.
 	Due time.Time
+}
+
+// Run is how many run of how many should: 2/3, or ?/3 where the tasks could not be read.
+func (v Verdict) Run() string {
+	if v.Unread {
+		return fmt.Sprintf("?/%d", v.Want)
+	}
+	return fmt.Sprintf("%d/%d", v.Running, v.Want)
 }
 
 // Nodes is what a verdict needs of the nodes.

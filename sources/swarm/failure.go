@@ -87,6 +87,7 @@ func (c *Client) unconnected(e *sources.Error, err error, text string) {
 	case strings.Contains(text, "server gave HTTP response to HTTPS client"), strings.Contains(text, "does not look like a TLS handshake"):
 		e.Kind, e.Next = sources.BadAnswer, "the port speaks no TLS: unset DOCKER_TLS_VERIFY, or use the TLS port (2376)"
 	case strings.Contains(text, "malformed HTTP"):
+		e.Err = errors.New("what came back is no HTTP") // and not the bytes of it
 		e.Kind, e.Next = sources.BadAnswer, "what listens at "+at+" speaks no plain HTTP; if it is TLS, set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH, or use a context that has them"
 	case strings.Contains(text, "tls: "), strings.Contains(text, "x509: "):
 		e.Kind, e.Next = sources.Unauthorised, "check ca.pem, cert.pem and key.pem of DOCKER_CERT_PATH or of the context, and the name that the certificate is for"
