@@ -21,7 +21,8 @@ func (m *Model) bodyLines(r rects) []string {
 	case viewOverview:
 		return m.overviewLines(r)
 	case viewServices:
-		return m.paneLines(m.services.title(m), r.table, true, m.services.lines(m, r.table.w, r.table.h-1, true, true))
+		table := m.paneLines(m.services.title(m), r.table, true, m.services.lines(m, r.table.w, r.table.h-1, true, true))
+		return append(table, m.aboutLines(r.about)...)
 	case viewTasks:
 		return m.tasksLines(r)
 	case viewAlerts:
@@ -96,7 +97,7 @@ func (m *Model) aboutLines(r rect) []string {
 	if v.Health == fleet.Down || v.Health == fleet.Degraded {
 		reasonStyle = style
 	}
-	lines := []string{head, reasonStyle.Render(plain.Fit("   "+plain.Line(reason), r.w)), st.Muted.Render(plain.Fit("   "+serviceFacts(v), r.w))}
+	lines := []string{head, reasonStyle.Render(plain.Fit("   "+plain.Line(reason), r.w)), st.Muted.Render(plain.Fit("   "+serviceFacts(v, shortImage(v.Image)), r.w))}
 	for len(lines) < r.h {
 		lines = append(lines, strings.Repeat(" ", r.w))
 	}
@@ -104,8 +105,8 @@ func (m *Model) aboutLines(r rect) []string {
 }
 
 // serviceFacts are a service's settings in one line, the most asked for first. Harmless.
-func serviceFacts(v *fleet.Service) string {
-	parts := []string{plain.Line(v.Image)}
+func serviceFacts(v *fleet.Service, image string) string {
+	parts := []string{plain.Line(image)}
 	if v.Digest == "" {
 		parts = append(parts, "no digest")
 	} else {
@@ -119,6 +120,15 @@ func serviceFacts(v *fleet.Service) string {
 		parts = append(parts, "update "+v.UpdateState)
 	}
 	return strings.Join(parts, " · ")
+}
+
+// shortImage is an image without its registry, which is the same for most and hides the name and tag. What comes
+// before the first slash is a registry where it has a dot or a colon, or is localhost (distribution/reference, splitDockerDomain).
+func shortImage(image string) string {
+	if host, rest, ok := strings.Cut(image, "/"); ok && (strings.ContainsAny(host, ".:") || host == "localhost") {
+		return rest
+	}
+	return image
 }
 
 // whyNoServices is what the empty table says.

@@ -194,7 +194,7 @@ func lookup(k tea.KeyPressMsg, areas ...area) act {
 }
 
 // hintsFor are the hints of the last line for the areas that have the focus: the first area's before the others',
-// and none whose key means something else there.
+// and none whose key means something else there. The last two, help and the palette, lead to all the others.
 func hintsFor(areas ...area) []key.Help {
 	var out []key.Help
 	taken := map[string]bool{}

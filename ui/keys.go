@@ -371,8 +371,13 @@ func (m *Model) lastLine() string {
 	}
 	var ps []piece
 	ps = append(ps, piece{text: " ", style: m.st.Text})
-	for i, h := range hintsFor(m.areas()...) {
-		ps = append(ps, piece{text: h.Key, style: m.st.HintKey, drop: i + 1}, piece{text: " " + h.Desc + "  ", style: m.st.HintDesc, drop: i + 1})
+	hints := hintsFor(m.areas()...)
+	for i, h := range hints {
+		rank := i + 1
+		if i >= len(hints)-2 {
+			rank = 0 // they lead to all the others
+		}
+		ps = append(ps, piece{text: h.Key, style: m.st.HintKey, drop: rank}, piece{text: " " + h.Desc + "  ", style: m.st.HintDesc, drop: rank})
 	}
 	return fitPieces(ps, nil, m.w)
 }

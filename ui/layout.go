@@ -63,10 +63,18 @@ func (m *Model) layout() rects {
 		} else {
 			r.table = body
 		}
+	case m.view == viewServices && body.h >= 14:
+		m.withAbout(&r, body)
 	default:
 		r.table = body
 	}
 	return r
+}
+
+// withAbout is the table with what is to be told of the selection below it: the reason is what the eye looks for at night.
+func (m *Model) withAbout(r *rects, body rect) {
+	r.table = rect{0, body.y, body.w, body.h - 3}
+	r.about = rect{0, body.y + body.h - 3, body.w, 3}
 }
 
 func (m *Model) layoutWide(r *rects, body rect) {
@@ -98,9 +106,7 @@ func (m *Model) layoutNarrow(r *rects, body rect) {
 	case paneLogs:
 		r.logs = body
 	default:
-		// The selection's reason stands below the table: it is what the eye looks for at night.
-		r.table = rect{0, body.y, body.w, body.h - 3}
-		r.about = rect{0, body.y + body.h - 3, body.w, 3}
+		m.withAbout(r, body)
 	}
 }
 

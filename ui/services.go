@@ -227,7 +227,7 @@ func serviceColumns(wide bool) []column {
 	}
 	if wide {
 		cols[colName].flex, cols[colName].width = false, 26
-		cols = append(cols, column{title: "IMAGE", width: 36, drop: 9}, column{title: "WHY", width: 16, flex: true, drop: 10})
+		cols = append(cols, column{title: "IMAGE", width: 28, drop: 9}, column{title: "WHY", width: 16, flex: true, drop: 10})
 	}
 	return cols
 }
@@ -297,7 +297,7 @@ func serviceCells(st theme.Styles, v *fleet.Service, widths []int, now time.Time
 		cells[colMemorySpark] = cell{drawn: spark(st, v.Memory, w, float64(v.Resources.LimitBytes)*tasks)}
 	}
 	if len(widths) > colImage {
-		cells[colImage] = cell{text: v.Image, style: st.Muted}
+		cells[colImage] = cell{text: shortImage(v.Image), style: st.Muted}
 		cells[colReason] = cell{text: v.Reason, style: style}
 	}
 	return cells

@@ -73,7 +73,7 @@ func (m *Model) serviceHead(v *fleet.Service, w int) []string {
 	if v.Reason != "" {
 		first += ": " + v.Reason
 	}
-	lines := []string{style.Render(plain.Fit(plain.Line(first), w)), m.st.Muted.Render(plain.Fit(" "+serviceFacts(v), w))}
+	lines := []string{style.Render(plain.Fit(plain.Line(first), w)), m.st.Muted.Render(plain.Fit(" "+serviceFacts(v, v.Image), w))}
 	limits := fmt.Sprintf(" limits %s CPU, %s · reserves %s CPU, %s", cores(v.Resources.LimitNanoCPUs), size(v.Resources.LimitBytes), cores(v.Resources.ReserveNanoCPUs), size(v.Resources.ReserveBytes))
 	lines = append(lines, m.st.Muted.Render(plain.Fit(limits, w)))
 	var place []string
