@@ -201,4 +201,3 @@ func spanWord(d time.Duration) string {
 	}
 	return fmt.Sprintf("%dm", int(d.Minutes()))
 }
-
