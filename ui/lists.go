@@ -102,7 +102,7 @@ func (m *Model) alertsLines(r rect) []string {
 		title += " · " + string(state.State) + " since " + m.clock(state.Since)
 	}
 	foot := alertsFoot
-	if r.h < 16 {
+	if r.h < 16 || len(m.alerts.ids) == 0 {
 		foot = 0
 	}
 	h := r.h - 1 - foot
