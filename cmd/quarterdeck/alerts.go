@@ -48,15 +48,7 @@ EXIT STATUS
 }
 
 func runAlerts(ctx context.Context, s *surroundings) error {
-	asJSON, err := s.json("table")
-	if err != nil {
-		return err
-	}
-	set, err := s.settings()
-	if err != nil {
-		return err
-	}
-	p, err := openPlatform(set)
+	p, asJSON, err := s.open("table")
 	if err != nil {
 		return err
 	}
@@ -64,7 +56,7 @@ func runAlerts(ctx context.Context, s *surroundings) error {
 	if _, err := p.needAlerts(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, set.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, p.settings.Timeout)
 	defer cancel()
 	feeds := p.feeds()
 	alerts, err := fleet.ReadAlerts(ctx, feeds.Alerts, feeds.Metrics)
@@ -109,11 +101,12 @@ func runSilence(ctx context.Context, s *surroundings, args []string, lasts time.
 	if len(args) == 0 || comment == "" || lasts <= 0 {
 		return &exitStatus{exitUsage, errors.New("say what and why: alerts silence alertname=X --for 2h --comment \"…\"")}
 	}
-	set, err := s.settings()
+	p, asJSON, err := s.open("table")
 	if err != nil {
 		return err
 	}
-	if set.ReadOnly {
+	defer p.Close()
+	if p.settings.ReadOnly {
 		return &exitStatus{exitRefused, errors.New("refused: read-only is set")}
 	}
 	now := time.Now()
@@ -125,22 +118,13 @@ func runSilence(ctx context.Context, s *surroundings, args []string, lasts time.
 		}
 		silence.Matchers = append(silence.Matchers, sources.Matcher{Name: m[1], Value: m[3], Regexp: m[2] == "=~" || m[2] == "!~", Negative: m[2][0] == '!'})
 	}
-	p, err := openPlatform(set)
-	if err != nil {
-		return err
-	}
-	defer p.Close()
 	alerts, err := p.needAlerts()
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, set.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, p.settings.Timeout)
 	defer cancel()
 	id, err := alerts.Silence(ctx, silence)
-	if err != nil {
-		return err
-	}
-	asJSON, err := s.json("table")
 	if err != nil {
 		return err
 	}

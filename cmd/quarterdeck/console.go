@@ -50,16 +50,9 @@ func consoleOn(ctx context.Context, s *surroundings, set *config.Settings, demo 
 	if err != nil {
 		return &exitStatus{exitUsage, err}
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		p.fleet.Run(ctx, p.feeds())
-	}()
+	stop := p.watch(ctx)
+	defer stop()
 	err = ui.Run(ctx, m, tea.WithInput(s.in), tea.WithOutput(s.out), tea.WithoutSignalHandler())
-	cancel()
-	<-done
 	if errors.Is(err, context.Canceled) {
 		return &exitStatus{code: exitInterrupted}
 	}

@@ -39,27 +39,19 @@ EXIT STATUS
 }
 
 func runDoctor(ctx context.Context, s *surroundings) error {
-	asJSON, err := s.json("table")
-	if err != nil {
-		return err
-	}
-	set, err := s.settings()
-	if err != nil {
-		return err
-	}
-	p, err := openPlatform(set)
+	p, asJSON, err := s.open("table")
 	if err != nil {
 		return err
 	}
 	defer p.Close()
-	ctx, cancel := context.WithTimeout(ctx, set.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, p.settings.Timeout)
 	defer cancel()
 	probes := p.probe(ctx)
 	if asJSON {
 		if err := json.NewEncoder(s.out).Encode(doctorOf(probes)); err != nil {
 			return err
 		}
-	} else if err := writeDoctor(s.out, set, probes); err != nil {
+	} else if err := writeDoctor(s.out, p.settings, probes); err != nil {
 		return err
 	}
 	ok := 0

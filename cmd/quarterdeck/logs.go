@@ -48,19 +48,11 @@ EXIT STATUS
 }
 
 func runLogs(ctx context.Context, s *surroundings, o logsOptions, services []string) error {
-	asJSON, err := s.json("text", "table")
-	if err != nil {
-		return err
-	}
 	q, err := o.logQuery(services, time.Now())
 	if err != nil {
 		return err
 	}
-	set, err := s.settings()
-	if err != nil {
-		return err
-	}
-	p, err := openPlatform(set)
+	p, asJSON, err := s.open("text", "table")
 	if err != nil {
 		return err
 	}
@@ -68,7 +60,7 @@ func runLogs(ctx context.Context, s *surroundings, o logsOptions, services []str
 	if o.follow {
 		return followLogs(ctx, s, p, q, asJSON)
 	}
-	once, cancel := context.WithTimeout(ctx, set.Timeout)
+	once, cancel := context.WithTimeout(ctx, p.settings.Timeout)
 	defer cancel()
 	page, err := p.logs.Query(once, q)
 	if err != nil && len(page.Entries) == 0 {

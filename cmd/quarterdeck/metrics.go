@@ -49,10 +49,6 @@ EXIT STATUS
 }
 
 func runMetrics(ctx context.Context, s *surroundings, o metricsOptions, args []string) error {
-	asJSON, err := s.json("table")
-	if err != nil {
-		return err
-	}
 	now := time.Now()
 	since, err := moment(o.since, now)
 	if err != nil {
@@ -61,11 +57,7 @@ func runMetrics(ctx context.Context, s *surroundings, o metricsOptions, args []s
 	if !since.Before(now) || o.step < 0 {
 		return &exitStatus{exitUsage, errors.New("--since must be in the past and --step above 0")}
 	}
-	set, err := s.settings()
-	if err != nil {
-		return err
-	}
-	p, err := openPlatform(set)
+	p, asJSON, err := s.open("table")
 	if err != nil {
 		return err
 	}
@@ -74,7 +66,7 @@ func runMetrics(ctx context.Context, s *surroundings, o metricsOptions, args []s
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, set.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, p.settings.Timeout)
 	defer cancel()
 	w := sources.Window{Start: since, End: now, Step: o.step}
 	if w.Step == 0 {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -28,6 +29,32 @@ type platform struct {
 	alerts   *alertmanager.Client // nil: not configured
 	logs     sources.Logs
 	closers  []io.Closer
+}
+
+// open is what a command begins with: the platform that flags, environment and config name, which the caller closes, and
+// whether -o json was asked for.
+func (s *surroundings) open(formats ...string) (*platform, bool, error) {
+	asJSON, err := s.json(formats...)
+	if err != nil {
+		return nil, false, err
+	}
+	set, err := s.settings()
+	if err != nil {
+		return nil, false, err
+	}
+	p, err := openPlatform(set)
+	return p, asJSON, err
+}
+
+// watch runs the fleet until stop is called or ctx ends; stop waits for its end.
+func (p *platform) watch(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.fleet.Run(ctx, p.feeds())
+	}()
+	return func() { cancel(); <-done }
 }
 
 // openPlatform makes the adapters. It asks no source anything yet.

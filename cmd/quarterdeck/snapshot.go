@@ -90,16 +90,9 @@ func runSnapshot(ctx context.Context, s *surroundings, o snapshotOptions) error 
 	if err != nil {
 		return &exitStatus{exitUsage, err}
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		p.fleet.Run(ctx, p.feeds())
-	}()
+	stop := p.watch(ctx)
+	defer stop()
 	text, err := ui.Shoot(ctx, m, ui.Shot{View: o.view, Width: w, Height: h, Select: o.selected, Keys: strings.Fields(o.keys), Settle: o.settle})
-	cancel()
-	<-done
 	if err != nil {
 		return &exitStatus{exitUsage, err}
 	}

@@ -34,29 +34,21 @@ EXIT STATUS
 }
 
 func runStatus(ctx context.Context, s *surroundings, watch bool) error {
-	asJSON, err := s.json("table")
-	if err != nil {
-		return err
-	}
-	set, err := s.settings()
-	if err != nil {
-		return err
-	}
-	p, err := openPlatform(set)
+	p, asJSON, err := s.open("table")
 	if err != nil {
 		return err
 	}
 	defer p.Close()
 	show := func(snap *fleet.Snapshot) error {
 		if asJSON {
-			return json.NewEncoder(s.out).Encode(statusOf(set.Name, snap))
+			return json.NewEncoder(s.out).Encode(statusOf(p.settings.Name, snap))
 		}
 		return writeStatus(s.out, snap)
 	}
 	if watch {
 		return watchStatus(ctx, p, show)
 	}
-	once, cancel := context.WithTimeout(ctx, set.Timeout)
+	once, cancel := context.WithTimeout(ctx, p.settings.Timeout)
 	defer cancel()
 	if err := p.fleet.Once(once, p.feeds()); err != nil {
 		return err
@@ -77,13 +69,7 @@ func healthStatus(snap *fleet.Snapshot) error {
 
 // watchStatus shows the fleet each time it changes, at most once a second.
 func watchStatus(ctx context.Context, p *platform, show func(*fleet.Snapshot) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		p.fleet.Run(ctx, p.feeds())
-	}()
-	defer func() { cancel(); <-done }()
+	defer p.watch(ctx)()
 	for {
 		select {
 		case <-ctx.Done():
