@@ -328,27 +328,27 @@ func (p *Pane) Selected() *sources.Entry {
 	return &e
 }
 
-// NextError goes to the next shown line of level error or above; false: there is none.
+// NextError goes to the next shown line of level error or above; false: there is none. While the end is followed
+// nothing can be further down, and it goes to the newest one.
 func (p *Pane) NextError() bool {
-	return p.seek(1, func(r *rec) bool { return r.level >= sources.LevelError })
+	if p.follow {
+		return p.seekError(p.end()-1, -1)
+	}
+	return p.seekError(p.selIndex()+1, 1)
 }
 
 // PrevError goes to the one before.
-func (p *Pane) PrevError() bool {
-	return p.seek(-1, func(r *rec) bool { return r.level >= sources.LevelError })
-}
+func (p *Pane) PrevError() bool { return p.seekError(p.selIndex()-1, -1) }
 
-// seek looks from the selection on for a row that is wanted; a chunk that has no
-// error is passed over whole.
-func (p *Pane) seek(step int, want func(*rec) bool) bool {
+// seekError looks from a row on for a line of level error or above; a chunk that has none is passed over whole.
+func (p *Pane) seekError(i, step int) bool {
 	end, l := p.end(), p.list
-	i := p.selIndex() + step
 	for i >= 0 && i < end {
 		at := l.chunkAt(i)
 		c, from, to := l.chunks[at], l.before[at], min(l.before[at+1], end)
 		if c.maxLevel >= sources.LevelError {
 			for ; i >= from && i < to; i += step {
-				if want(&c.recs[l.hits[at].row(i-from)]) {
+				if c.recs[l.hits[at].row(i-from)].level >= sources.LevelError {
 					p.selectRow(i, true)
 					return true
 				}

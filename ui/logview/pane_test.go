@@ -152,6 +152,13 @@ func TestErrorsAndMatches(t *testing.T) {
 		lines[i].Line = fmt.Sprintf("bang %d", i)
 	}
 	feed(t, p, lines...)
+	if !p.NextError() || selected(p) != "bang 4990" || p.Following() {
+		t.Errorf("from the end that is followed: %s", selected(p))
+	}
+	if p.NextError() || selected(p) != "bang 4990" {
+		t.Errorf("an error after the last: %s", selected(p))
+	}
+	p.SetFollow(true)
 	for _, want := range []string{"bang 4990", "bang 2500", "bang 10"} {
 		if !p.PrevError() || selected(p) != want {
 			t.Fatalf("at %s, want %s", selected(p), want)
