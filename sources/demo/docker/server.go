@@ -162,7 +162,7 @@ func (p problem) Error() string { return p.message }
 // fail writes an error as the engine does: {"message": …} with the status that fits.
 func fail(rw http.ResponseWriter, err error) {
 	p := problem{http.StatusInternalServerError, err.Error()}
-	for kind, status := range map[error]int{world.ErrNotFound: http.StatusNotFound, world.ErrConflict: http.StatusConflict, world.ErrInvalid: http.StatusBadRequest} {
+	for kind, status := range map[error]int{world.ErrNotFound: http.StatusNotFound, world.ErrConflict: http.StatusConflict, world.ErrInvalid: http.StatusBadRequest, world.ErrUnimplemented: http.StatusNotImplemented} {
 		if errors.Is(err, kind) {
 			p = problem{status, strings.TrimSuffix(err.Error(), ": "+kind.Error())}
 		}

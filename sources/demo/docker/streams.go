@@ -201,7 +201,7 @@ func (s *Server) logs(rw http.ResponseWriter, r *http.Request, keep func(*world.
 	seq, heard := s.w.Appended()
 	now := s.w.Now().UnixNano()
 	from := max(q.since, now-keptLogs.Nanoseconds())
-	for _, l := range lastOf(s.w, from, min(q.until, now), q, alive) {
+	for _, l := range lastOf(s.w, from, min(q.until, now), seq, q, alive) {
 		if writeLine(out, &l, q) != nil {
 			return nil
 		}
@@ -229,7 +229,7 @@ func (s *Server) logs(rw http.ResponseWriter, r *http.Request, keep func(*world.
 		}
 		old := seq
 		seq, heard = s.w.Appended()
-		for labels, l := range s.w.Stored(old, q.since, q.until, alive) {
+		for labels, l := range s.w.Stored(old, seq, q.since, q.until, alive) {
 			if labels == nil {
 				lines = append(lines, l)
 			}
@@ -250,8 +250,8 @@ func (s *Server) logs(rw http.ResponseWriter, r *http.Request, keep func(*world.
 func (q logQuery) wants(l *world.Line) bool { return l.Stderr && q.stderr || !l.Stderr && q.stdout }
 
 // lastOf is the lines of a window, of each container the last q.tail: that is what each engine applies it to.
-func lastOf(w *world.World, from, to int64, q logQuery, keep func(*world.Container) bool) []world.Line {
-	lines := slices.DeleteFunc(w.Lines(from, to, keep), func(l world.Line) bool { return !q.wants(&l) })
+func lastOf(w *world.World, from, to int64, upTo uint64, q logQuery, keep func(*world.Container) bool) []world.Line {
+	lines := slices.DeleteFunc(w.Lines(from, to, upTo, keep), func(l world.Line) bool { return !q.wants(&l) })
 	if q.tail < 0 {
 		return lines
 	}

@@ -97,14 +97,19 @@ func serve(rw http.ResponseWriter, r *http.Request, h func(*http.Request) (any, 
 		if errors.As(err, &timeout) || errors.Is(err, context.DeadlineExceeded) {
 			status = http.StatusGatewayTimeout
 		}
-		rw.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		rw.Header().Set("X-Content-Type-Options", "nosniff")
-		rw.WriteHeader(status)
-		_, _ = rw.Write([]byte(err.Error()))
+		plainError(rw, status, err)
 		return
 	}
 	rw.Header().Set("Content-Type", "application/json; charset=UTF-8")
 	_ = json.NewEncoder(rw).Encode(out)
+}
+
+// plainError answers an error's text alone.
+func plainError(rw http.ResponseWriter, status int, err error) {
+	rw.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	rw.Header().Set("X-Content-Type-Options", "nosniff")
+	rw.WriteHeader(status)
+	_, _ = rw.Write([]byte(err.Error()))
 }
 
 // parseTime reads Unix seconds with a fraction, Unix nanoseconds, or RFC 3339.
@@ -259,7 +264,7 @@ func (s *Server) queryRange(r *http.Request) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		entries := s.page(q, start.UnixNano(), end.UnixNano(), limit, fwd)
+		entries := s.page(q, start.UnixNano(), end.UnixNano(), world.All, limit, fwd)
 		return success("streams", group(entries), began, len(entries)), nil
 	}
 	step := time.Duration(max(math.Floor(end.Sub(start).Seconds()/250), 1)) * time.Second
@@ -304,7 +309,7 @@ func (s *Server) query(r *http.Request) (any, error) {
 		if r.Form.Get("direction") == "" {
 			return nil, &Error{"log queries are not supported as an instant query type, please change your query to a range query type"}
 		}
-		entries := s.page(q, at.Add(-defaultSince).UnixNano(), at.UnixNano(), limit, fwd)
+		entries := s.page(q, at.Add(-defaultSince).UnixNano(), at.UnixNano(), world.All, limit, fwd)
 		return success("streams", group(entries), began, len(entries)), nil
 	}
 	kind, value, err := s.metric(r.Context(), expr, at, at, 0)
@@ -331,7 +336,7 @@ func (s *Server) streams(from, to int64, qs []*Query) []map[string]string {
 		add(streamLabels(&c, false))
 		add(streamLabels(&c, true))
 	}
-	for pushed := range s.w.Stored(0, from, to, func(*world.Container) bool { return false }) {
+	for pushed := range s.w.Stored(0, world.All, from, to, func(*world.Container) bool { return false }) {
 		add(pushed)
 	}
 	return out

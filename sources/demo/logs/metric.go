@@ -18,6 +18,8 @@ import (
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
 	"github.com/prometheus/prometheus/util/annotations"
+
+	"quarterdeck/sources/demo/world"
 )
 
 // rangeFuncs are LogQL's functions over a log range, with PromQL's that does the same on samples. Where plain is
@@ -283,7 +285,7 @@ func (q *querier) Select(ctx context.Context, _ bool, hints *storage.SelectHints
 	found, order := map[string]*lineSeries{}, []*lineSeries{}
 	var fault error
 	i := 0
-	q.s.each(rd, (mint-1)*1e6+1, maxt*1e6+1, func(e *entry) bool {
+	q.s.each(rd, (mint-1)*1e6+1, maxt*1e6+1, world.All, func(e *entry) bool {
 		if i++; i%4096 == 0 && ctx.Err() != nil {
 			return false
 		}

@@ -153,8 +153,9 @@ func (rd *reader) read(pushed map[string]string, l *world.Line) (entry, bool) {
 // maxLines bounds the lines that one query looks at.
 const maxLines = 20_000_000
 
-// each visits the entries in [from, to), of one stream in rising order of time.
-func (s *Server) each(rd *reader, from, to int64, visit func(*entry) bool) {
+// each visits the entries in [from, to), of one stream in rising order of time; of the stored lines, those up to
+// batch upTo.
+func (s *Server) each(rd *reader, from, to int64, upTo uint64, visit func(*entry) bool) {
 	keep := keeper(rd.q.Matchers)
 	left := maxLines
 	for l := range s.w.Spoken(from, to, keep) {
@@ -165,7 +166,7 @@ func (s *Server) each(rd *reader, from, to int64, visit func(*entry) bool) {
 			return
 		}
 	}
-	for pushed, l := range s.w.Stored(0, from, to, keep) {
+	for pushed, l := range s.w.Stored(0, upTo, from, to, keep) {
 		if left--; left < 0 {
 			return
 		}
@@ -179,7 +180,7 @@ func (s *Server) each(rd *reader, from, to int64, visit func(*entry) bool) {
 const chunk = 60e9
 
 // page is up to limit entries of [from, to): the oldest forward, else the newest first.
-func (s *Server) page(q *Query, from, to int64, limit int, forward bool) []entry {
+func (s *Server) page(q *Query, from, to int64, upTo uint64, limit int, forward bool) []entry {
 	rd := newReader(q)
 	now := s.w.Now().UnixNano()
 	to = min(to, now+1)
@@ -191,7 +192,7 @@ func (s *Server) page(q *Query, from, to int64, limit int, forward bool) []entry
 			a, b = max(to-width, from), to
 		}
 		var part []entry
-		s.each(rd, a, b, func(e *entry) bool { part = append(part, *e); return true })
+		s.each(rd, a, b, upTo, func(e *entry) bool { part = append(part, *e); return true })
 		slices.SortStableFunc(part, func(x, y entry) int {
 			if forward {
 				return cmp.Compare(x.t, y.t)

@@ -4,13 +4,11 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/coder/websocket"
@@ -51,52 +49,68 @@ func (s *Server) DropConnections() {
 }
 
 func (s *Server) tail(rw http.ResponseWriter, r *http.Request) {
-	q, start, limit, delay, err := s.tailArgs(r)
+	a, err := s.tailArgs(r)
 	if err != nil {
-		rw.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		rw.WriteHeader(http.StatusBadRequest)
-		_, _ = rw.Write([]byte(err.Error()))
+		plainError(rw, http.StatusBadRequest, err)
 		return
 	}
+	ctx, cut := context.WithCancel(r.Context())
+	defer cut()
+	defer context.AfterFunc(s.ended, cut)()
+	leave, full := s.enter(&tail{cut})
+	defer leave()
 	conn, err := websocket.Accept(rw, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
 	if err != nil {
 		return // Accept has answered
 	}
 	defer func() { _ = conn.CloseNow() }()
-	ctx, cut := context.WithCancel(conn.CloseRead(r.Context()))
-	defer cut()
-	defer context.AfterFunc(s.ended, cut)()
-	me := &tail{cut}
-	s.mu.Lock()
-	full := len(s.tails) >= maxTails
-	if !full && s.ended.Err() == nil {
-		s.tails[me] = struct{}{}
-		s.wg.Add(1)
-		defer s.wg.Done()
-	}
-	s.mu.Unlock()
+	stop := context.AfterFunc(conn.CloseRead(r.Context()), cut)
+	defer stop()
 	if full {
 		_ = conn.Close(websocket.StatusInternalError, "max concurrent tail requests limit exceeded, count > limit (11 > 10)")
 		return
 	}
-	defer func() {
-		s.mu.Lock()
-		delete(s.tails, me)
-		s.mu.Unlock()
-	}()
-	if s.follow(ctx, conn, q, start, limit, delay) {
+	if s.follow(ctx, conn, a) {
 		_ = conn.Close(websocket.StatusInternalError, "reached tail max duration limit")
 	}
 }
 
-func (s *Server) tailArgs(r *http.Request) (q *Query, start time.Time, limit int, delay time.Duration, err error) {
+// enter counts a tail, unless the limit is reached; leave takes it away.
+func (s *Server) enter(t *tail) (leave func(), full bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.tails) >= maxTails {
+		return func() {}, true
+	}
+	s.tails[t] = struct{}{}
+	s.wg.Add(1)
+	return func() {
+		s.mu.Lock()
+		delete(s.tails, t)
+		s.mu.Unlock()
+		s.wg.Done()
+	}, false
+}
+
+// tailArgs is what a client asks of a tail, and the mark from which everything is news: it is set before the client is
+// told that the tail stands, so that what comes after that is never cut by the limit of the look-back.
+type tailArgs struct {
+	q     *Query
+	start time.Time
+	limit int
+	delay time.Duration
+	seq   uint64 // the latest stored batch
+	last  int64  // Unix nanoseconds: generated lines from here on are news
+}
+
+func (s *Server) tailArgs(r *http.Request) (a tailArgs, err error) {
 	if err = r.ParseForm(); err != nil {
 		return
 	}
-	if q, err = ParseQuery(r.Form.Get("query")); err != nil {
+	if a.q, err = ParseQuery(r.Form.Get("query")); err != nil {
 		return
 	}
-	if limit, err = s.limit(r); err != nil {
+	if a.limit, err = s.limit(r); err != nil {
 		return
 	}
 	seconds := 0
@@ -109,13 +123,17 @@ func (s *Server) tailArgs(r *http.Request) (q *Query, start time.Time, limit int
 			return
 		}
 	}
-	delay = time.Duration(max(seconds, 0)) * time.Second
-	start, err = parseTime(r.Form.Get("start"), s.w.Now().Add(-time.Hour))
+	a.delay = time.Duration(max(seconds, 0)) * time.Second
+	if a.start, err = parseTime(r.Form.Get("start"), s.w.Now().Add(-time.Hour)); err != nil {
+		return
+	}
+	a.seq, _ = s.w.Appended()
+	a.last = s.w.Now().Add(-a.delay).UnixNano() + 1
 	return
 }
 
 // follow sends what there was, then what comes. It tells whether the tail's hour has passed.
-func (s *Server) follow(ctx context.Context, conn *websocket.Conn, q *Query, start time.Time, limit int, delay time.Duration) bool {
+func (s *Server) follow(ctx context.Context, conn *websocket.Conn, a tailArgs) bool {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	out := make(chan tailJSON, tailWaiting)
@@ -126,12 +144,11 @@ func (s *Server) follow(ctx context.Context, conn *websocket.Conn, q *Query, sta
 		s.send(ctx, conn, out)
 	}()
 	defer func() { cancel(); <-sent }()
-	var lost []droppedJSON
-	last := s.w.Now().Add(-delay).UnixNano() + 1
-	seq, heard := s.w.Appended()
-	first := s.page(q, start.UnixNano(), last, limit, false)
+	first := s.page(a.q, a.start.UnixNano(), a.last, a.seq, a.limit, false)
 	slices.Reverse(first)
-	lost = offer(out, first, lost)
+	f := follower{s: s, tailArgs: a, rd: newReader(a.q), keep: keeper(a.q.Matchers)}
+	lost := offer(out, first, nil)
+	f.stored(0, a.seq, a.last) // the delay has held these back
 	every := 200 * time.Millisecond
 	if s.w.Big() {
 		every = time.Second
@@ -140,9 +157,9 @@ func (s *Server) follow(ctx context.Context, conn *websocket.Conn, q *Query, sta
 	defer tick.Stop()
 	life := time.NewTimer(tailLife)
 	defer life.Stop()
-	rd := newReader(q)
-	keep := keeper(q.Matchers)
 	for {
+		entries, heard := f.more()
+		lost = offer(out, entries, lost)
 		select {
 		case <-ctx.Done():
 			return false
@@ -151,29 +168,45 @@ func (s *Server) follow(ctx context.Context, conn *websocket.Conn, q *Query, sta
 		case <-heard:
 		case <-tick.C:
 		}
-		var news []entry
-		until := s.w.Now().Add(-delay).UnixNano() + 1
-		for l := range s.w.Spoken(last, until, keep) {
-			if e, ok := rd.read(nil, &l); ok {
-				news = append(news, e)
-			}
-		}
-		last = max(last, until)
-		var old uint64
-		old, seq, heard = s.stored(seq)
-		for pushed, l := range s.w.Stored(old, start.UnixNano(), 1<<62, keep) {
-			if e, ok := rd.read(pushed, &l); ok {
-				news = append(news, e)
-			}
-		}
-		slices.SortStableFunc(news, func(a, b entry) int { return cmp.Compare(a.t, b.t) })
-		lost = offer(out, news, lost)
 	}
 }
 
-func (s *Server) stored(seq uint64) (old, next uint64, heard <-chan struct{}) {
-	next, heard = s.w.Appended()
-	return seq, next, heard
+// follower is where a tail stands.
+type follower struct {
+	tailArgs
+	s    *Server
+	rd   *reader
+	keep func(*world.Container) bool
+	news []entry
+}
+
+// more is what has come since it was last asked, in order of time, and a channel that is closed when there is more to
+// be had at once.
+func (f *follower) more() ([]entry, <-chan struct{}) {
+	until := f.s.w.Now().Add(-f.delay).UnixNano() + 1
+	for l := range f.s.w.Spoken(f.last, until, f.keep) {
+		if e, ok := f.rd.read(nil, &l); ok {
+			f.news = append(f.news, e)
+		}
+	}
+	f.last = max(f.last, until)
+	old := f.seq
+	var heard <-chan struct{}
+	f.seq, heard = f.s.w.Appended()
+	f.stored(old, f.seq, f.start.UnixNano())
+	out := f.news
+	f.news = nil
+	slices.SortStableFunc(out, func(a, b entry) int { return cmp.Compare(a.t, b.t) })
+	return out, heard
+}
+
+// stored reads the lines of batches in (after, upTo] that are not older than from.
+func (f *follower) stored(after, upTo uint64, from int64) {
+	for pushed, l := range f.s.w.Stored(after, upTo, from, math.MaxInt64, f.keep) {
+		if e, ok := f.rd.read(pushed, &l); ok {
+			f.news = append(f.news, e)
+		}
+	}
 }
 
 // offer puts entries into the queue, a hundred at a time; what finds it full is dropped and told of with the next batch.
@@ -217,51 +250,4 @@ func (s *Server) send(ctx context.Context, conn *websocket.Conn, out <-chan tail
 			}
 		}
 	}
-}
-
-type pushJSON struct {
-	Streams []struct {
-		Stream map[string]string   `json:"stream"`
-		Values [][]json.RawMessage `json:"values"`
-	} `json:"streams"`
-}
-
-// push takes the JSON form; protobuf is refused with a word on what to do.
-func (s *Server) push(rw http.ResponseWriter, r *http.Request) {
-	if !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
-		http.Error(rw, "the demo's Loki takes pushes as application/json only", http.StatusUnsupportedMediaType)
-		return
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, 16<<20))
-	var in pushJSON
-	if err == nil {
-		err = json.Unmarshal(body, &in)
-	}
-	var streams []world.Pushed
-	for _, st := range in.Streams {
-		if len(st.Stream) == 0 && err == nil {
-			err = errors.New("error at least one label pair is required per stream")
-		}
-		p := world.Pushed{Labels: st.Stream}
-		for _, v := range st.Values {
-			var at, line string
-			if len(v) < 2 || json.Unmarshal(v[0], &at) != nil || json.Unmarshal(v[1], &line) != nil {
-				err = errors.New("loghttp.PushRequest.Streams: []loghttp.LogProtoStream: Value is not a pair of strings")
-				break
-			}
-			ns, bad := strconv.ParseInt(at, 10, 64)
-			if bad != nil {
-				err = bad
-				break
-			}
-			p.Lines = append(p.Lines, world.StoredLine(ns, levelOf(st.Stream, line), line))
-		}
-		streams = append(streams, p)
-	}
-	if err != nil {
-		http.Error(rw, err.Error(), http.StatusBadRequest)
-		return
-	}
-	s.w.Push(streams)
-	rw.WriteHeader(http.StatusNoContent)
 }

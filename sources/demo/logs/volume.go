@@ -16,7 +16,7 @@ func (s *Server) sizes(q *Query, targets []string, from, to time.Time, visit fun
 	rd := newReader(q)
 	metrics := map[string]map[string]string{}
 	names := map[string]string{}
-	s.each(rd, from.UnixNano(), to.UnixNano(), func(e *entry) bool {
+	s.each(rd, from.UnixNano(), to.UnixNano(), world.All, func(e *entry) bool {
 		key, ok := names[e.key]
 		if !ok {
 			metric := map[string]string{}
@@ -151,7 +151,7 @@ func (s *Server) stats(r *http.Request) (any, error) {
 	}
 	q.stages = nil
 	streams, entries, bytes := map[string]bool{}, 0, 0
-	s.each(newReader(q), start.UnixNano(), end.UnixNano(), func(e *entry) bool {
+	s.each(newReader(q), start.UnixNano(), end.UnixNano(), world.All, func(e *entry) bool {
 		streams[e.key] = true
 		entries++
 		bytes += len(e.line)

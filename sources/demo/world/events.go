@@ -35,6 +35,7 @@ func (j *journal) add(m events.Message) {
 // Events returns the events from number seq on (0: the oldest kept), the number of the
 // next one, and a channel that is closed when one more comes.
 func (w *World) Events(seq uint64) ([]events.Message, uint64, <-chan struct{}) {
+	w.settle()
 	j := &w.journal
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -52,6 +53,7 @@ func (w *World) Events(seq uint64) ([]events.Message, uint64, <-chan struct{}) {
 
 // EventSeq is the number of the next event.
 func (w *World) EventSeq() uint64 {
+	w.settle()
 	w.journal.mu.Lock()
 	defer w.journal.mu.Unlock()
 	return w.journal.seq

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/moby/moby/api/types/events"
 	"github.com/moby/moby/api/types/swarm"
 )
 
@@ -25,7 +26,7 @@ func scripts() []script {
 	return []script{
 		{Scenario{"crash-loop", "A bad configuration", "shop_payments crashes at each start; its tasks fail and are replaced over and over"}, crashLoop},
 		{Scenario{"oom", "A memory leak", "shop_cart grows to its memory limit and is killed with exit 137, again and again"}, oom},
-		{Scenario{"node-down", "A lost node", "a node's heartbeats stop; its tasks are replaced elsewhere, those that are pinned to it cannot be"}, nodeDown},
+		{Scenario{"node-down", "A lost node", "a node's heartbeats stop; its tasks are replaced on the others and its own agent has nowhere to go"}, nodeDown},
 		{Scenario{"bad-deploy-rollback", "A deploy that does not start", "shop_api gets an image that fails its start; the update fails and rolls back by itself"}, badDeploy},
 		{Scenario{"dependency-slow", "A slow database", "shop_store gets slow; shop_api and shop_web answer late and with 5xx"}, slowStore},
 		{Scenario{"log-burst", "A talkative service", "shop_web writes a hundred times its usual lines, with bursts of 5,000 at once"}, logBurst},
@@ -45,8 +46,7 @@ func Scenarios() []Scenario {
 
 // StartScenario begins an incident. One that runs already is left as it is.
 func (w *World) StartScenario(name string) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	defer w.order()()
 	return w.startScenario(name)
 }
 
@@ -73,8 +73,7 @@ func (w *World) startScenario(name string) error {
 
 // StopScenario ends an incident: its cause is taken away, the platform recovers by its own means.
 func (w *World) StopScenario(name string) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	defer w.order()()
 	return w.stopScenario(name)
 }
 
@@ -111,10 +110,7 @@ func crashLoop(w *World, in *incident) error {
 	s.crash = true
 	for _, key := range w.wanted(s) {
 		if t := s.live(key); t != nil && t.Status.State == swarm.TaskStateRunning {
-			w.then(t, w.between(100*time.Millisecond, time.Second), func() {
-				w.lastWords(t)
-				w.end(t, swarm.TaskStateFailed, "started", "task: non-zero exit (1)", exit(1))
-			})
+			w.then(t, w.between(100*time.Millisecond, time.Second), func() { w.crash(t) })
 		}
 	}
 	in.undo = append(in.undo, func() { s.crash = false }, w.effect(s, Errors, 0.6, ""))
@@ -130,14 +126,16 @@ func oom(w *World, in *incident) error {
 	if r := s.Spec.TaskTemplate.Resources; r != nil && r.Limits != nil && r.Limits.MemoryBytes > 0 {
 		limit = float64(r.Limits.MemoryBytes)
 	}
-	leak := limit / 90 // full within a minute and a half
+	leak := limit / 90 // full within a minute and a half; then the kernel reclaims what it can for a while
 	in.undo = append(in.undo, w.effect(s, Leak, leak, ""), w.effect(s, Words, 0.02, "cannot allocate 8388608 bytes"))
 	kill := func(t *Task) {
-		left := max((limit-s.Profile.Memory*t.box.scale*0.9)/leak, 5) * spread(mix(t.box.hash+31), 0.1)
+		left := max((limit-s.Profile.Memory*t.box.scale*0.9)/leak, 5) + 35*spread(mix(t.box.hash+31), 0.1)
 		w.then(t, time.Duration(left*float64(time.Second)), func() {
 			if s.onRun != nil {
-				w.say(t.box, Error, fields{"ts", clock(w.now().UnixNano()), "level", "warn", "msg", "heap is near the limit", "limit", int(limit)}.in(s.Profile.Format))
-				w.end(t, swarm.TaskStateFailed, "started", "task: non-zero exit (137)", exit(137))
+				w.say(t.box, Warn, fields{"ts", clock(w.now().UnixNano()), "level", "warn", "msg", "heap is near the limit", "limit", int(limit)}.in(s.Profile.Format))
+				t.box.OOM = true
+				w.boxEvent(events.ActionOOM, t, nil)
+				w.fail(t, 137)
 			}
 		})
 	}
@@ -182,7 +180,7 @@ func slowStore(w *World, in *incident) error {
 	if err != nil {
 		return err
 	}
-	in.undo = append(in.undo, w.effect(s, Latency, 40, ""), w.effect(s, CPU, 4, ""), w.effect(s, Words, 0.7, "slow statement"), w.effect(s, Logs, 6, ""))
+	in.undo = append(in.undo, w.effect(s, Latency, 40, ""), w.effect(s, CPU, 4, ""), w.effect(s, Words, 0.7, slowStatement), w.effect(s, Logs, 6, ""))
 	for name, errs := range map[string]float64{"shop_api": 0.18, "shop_web": 0.11} {
 		if up, err := w.find(name); err == nil {
 			in.undo = append(in.undo, w.effect(up, Latency, 12, ""), w.effect(up, Errors, errs, ""), w.effect(up, CPU, 0.7, ""),
@@ -229,10 +227,12 @@ func diskFull(w *World, in *incident) error {
 		return fmt.Errorf("%s runs on no node: %w", s.Spec.Name, ErrInvalid)
 	}
 	now := seconds(w.now())
-	n.effects = append(slices.Clone(n.effects), Effect{Signal: Fill, From: now, To: math.Inf(1), Value: diskSize * (1 - diskUsed) / 120})
-	w.touch()
+	fill := Effect{Signal: Fill, From: now, To: math.Inf(1), Value: diskSize * (1 - diskUsed) / 120}
+	disk := n.figures()
+	full := disk.DiskFree(now) / fill.Value
+	n.effects = append(recent(n.effects, now-kept.Seconds()), fill)
 	stopped := false
-	w.after(100*time.Second, func() {
+	w.after(time.Duration(full*float64(time.Second)), func() {
 		if !stopped {
 			in.undo = append(in.undo, w.effect(s, Words, 0.5, "could not extend file \"base/16384/24591\": No space left on device"), w.effect(s, Errors, 0.4, ""))
 			if api, err := w.find("shop_api"); err == nil {
@@ -240,10 +240,16 @@ func diskFull(w *World, in *incident) error {
 			}
 		}
 	})
-	in.undo = append(in.undo, func() { // somebody has made room
+	in.undo = append(in.undo, func() { // somebody makes room: what had filled the disk goes within ten seconds
 		stopped = true
-		n.effects = nil
-		w.touch()
+		end := seconds(w.now())
+		effects := slices.Clone(n.effects)
+		for i := range effects {
+			if effects[i] == fill {
+				effects[i].To = end + 10 // as long as what undoes it, so that both are forgotten at once
+			}
+		}
+		n.effects = append(effects, Effect{Signal: Fill, From: end, To: end + 10, Value: -fill.Value * (end + 10 - now) / 10})
 	})
 	return nil
 }
@@ -256,18 +262,28 @@ func imageMissing(w *World, in *incident) error {
 	ref, _, _ := strings.Cut(s.Spec.TaskTemplate.ContainerSpec.Image, "@")
 	in.undo = append(in.undo, func() {
 		if s.PreviousSpec != nil && missing(s.Spec.TaskTemplate.ContainerSpec.Image) {
-			w.rollBack(s, "manually requested rollback")
+			w.rollBack(s, "manually requested rollback", true)
 		}
 	})
 	return w.deploy(s, ref[:strings.LastIndexByte(ref, ':')]+":missing-1.5.0")
+}
+
+// anyService is one that is deployed now and then.
+func (w *World) anyService() *Service {
+	names := []string{"shop_web", "shop_api", "shop_cart"}
+	if w.big {
+		all := w.sorted()
+		return all[w.rng.IntN(len(all))]
+	}
+	s, _ := w.find(names[w.rng.IntN(len(names))])
+	return s
 }
 
 // liveByItself lets deploys and now and then an incident happen.
 func (w *World) liveByItself() {
 	var deploy, incident func()
 	deploy = func() {
-		names := []string{"shop_web", "shop_api", "shop_cart"}
-		if s, err := w.find(names[w.rng.IntN(len(names))]); err == nil && s.updater == nil && !s.crash {
+		if s := w.anyService(); s != nil && s.updater == nil && !s.crash {
 			ref, _, _ := strings.Cut(s.Spec.TaskTemplate.ContainerSpec.Image, "@")
 			if i := strings.LastIndexByte(ref, '.'); i > 0 {
 				if err := w.deploy(s, ref[:i+1]+itoa(1+w.rng.IntN(60))); err != nil {

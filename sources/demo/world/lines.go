@@ -74,16 +74,21 @@ type batches struct {
 	heard chan struct{}
 }
 
-func (b *batches) add(n *batch) {
+// add keeps a batch; those whose lines ended before the moment from make room first.
+func (b *batches) add(n *batch, from int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.seq++
 	n.seq = b.seq
 	b.kept = append(b.kept, n)
 	b.bytes += n.bytes
-	for b.bytes > maxStored && len(b.kept) > 1 {
-		b.bytes -= b.kept[0].bytes
-		b.kept = slices.Clone(b.kept[1:])
+	old := 0
+	for old < len(b.kept)-1 && (b.bytes > maxStored || b.kept[old].last < from) {
+		b.bytes -= b.kept[old].bytes
+		old++
+	}
+	if old > 0 {
+		b.kept = slices.Clone(b.kept[old:])
 	}
 	if b.heard != nil {
 		close(b.heard)
@@ -91,15 +96,29 @@ func (b *batches) add(n *batch) {
 	}
 }
 
-func (b *batches) since(seq uint64) []*batch {
+// between is the batches with numbers in (after, upTo].
+func (b *batches) between(after, upTo uint64) []*batch {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	i, _ := slices.BinarySearchFunc(b.kept, seq+1, func(x *batch, s uint64) int { return cmp.Compare(x.seq, s) })
-	return slices.Clone(b.kept[i:])
+	number := func(x *batch, s uint64) int { return cmp.Compare(x.seq, s) }
+	i, _ := slices.BinarySearchFunc(b.kept, after+1, number)
+	j, found := slices.BinarySearchFunc(b.kept, upTo, number)
+	if found {
+		j++
+	}
+	return slices.Clone(b.kept[i:max(i, j)])
 }
 
-// Appended is the number of the latest stored batch, and a channel that is closed at the next one.
+// All is the upper bound of a Stored that takes every batch.
+const All = math.MaxUint64
+
+// keep stores a batch as of now. The world's lock may be held or not.
+func (w *World) keep(n *batch) { w.batches.add(n, w.clock().Add(-kept).UnixNano()) }
+
+// Appended is the number of the latest stored batch, and a channel that is closed at the next one. What a container
+// says after this call is in a later batch, whatever the time on its lines.
 func (w *World) Appended() (uint64, <-chan struct{}) {
+	w.settle()
 	b := &w.batches
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -111,6 +130,7 @@ func (w *World) Appended() (uint64, <-chan struct{}) {
 
 // Boxes is the containers that ran at some time in [from, to], Unix seconds, and that keep approves of.
 func (w *World) Boxes(from, to float64, keep func(*Container) bool) []Container {
+	w.settle()
 	w.mu.RLock()
 	defer w.mu.RUnlock()
 	var out []Container
@@ -146,7 +166,7 @@ func (w *World) talks(from, to int64, keep func(*Container) bool) []talk {
 // Spoken yields the generated lines of each container in [from, to), Unix nanoseconds; in rising
 // order of time within a container. Two calls yield the same.
 func (w *World) Spoken(from, to int64, keep func(*Container) bool) iter.Seq[Line] {
-	to = min(to, w.now().UnixNano()+1)
+	to = min(to, w.settle().UnixNano()+1)
 	talks := w.talks(from, to, keep)
 	return func(yield func(Line) bool) {
 		for i := range talks {
@@ -199,15 +219,19 @@ func (t *talk) line(ns int64, h uint64) Line {
 		e := &t.effects[i]
 		if e.Signal == Words && e.From <= at && at < e.To && (l.Level == Error || unit(mix(h+78)) < e.Value) {
 			l.Level, l.Stderr, l.words = Error, true, e.Note
+			if e.Note == slowStatement { // not an error to the database itself
+				l.Level = Info
+			}
 		}
 	}
 	return l
 }
 
-// Stored yields, batch by batch, lines that were appended after number seq and lie in [from, to).
+// Stored yields, batch by batch, lines of the batches with numbers in (after, upTo] that lie in [from, to).
 // labels is nil on a container's batch, whose lines have a Box.
-func (w *World) Stored(seq uint64, from, to int64, keep func(*Container) bool) iter.Seq2[map[string]string, Line] {
-	kept := w.batches.since(seq)
+func (w *World) Stored(after, upTo uint64, from, to int64, keep func(*Container) bool) iter.Seq2[map[string]string, Line] {
+	w.settle()
+	kept := w.batches.between(after, upTo)
 	return func(yield func(map[string]string, Line) bool) {
 		for _, b := range kept {
 			if b.last < from || b.first >= to || b.box != nil && keep != nil && !keep(b.box) {
@@ -222,10 +246,11 @@ func (w *World) Stored(seq uint64, from, to int64, keep func(*Container) bool) i
 	}
 }
 
-// Lines is all lines of the containers that keep approves of, in [from, to), in order of time.
-func (w *World) Lines(from, to int64, keep func(*Container) bool) []Line {
+// Lines is all lines of the containers that keep approves of, in [from, to), in order of time; of the stored ones,
+// those of the batches up to number upTo.
+func (w *World) Lines(from, to int64, upTo uint64, keep func(*Container) bool) []Line {
 	out := slices.Collect(w.Spoken(from, to, keep))
-	for labels, l := range w.Stored(0, from, to, keep) {
+	for labels, l := range w.Stored(0, upTo, from, to, keep) {
 		if labels == nil {
 			out = append(out, l)
 		}
@@ -246,7 +271,7 @@ func (w *World) Push(streams []Pushed) {
 		for i := range lines {
 			bytes += len(lines[i].stored) + 64
 		}
-		w.batches.add(&batch{labels: maps.Clone(s.Labels), n: len(lines), at: func(i int) Line { return lines[i] }, first: lines[0].T, last: lines[len(lines)-1].T, bytes: bytes})
+		w.keep(&batch{labels: maps.Clone(s.Labels), n: len(lines), at: func(i int) Line { return lines[i] }, first: lines[0].T, last: lines[len(lines)-1].T, bytes: bytes})
 	}
 }
 
@@ -266,18 +291,18 @@ func (w *World) say(c *Container, level Level, texts ...string) {
 		bytes += len(text) + 64
 	}
 	if len(lines) > 0 {
-		w.batches.add(&batch{box: &box, n: len(lines), at: func(i int) Line { return lines[i] }, first: lines[0].T, last: lines[len(lines)-1].T, bytes: bytes})
+		w.keep(&batch{box: &box, n: len(lines), at: func(i int) Line { return lines[i] }, first: lines[0].T, last: lines[len(lines)-1].T, bytes: bytes})
 	}
 }
 
-// burstGap is the time between two lines of a burst, in nanoseconds.
-const burstGap = 200
+// burstGap is the time between two lines of a burst, in nanoseconds: little, so that one that follows a log from this
+// moment on finds no line of the burst stamped before it.
+const burstGap = 20
 
 // Burst lets a service's containers write lines at once, spread over the time just before now. Each
 // line carries the burst's id and its number, so that a reader can prove what it lost.
 func (w *World) Burst(ref string, lines int) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	defer w.order()()
 	s, err := w.find(ref)
 	if err != nil {
 		return err
@@ -298,7 +323,7 @@ func (w *World) burst(s *Service, lines int) error {
 		at := func(i int) Line {
 			return Line{T: first + int64(i)*burstGap, Box: &box, Level: Info, stored: burstText(format, first+int64(i)*burstGap, id, i+1, lines)}
 		}
-		w.batches.add(&batch{box: &box, n: lines, at: at, first: first, last: first + int64(lines-1)*burstGap, bytes: 256})
+		w.keep(&batch{box: &box, n: lines, at: at, first: first, last: first + int64(lines-1)*burstGap, bytes: 256})
 		return nil
 	}
 	return ErrNotFound

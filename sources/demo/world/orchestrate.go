@@ -1,6 +1,7 @@
 package world
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -34,6 +35,9 @@ func (t *Task) key() slotKey {
 
 func (t *Task) slotName() string { return t.key().String() }
 
+// slotNames is the slots in an order that is always the same: what is drawn by chance must not hang on a map's.
+func (s *Service) slotNames() []string { return slices.Sorted(maps.Keys(s.slots)) }
+
 // wanted is the slots that a service should fill.
 func (w *World) wanted(s *Service) []slotKey {
 	if r := s.Spec.Mode.Replicated; r != nil && r.Replicas != nil {
@@ -54,15 +58,24 @@ func (w *World) wanted(s *Service) []slotKey {
 	return keys
 }
 
-// live is a slot's task that is meant to run, or nil.
+// meant tells whether a task should run, now or after its restart delay.
+func (t *Task) meant() bool {
+	return t.DesiredState == swarm.TaskStateRunning || t.DesiredState == swarm.TaskStateReady
+}
+
+// lives is a slot's tasks that are meant to run, oldest first: more than one only while an update starts the new one
+// first.
+func (s *Service) lives(key slotKey) []*Task {
+	return slices.DeleteFunc(slices.Clone(s.slots[key.String()]), func(t *Task) bool { return !t.meant() })
+}
+
+// live is the newest of a slot's tasks that are meant to run, or nil.
 func (s *Service) live(key slotKey) *Task {
-	tasks := s.slots[key.String()]
-	for i := len(tasks) - 1; i >= 0; i-- {
-		if d := tasks[i].DesiredState; d == swarm.TaskStateRunning || d == swarm.TaskStateReady {
-			return tasks[i]
-		}
+	tasks := s.lives(key)
+	if len(tasks) == 0 {
+		return nil
 	}
-	return nil
+	return tasks[len(tasks)-1]
 }
 
 func (w *World) newTask(s *Service, key slotKey) *Task {
@@ -176,7 +189,7 @@ func (w *World) start(t *Task) {
 	w.boxEvent(events.ActionCreate, t, nil)
 	w.boxEvent(events.ActionStart, t, nil)
 	s := t.service
-	if s.crash || s.bad[t.Spec.ContainerSpec.Image] {
+	if s.crash || broken(t.Spec.ContainerSpec.Image) {
 		w.doom(t)
 		return
 	}
@@ -196,14 +209,15 @@ func (w *World) running(t *Task) {
 	}
 }
 
-// doom lets a container crash by itself shortly after its start, with its last words on stderr.
+// crash ends a container with its last words on stderr.
+func (w *World) crash(t *Task) {
+	w.lastWords(t)
+	w.fail(t, 1)
+}
+
+// doom lets a container crash by itself shortly after its start. One with a health check never gets past starting.
 func (w *World) doom(t *Task) {
-	begin := func(d time.Duration) {
-		w.then(t, d, func() {
-			w.lastWords(t)
-			w.end(t, swarm.TaskStateFailed, "started", "task: non-zero exit (1)", exit(1))
-		})
-	}
+	begin := func(d time.Duration) { w.then(t, d, func() { w.crash(t) }) }
 	if t.Spec.ContainerSpec.Healthcheck != nil {
 		begin(w.between(900*time.Millisecond, 2200*time.Millisecond)) // it never gets healthy
 		return
@@ -216,6 +230,12 @@ func (w *World) doom(t *Task) {
 
 func exit(code int) *int { return &code }
 
+// fail ends a task whose container has ended with an error. As in swarmkit's agent, the message stays that of the last
+// step that went well ("starting", "started"), and nothing tells an out-of-memory kill but its code, 137.
+func (w *World) fail(t *Task, code int) {
+	w.end(t, swarm.TaskStateFailed, t.Status.Message, "task: non-zero exit ("+itoa(code)+")", &code)
+}
+
 // end ends a task for good and lets the restart policy have its say.
 func (w *World) end(t *Task, state swarm.TaskState, message, why string, code *int) {
 	if cs := t.Status.ContainerStatus; cs != nil && code != nil {
@@ -224,7 +244,7 @@ func (w *World) end(t *Task, state swarm.TaskState, message, why string, code *i
 	w.set(t, state, message, why)
 	w.closeBox(t, code)
 	w.release(t)
-	meant := t.DesiredState == swarm.TaskStateRunning || t.DesiredState == swarm.TaskStateReady
+	meant := t.meant()
 	t.DesiredState = swarm.TaskStateShutdown
 	if !meant {
 		return
@@ -240,21 +260,18 @@ func (w *World) closeBox(t *Task, code *int) {
 		return
 	}
 	t.box.End = seconds(w.now())
-	w.touch()
 	status := "0"
 	if code != nil {
 		status = itoa(*code)
 	}
-	if status == "137" {
-		w.boxEvent(events.ActionOOM, t, nil)
-	}
-	w.boxEvent(events.ActionDie, t, map[string]string{"exitCode": status})
+	w.boxEvent(events.ActionDie, t, map[string]string{"exitCode": status, "execDuration": itoa(int(t.box.End - t.box.Start))})
 }
 
 // restart replaces an ended task after the restart delay: until then the new one is desired ready.
 func (w *World) restart(old *Task) {
 	s, key := old.service, old.key()
-	if w.services[s.ID] != s || s.live(key) != nil || !slices.Contains(w.wanted(s), key) {
+	replaced := slices.ContainsFunc(s.lives(key), func(t *Task) bool { return t.spec == s.gen })
+	if w.services[s.ID] != s || replaced || !slices.Contains(w.wanted(s), key) {
 		return
 	}
 	delay := 5 * time.Second
@@ -269,16 +286,19 @@ func (w *World) restart(old *Task) {
 	t := w.newTask(s, key)
 	t.DesiredState = swarm.TaskStateReady
 	w.launch(t)
-	w.after(delay, func() {
-		if t.DesiredState != swarm.TaskStateReady {
-			return
-		}
-		t.DesiredState = swarm.TaskStateRunning
-		w.bump(&t.Meta)
-		if t.Status.State == swarm.TaskStateReady {
-			w.start(t)
-		}
-	})
+	w.after(delay, func() { w.promote(t) })
+}
+
+// promote lets a task run that was made ready beforehand.
+func (w *World) promote(t *Task) {
+	if t.DesiredState != swarm.TaskStateReady {
+		return
+	}
+	t.DesiredState = swarm.TaskStateRunning
+	w.bump(&t.Meta)
+	if t.Status.State == swarm.TaskStateReady {
+		w.start(t)
+	}
 }
 
 // stop asks a task to shut down; done, if not nil, runs when it has.
@@ -286,7 +306,7 @@ func (w *World) stop(t *Task, desired swarm.TaskState, done func()) {
 	t.DesiredState = desired
 	w.bump(&t.Meta)
 	finish := func() {
-		if !ended(t.Status.State) {
+		if !ended(t.Status.State) && (t.node == nil || t.node.Status.State == swarm.NodeStateReady) {
 			w.set(t, swarm.TaskStateShutdown, "shutdown", "")
 		}
 		w.closeBox(t, exit(0))
@@ -332,13 +352,13 @@ func (w *World) reconcile(s *Service) {
 			w.launch(w.newTask(s, key))
 		}
 	}
-	for name, tasks := range s.slots {
+	for _, name := range s.slotNames() {
 		if wanted[name] {
 			continue
 		}
-		for _, t := range slices.Clone(tasks) {
+		for _, t := range slices.Clone(s.slots[name]) {
 			if s.Spec.Mode.Global != nil {
-				if d := t.DesiredState; d == swarm.TaskStateRunning || d == swarm.TaskStateReady {
+				if t.meant() {
 					w.stop(t, swarm.TaskStateShutdown, nil)
 				}
 			} else if t.DesiredState != swarm.TaskStateRemove {

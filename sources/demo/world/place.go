@@ -100,7 +100,7 @@ func (w *World) release(t *Task) {
 func (w *World) refuses(n *Node, t *Task, cpu, mem int64) string {
 	switch {
 	case n.Status.State != swarm.NodeStateReady || n.Spec.Availability != swarm.NodeAvailabilityActive:
-		return "not available"
+		return notAvailable
 	case n.load.cpu+cpu > n.Description.Resources.NanoCPUs || n.load.mem+mem > n.Description.Resources.MemoryBytes:
 		return "insufficient resources"
 	case !meets(n, constraintsOf(&t.Spec)):
@@ -109,7 +109,7 @@ func (w *World) refuses(n *Node, t *Task, cpu, mem int64) string {
 		return "host-mode port already in use"
 	}
 	if p := t.Spec.Placement; p != nil && p.MaxReplicas > 0 && n.load.byService[t.ServiceID] >= int(p.MaxReplicas) { //nolint:gosec // small
-		return "max replicas per node limit exceed"
+		return maxReplicas
 	}
 	return ""
 }
@@ -134,7 +134,16 @@ func (w *World) portTaken(n *Node, t *Task) bool {
 	return false
 }
 
-// unplaceable is the scheduler's explanation (swarmkit manager/scheduler/pipeline.go, Explain).
+// reasons are the scheduler's filters in its order.
+var reasons = []string{notAvailable, "insufficient resources", "scheduling constraints not satisfied", "host-mode port already in use", maxReplicas}
+
+const (
+	notAvailable = "not available"
+	maxReplicas  = "max replicas per node limit exceed"
+)
+
+// unplaceable is the scheduler's explanation (swarmkit manager/scheduler: Pipeline.Explain and the filters'), the
+// commonest reason first.
 func (w *World) unplaceable(t *Task) string {
 	counts := map[string]int{}
 	cpu, mem := reserved(&t.Spec)
@@ -143,30 +152,35 @@ func (w *World) unplaceable(t *Task) string {
 			counts[why]++
 		}
 	}
-	var parts []string
-	for why, n := range counts {
-		switch {
-		case why == "not available" && n == 1:
-			parts = append(parts, "1 node not available for new tasks")
-		case why == "not available":
-			parts = append(parts, fmt.Sprintf("%d nodes not available for new tasks", n))
-		case n == 1:
-			parts = append(parts, why+" on 1 node")
-		default:
-			parts = append(parts, fmt.Sprintf("%s on %d nodes", why, n))
-		}
+	order := slices.DeleteFunc(slices.Clone(reasons), func(why string) bool { return counts[why] == 0 })
+	slices.SortStableFunc(order, func(a, b string) int { return counts[b] - counts[a] })
+	parts := make([]string, len(order))
+	for i, why := range order {
+		parts[i] = explain(why, counts[why])
 	}
-	slices.Sort(parts)
 	if len(parts) == 0 {
 		return "no suitable node"
 	}
 	return "no suitable node (" + strings.Join(parts, "; ") + ")"
 }
 
+func explain(why string, n int) string {
+	switch {
+	case why == maxReplicas:
+		return why
+	case why == notAvailable && n == 1:
+		return "1 node not available for new tasks"
+	case why == notAvailable:
+		return fmt.Sprintf("%d nodes not available for new tasks", n)
+	case n == 1:
+		return why + " on 1 node"
+	}
+	return fmt.Sprintf("%s on %d nodes", why, n)
+}
+
 // KillNode takes a node away: its heartbeats stop, which a manager sees at once here.
 func (w *World) KillNode(name string) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	defer w.order()()
 	return w.killNode(name)
 }
 
@@ -183,11 +197,11 @@ func (w *World) killNode(name string) error {
 	}
 	w.nodeState(n, swarm.NodeStateDown, "heartbeat failure")
 	now := seconds(w.now())
-	n.Down = append(slices.Clone(n.Down), Span{now, math.Inf(1)})
-	w.touch()
+	n.Down = append(slices.DeleteFunc(slices.Clone(n.Down), func(d Span) bool { return d.To < now-kept.Seconds() }), Span{now, math.Inf(1)})
+	w.orphan(n, now)
 	for _, s := range w.sorted() {
-		for _, tasks := range s.slots {
-			for _, t := range slices.Clone(tasks) {
+		for _, name := range s.slotNames() {
+			for _, t := range slices.Clone(s.slots[name]) {
 				if t.NodeID == n.ID && !ended(t.Status.State) && t.node != nil {
 					w.lose(t, now)
 				}
@@ -200,6 +214,27 @@ func (w *World) killNode(name string) error {
 	return nil
 }
 
+// orphanAfter is swarmkit's defaultNodeDownPeriod.
+const orphanAfter = 24 * time.Hour
+
+// orphan marks the tasks of a node that has been away for a day: nobody will ever tell what became of them.
+func (w *World) orphan(n *Node, since float64) {
+	w.after(orphanAfter, func() {
+		if k := len(n.Down); k == 0 || n.Down[k-1].From != since || !math.IsInf(n.Down[k-1].To, 1) {
+			return
+		}
+		for _, s := range w.sorted() {
+			for _, name := range s.slotNames() {
+				for _, t := range s.slots[name] {
+					if t.NodeID == n.ID && !ended(t.Status.State) {
+						w.set(t, swarm.TaskStateOrphaned, t.Status.Message, t.Status.Err)
+					}
+				}
+			}
+		}
+	})
+}
+
 // lose gives up a task whose node is gone: it is desired to shut down and keeps the state it was last seen in.
 func (w *World) lose(t *Task, now float64) {
 	t.DesiredState = swarm.TaskStateShutdown
@@ -210,14 +245,13 @@ func (w *World) lose(t *Task, now float64) {
 		t.box.End = now
 	}
 	if u := t.service.updater; u != nil {
-		u.onFailed(t)
+		u.release(t)
 	}
 }
 
 // ReviveNode brings a node back: what it had lost is reported as shut down.
 func (w *World) ReviveNode(name string) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	defer w.order()()
 	return w.reviveNode(name)
 }
 
@@ -235,10 +269,13 @@ func (w *World) reviveNode(name string) error {
 		down[len(down)-1].To = seconds(w.now())
 	}
 	n.Down = down
-	w.touch()
-	for _, t := range w.tasks {
-		if t.NodeID == n.ID && !ended(t.Status.State) && t.DesiredState == swarm.TaskStateShutdown {
-			w.set(t, swarm.TaskStateShutdown, "shutdown", "")
+	for _, s := range w.sorted() {
+		for _, name := range s.slotNames() {
+			for _, t := range s.slots[name] {
+				if t.NodeID == n.ID && !ended(t.Status.State) && t.DesiredState == swarm.TaskStateShutdown {
+					w.set(t, swarm.TaskStateShutdown, "shutdown", "")
+				}
+			}
 		}
 	}
 	w.after(time.Second, func() {

@@ -133,7 +133,7 @@ func (w *World) makeReferences(d *draft, born time.Time) {
 
 // found makes a service whose tasks have been running for a while.
 func (w *World) found(d *draft, born time.Time) {
-	s := &Service{Profile: d.profile, slots: map[string][]*Task{}, bad: map[string]bool{}, hash: hashText(d.name) ^ w.seed}
+	s := &Service{Profile: d.profile, slots: map[string][]*Task{}, hash: hashText(d.name) ^ w.seed}
 	s.shape = newShape(s.hash)
 	s.prevGen, s.gen, s.lastGen = 1, 2, 2
 	s.ID = swarmID(s.hash)
@@ -216,7 +216,7 @@ func (w *World) openBox(t *Task, at time.Time) {
 	}
 	t.box = c
 	w.containers = append(w.containers, c)
-	w.touch()
+	w.prune()
 }
 
 func (w *World) specOf(d *draft) swarm.ServiceSpec {

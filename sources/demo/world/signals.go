@@ -52,9 +52,10 @@ type NodeFigures struct {
 
 // Figures copies what metrics of [from, to], Unix seconds, are made from.
 func (w *World) Figures(from, to float64) *Figures {
+	now := w.settle()
 	w.mu.RLock()
 	defer w.mu.RUnlock()
-	f := &Figures{Now: seconds(w.now()), Services: map[string]*Signals{}, Counts: map[swarm.TaskState]int{}}
+	f := &Figures{Now: seconds(now), Services: map[string]*Signals{}, Counts: map[swarm.TaskState]int{}}
 	add := func(s *Service) {
 		if f.Services[s.Spec.Name] == nil {
 			f.Services[s.Spec.Name] = &Signals{Name: s.Spec.Name, ID: s.ID, Stack: s.Spec.Labels["com.docker.stack.namespace"], Routed: s.Profile.Routed, Profile: s.Profile, shape: s.shape, effects: s.effects}
@@ -70,15 +71,19 @@ func (w *World) Figures(from, to float64) *Figures {
 		}
 	}
 	for _, n := range w.nodes {
-		f.Nodes = append(f.Nodes, NodeFigures{
-			ID: n.ID, Name: n.Description.Hostname, Addr: n.Status.Addr, Manager: n.Spec.Role == swarm.NodeRoleManager, Leader: n.ManagerStatus != nil && n.ManagerStatus.Leader,
-			Cores: float64(n.Description.Resources.NanoCPUs) / 1e9, Memory: float64(n.Description.Resources.MemoryBytes), Down: n.Down, Effects: n.effects, Hash: unit(hashText(n.ID)),
-		})
+		f.Nodes = append(f.Nodes, n.figures())
 	}
 	for _, t := range w.tasks {
 		f.Counts[t.Status.State]++
 	}
 	return f
+}
+
+func (n *Node) figures() NodeFigures {
+	return NodeFigures{
+		ID: n.ID, Name: n.Description.Hostname, Addr: n.Status.Addr, Manager: n.Spec.Role == swarm.NodeRoleManager, Leader: n.ManagerStatus != nil && n.ManagerStatus.Leader,
+		Cores: float64(n.Description.Resources.NanoCPUs) / 1e9, Memory: float64(n.Description.Resources.MemoryBytes), Down: n.Down, Effects: n.effects, Hash: unit(hashText(n.ID)),
+	}
 }
 
 // CPU is the curve of CPU seconds that one container of scale 1 uses.

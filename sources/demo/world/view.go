@@ -9,6 +9,7 @@ import (
 
 // Services is all services, oldest first as the engine lists them.
 func (w *World) Services() []swarm.Service {
+	w.settle()
 	w.mu.RLock()
 	defer w.mu.RUnlock()
 	out := make([]swarm.Service, 0, len(w.services))
@@ -21,6 +22,7 @@ func (w *World) Services() []swarm.Service {
 
 // Service is one service by id, name or id prefix.
 func (w *World) Service(ref string) (swarm.Service, error) {
+	w.settle()
 	w.mu.RLock()
 	defer w.mu.RUnlock()
 	s, err := w.find(ref)
@@ -30,8 +32,10 @@ func (w *World) Service(ref string) (swarm.Service, error) {
 	return s.Service, nil
 }
 
-// Status counts every service's tasks, by service id.
+// Status counts every service's tasks, by service id. As in swarmkit, a task that was last seen running on a lost node
+// counts: `docker service ls` then says 4/3.
 func (w *World) Status() map[string]swarm.ServiceStatus {
+	w.settle()
 	w.mu.RLock()
 	defer w.mu.RUnlock()
 	out := make(map[string]swarm.ServiceStatus, len(w.services))
@@ -39,8 +43,7 @@ func (w *World) Status() map[string]swarm.ServiceStatus {
 		st := swarm.ServiceStatus{DesiredTasks: uint64(len(w.wanted(s)))}
 		for _, tasks := range s.slots {
 			for _, t := range tasks {
-				away := t.node != nil && t.node.Status.State == swarm.NodeStateDown
-				if t.Status.State == swarm.TaskStateRunning && !away {
+				if t.Status.State == swarm.TaskStateRunning {
 					st.RunningTasks++
 				}
 			}
@@ -72,6 +75,7 @@ func (t *Task) view() TaskView {
 
 // Tasks is all tasks that keep approves of, by id.
 func (w *World) Tasks() []TaskView {
+	w.settle()
 	w.mu.RLock()
 	defer w.mu.RUnlock()
 	out := make([]TaskView, 0, len(w.tasks))
@@ -84,6 +88,7 @@ func (w *World) Tasks() []TaskView {
 
 // Nodes is all nodes, by id.
 func (w *World) Nodes() []swarm.Node {
+	w.settle()
 	w.mu.RLock()
 	defer w.mu.RUnlock()
 	out := make([]swarm.Node, 0, len(w.nodes))
@@ -96,6 +101,7 @@ func (w *World) Nodes() []swarm.Node {
 
 // Self is the node whose engine the demo speaks for.
 func (w *World) Self() swarm.Node {
+	w.settle()
 	w.mu.RLock()
 	defer w.mu.RUnlock()
 	return w.nodes[0].Node

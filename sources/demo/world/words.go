@@ -198,12 +198,15 @@ func workerLine(l *Line, p *Profile) string {
 	return f.in(p.Format)
 }
 
+// slowStatement is the note of an effect whose lines are a database's slow statements.
+const slowStatement = "slow statement"
+
 // trouble is a line in an incident's words.
 func trouble(l *Line, p *Profile) string {
 	h := l.seed
 	if p.Format == "plain" {
 		head := time.Unix(0, l.T).UTC().Format("2006-01-02 15:04:05.000 UTC") + " [" + itoa(60+int(h%400)) + "] " //nolint:gosec // small
-		if strings.Contains(l.words, "slow") {
+		if l.words == slowStatement {
 			return head + fmt.Sprintf("LOG:  duration: %.3f ms  statement: SELECT * FROM orders WHERE customer = $1 ORDER BY created", 1500+float64(h%400000)/100)
 		}
 		return head + "ERROR:  " + l.words

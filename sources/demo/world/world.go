@@ -29,11 +29,11 @@ type Options struct {
 // is immutable: a change replaces an object's nested parts and never writes into them.
 type World struct {
 	mu    sync.RWMutex
-	now   func() time.Time
+	clock func() time.Time
+	at    time.Time // the moment of the entry that is being done, see now; zero between entries
 	log   *slog.Logger
 	rng   *rand.Rand
 	seed  uint64
-	quiet bool
 	big   bool
 	began time.Time
 	turn  uint64 // of ids
@@ -52,8 +52,7 @@ type World struct {
 	batches  batches
 	agenda   agenda
 	incident map[string]*incident
-	revision uint64 // of effects and containers: curves made under another are stale
-	curves   sync.Map
+	pruned   int // containers that were left by the latest prune
 }
 
 // Node is a machine.
@@ -83,8 +82,7 @@ type Service struct {
 	effects []Effect
 	slots   map[string][]*Task // by slot number or node id; oldest first
 	updater *updater
-	crash   bool            // told to crash, see CrashLoop
-	bad     map[string]bool // images that crash, see Deploy
+	crash   bool // told to crash, see CrashLoop
 	hash    uint64
 	// gen names the present task template, prevGen the previous one, lastGen the highest given out.
 	gen, prevGen, lastGen uint64
@@ -111,6 +109,7 @@ type Container struct {
 	Limit                                           int64   // bytes of memory, 0: none
 	Cores                                           float64 // limit, 0: none
 	Instance                                        string  // of cAdvisor on its node
+	OOM                                             bool    // killed for its memory
 	owner                                           *Service
 	scale                                           float64
 	hash                                            uint64
@@ -128,14 +127,19 @@ func New(o Options) (*World, error) {
 		return nil, fmt.Errorf("a fleet of %d services and %d tasks cannot be made: ask for 1 to 5,000 and at most 100,000", o.Services, o.Tasks)
 	}
 	w := &World{
-		now: o.Now, log: o.Logger, quiet: o.Quiet, seed: mix(uint64(o.Seed)), //nolint:gosec // a seed's bits, not its value
+		clock: o.Now, log: o.Logger, seed: mix(uint64(o.Seed)), //nolint:gosec // a seed's bits, not its value
 		services: map[string]*Service{}, tasks: map[string]*Task{}, incident: map[string]*incident{},
 	}
 	w.rng = rand.New(rand.NewPCG(w.seed, 1)) //nolint:gosec // a simulation
-	w.began = w.now()
+	w.began = o.Now()
+	w.at = w.began // the past is made as of this moment
 	w.index = 12
 	w.big = o.Services > 0
 	w.populate(o.Services, o.Tasks)
+	if !o.Quiet {
+		w.liveByItself()
+	}
+	w.at = time.Time{}
 	return w, nil
 }
 
@@ -143,30 +147,56 @@ func New(o Options) (*World, error) {
 func (w *World) Run(ctx context.Context) {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
-	if !w.quiet {
-		w.mu.Lock()
-		w.liveByItself()
-		w.mu.Unlock()
-	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			w.Advance()
+			w.settle()
 		}
 	}
 }
 
-// Advance does all that is due by now. Run calls it; tests may.
-func (w *World) Advance() {
+// settle does all that is due by now, each thing as of its own moment, and returns now: however far the clock has
+// leapt, what follows is what would have happened in between. Every reader settles first, so that it never sees a
+// moment that is rewritten afterwards. The lock must not be held.
+func (w *World) settle() time.Time {
+	now := w.clock()
+	w.mu.RLock()
+	due := w.due(now)
+	w.mu.RUnlock()
+	if due {
+		w.mu.Lock()
+		w.catchUp(now)
+		w.mu.Unlock()
+	}
+	return now
+}
+
+// order locks the world for an order from outside, after all that was due before it; the caller unlocks.
+func (w *World) order() (unlock func()) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	now := w.now()
-	for len(w.agenda) > 0 && !w.agenda[0].at.After(now) {
+	w.catchUp(w.clock())
+	return w.mu.Unlock
+}
+
+func (w *World) due(now time.Time) bool { return len(w.agenda) > 0 && !w.agenda[0].at.After(now) }
+
+func (w *World) catchUp(now time.Time) {
+	for w.due(now) {
 		e := heap.Pop(&w.agenda).(entry) //nolint:errcheck // the heap holds nothing else
+		w.at = e.at
 		e.do()
 	}
+	w.at = time.Time{}
+}
+
+// now is the moment of what is being done. The lock must be held.
+func (w *World) now() time.Time {
+	if w.at.IsZero() {
+		return w.clock()
+	}
+	return w.at
 }
 
 // after puts do on the agenda. do runs with the lock held.
@@ -205,7 +235,7 @@ func (a *agenda) Pop() any {
 }
 
 // Now is the world's clock.
-func (w *World) Now() time.Time { return w.now() }
+func (w *World) Now() time.Time { return w.clock() }
 
 // Began is when the world was made.
 func (w *World) Began() time.Time { return w.began }
@@ -230,15 +260,14 @@ func (w *World) bump(m *swarm.Meta) {
 	m.UpdatedAt = w.now().UTC()
 }
 
-// touch marks curves as stale.
-func (w *World) touch() { w.revision++ }
-
 // Errors that callers tell apart.
 var (
 	ErrNotFound = errors.New("not found")
 	ErrSequence = errors.New("rpc error: code = Unknown desc = update out of sequence")
 	ErrConflict = errors.New("conflict")
 	ErrInvalid  = errors.New("invalid")
+	// ErrUnimplemented is gRPC's code of that name.
+	ErrUnimplemented = errors.New("unimplemented")
 )
 
 // find is a service by id, name or unambiguous id prefix.
@@ -281,8 +310,7 @@ func (w *World) node(ref string) (*Node, error) {
 // effect adds an effect on a service from now on and returns how to end it.
 func (w *World) effect(s *Service, sig Signal, value float64, note string) (end func()) {
 	e := Effect{Signal: sig, From: seconds(w.now()), To: math.Inf(1), Value: value, Note: note}
-	s.effects = append(slices.Clip(slices.Clone(s.effects)), e)
-	w.touch()
+	s.effects = append(recent(s.effects, e.From-kept.Seconds()), e)
 	return func() {
 		now := seconds(w.now())
 		effects := slices.Clone(s.effects)
@@ -292,6 +320,30 @@ func (w *World) effect(s *Service, sig Signal, value float64, note string) (end 
 			}
 		}
 		s.effects = effects
-		w.touch()
 	}
+}
+
+// kept is how long ended containers, their lines and ended effects stay on record.
+const kept = 24 * time.Hour
+
+// recent is a copy of the effects that had not ended before a moment.
+func recent(effects []Effect, from float64) []Effect {
+	out := make([]Effect, 0, len(effects)+1)
+	for _, e := range effects {
+		if e.To >= from {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// prune drops the containers that ended long ago and have no task any more. Its cost is spread: it waits until
+// half as many again have been opened.
+func (w *World) prune() {
+	if len(w.containers) < w.pruned+w.pruned/2+256 {
+		return
+	}
+	from := seconds(w.now()) - kept.Seconds()
+	w.containers = slices.DeleteFunc(slices.Clone(w.containers), func(c *Container) bool { return c.End < from && w.tasks[c.TaskID] == nil })
+	w.pruned = len(w.containers)
 }

@@ -1,0 +1,170 @@
+package world
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/moby/moby/api/types/events"
+	"github.com/moby/moby/api/types/swarm"
+)
+
+// Update gives a service a new spec. version must be the present one.
+func (w *World) Update(ref string, version uint64, spec swarm.ServiceSpec) error {
+	defer w.order()()
+	s, err := w.find(ref)
+	if err != nil {
+		return err
+	}
+	if version != s.Version.Index {
+		return ErrSequence
+	}
+	return w.apply(s, spec)
+}
+
+// Rollback is POST update?rollback=previous.
+func (w *World) Rollback(ref string, version uint64) error {
+	defer w.order()()
+	s, err := w.find(ref)
+	if err != nil {
+		return err
+	}
+	if version != s.Version.Index {
+		return ErrSequence
+	}
+	if s.PreviousSpec == nil {
+		return fmt.Errorf("rpc error: code = FailedPrecondition desc = service %s does not have a previous spec: %w", s.ID, ErrInvalid)
+	}
+	w.rollBack(s, "manually requested rollback", true)
+	return nil
+}
+
+func (w *World) apply(s *Service, spec swarm.ServiceSpec) error {
+	if err := w.check(s, &spec); err != nil {
+		return err
+	}
+	old := s.Service
+	previous := s.Spec
+	s.PreviousSpec, s.Spec = &previous, spec
+	s.Endpoint = endpointOf(w, &spec)
+	s.prevGen = s.gen
+	if !reflect.DeepEqual(previous.TaskTemplate, spec.TaskTemplate) {
+		s.lastGen++
+		s.gen = s.lastGen
+	}
+	s.UpdateStatus = nil
+	w.changed(s, &old)
+	w.reconcile(s)
+	w.roll(s)
+	return nil
+}
+
+// check is what the engine refuses.
+func (w *World) check(s *Service, spec *swarm.ServiceSpec) error {
+	switch {
+	case spec.TaskTemplate.ContainerSpec == nil || spec.TaskTemplate.ContainerSpec.Image == "":
+		return fmt.Errorf("rpc error: code = InvalidArgument desc = ContainerSpec: image reference must be provided: %w", ErrInvalid)
+	case s != nil && spec.Name != s.Spec.Name:
+		return fmt.Errorf("rpc error: code = Unimplemented desc = renaming services is not supported: %w", ErrUnimplemented)
+	case s != nil && (spec.Mode.Global == nil) != (s.Spec.Mode.Global == nil):
+		return fmt.Errorf("rpc error: code = Unimplemented desc = service mode change is not allowed: %w", ErrUnimplemented)
+	case spec.Mode.Replicated != nil && spec.Mode.Replicated.Replicas != nil && *spec.Mode.Replicated.Replicas > 100_000:
+		return fmt.Errorf("rpc error: code = InvalidArgument desc = the demo runs at most 100,000 replicas: %w", ErrInvalid)
+	}
+	return nil
+}
+
+// Deploy updates a service's image, as `docker service update --image` does. A tag with "bad" or
+// "broken" in it crashes, one that begins with "missing" cannot be pulled.
+func (w *World) Deploy(ref, image string) error {
+	defer w.order()()
+	s, err := w.find(ref)
+	if err != nil {
+		return err
+	}
+	return w.deploy(s, image)
+}
+
+func (w *World) deploy(s *Service, image string) error {
+	spec := s.Spec
+	box := *spec.TaskTemplate.ContainerSpec
+	if !strings.Contains(image, "@") && !missing(image) {
+		image += "@" + digestOf(image)
+	}
+	if box.Image == image {
+		spec.TaskTemplate.ForceUpdate++
+	}
+	box.Image = image
+	spec.TaskTemplate.ContainerSpec = &box
+	return w.apply(s, spec)
+}
+
+// Create makes a new service and returns its id.
+func (w *World) Create(spec swarm.ServiceSpec) (string, error) {
+	defer w.order()()
+	if err := w.check(nil, &spec); err != nil {
+		return "", err
+	}
+	for _, s := range w.services {
+		if s.Spec.Name == spec.Name {
+			return "", fmt.Errorf("rpc error: code = AlreadyExists desc = name conflicts with an existing object: service %s already exists: %w", spec.Name, ErrConflict)
+		}
+	}
+	if spec.Mode.Replicated == nil && spec.Mode.Global == nil && spec.Mode.ReplicatedJob == nil {
+		one := uint64(1)
+		spec.Mode.Replicated = &swarm.ReplicatedService{Replicas: &one}
+	}
+	s := &Service{slots: map[string][]*Task{}, gen: 1, lastGen: 1, hash: hashText(spec.Name) ^ w.seed}
+	s.Profile = Profile{Kind: "go", Format: "logfmt", Errors: 0.001, Median: 0.05, Sigma: 0.5, CPU: 0.05, Memory: 40 * mib, Lines: 0.2, Prepare: 500 * time.Millisecond, StartTime: time.Second}
+	s.shape = newShape(s.hash)
+	s.ID = w.nextID()
+	s.CreatedAt = w.now().UTC()
+	s.Spec = spec
+	s.Endpoint = endpointOf(w, &spec)
+	w.bump(&s.Meta)
+	w.services[s.ID] = s
+	w.event(events.ServiceEventType, events.ActionCreate, s.ID, map[string]string{"name": spec.Name})
+	w.reconcile(s)
+	return s.ID, nil
+}
+
+// Remove takes a service and its tasks away.
+func (w *World) Remove(ref string) error {
+	defer w.order()()
+	s, err := w.find(ref)
+	if err != nil {
+		return err
+	}
+	if s.updater != nil {
+		s.updater.ended = true
+	}
+	delete(w.services, s.ID)
+	for _, name := range s.slotNames() {
+		for _, t := range slices.Clone(s.slots[name]) {
+			w.stop(t, swarm.TaskStateRemove, nil)
+		}
+	}
+	w.event(events.ServiceEventType, events.ActionRemove, s.ID, map[string]string{"name": s.Spec.Name})
+	return nil
+}
+
+// CrashLoop makes a service's containers crash shortly after their start, or lets them live again.
+func (w *World) CrashLoop(ref string, on bool) error {
+	defer w.order()()
+	s, err := w.find(ref)
+	if err != nil {
+		return err
+	}
+	s.crash = on
+	if !on {
+		return nil
+	}
+	for _, key := range w.wanted(s) {
+		if t := s.live(key); t != nil && t.Status.State == swarm.TaskStateRunning {
+			w.then(t, w.between(200*time.Millisecond, 2*time.Second), func() { w.crash(t) })
+		}
+	}
+	return nil
+}
