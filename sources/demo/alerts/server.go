@@ -1,15 +1,10 @@
 package alerts
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
-	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,25 +33,6 @@ type Server struct {
 	kept  map[string]*silence
 }
 
-type matcher struct {
-	Name    string `json:"name"`
-	Value   string `json:"value"`
-	IsRegex bool   `json:"isRegex"`
-	IsEqual *bool  `json:"isEqual,omitempty"`
-	re      *regexp.Regexp
-}
-
-type silence struct {
-	ID        string            `json:"id"`
-	Matchers  []matcher         `json:"matchers"`
-	StartsAt  time.Time         `json:"startsAt"`
-	EndsAt    time.Time         `json:"endsAt"`
-	UpdatedAt time.Time         `json:"updatedAt"`
-	CreatedBy string            `json:"createdBy"`
-	Comment   string            `json:"comment"`
-	Status    map[string]string `json:"status"`
-}
-
 // New makes a server of what the rules say.
 func New(w *world.World, rules *metrics.Rules) *Server {
 	s := &Server{w: w, rules: rules, mux: http.NewServeMux(), kept: map[string]*silence{}}
@@ -68,6 +44,12 @@ func New(w *world.World, rules *metrics.Rules) *Server {
 	s.mux.HandleFunc("DELETE /api/v2/silence/{id}", s.expire)
 	s.mux.HandleFunc("GET /api/v2/status", s.status)
 	s.mux.HandleFunc("GET /api/v2/receivers", func(rw http.ResponseWriter, _ *http.Request) { answer(rw, []map[string]string{{"name": "on-call"}}) })
+	s.mux.HandleFunc("POST /api/v2/alerts", func(rw http.ResponseWriter, _ *http.Request) {
+		refuse(rw, http.StatusNotImplemented, "the demo's Alertmanager takes alerts from its own Prometheus alone")
+	})
+	s.mux.HandleFunc("/api/v2/", func(rw http.ResponseWriter, r *http.Request) {
+		invalid(rw, http.StatusNotFound, "path "+r.URL.Path+" was not found")
+	})
 	ok := func(rw http.ResponseWriter, _ *http.Request) { _, _ = rw.Write([]byte("OK")) }
 	s.mux.HandleFunc("GET /-/ready", ok)
 	s.mux.HandleFunc("GET /-/healthy", ok)
@@ -136,64 +118,6 @@ func (s *Server) alerts() []alertJSON {
 	return out
 }
 
-func (x *silence) state(now time.Time) string {
-	switch {
-	case !now.Before(x.EndsAt):
-		return "expired"
-	case now.Before(x.StartsAt):
-		return "pending"
-	}
-	return "active"
-}
-
-func (m *matcher) matches(v string) bool {
-	hit := v == m.Value
-	if m.IsRegex && m.re != nil {
-		hit = m.re.MatchString(v)
-	}
-	return hit == (m.IsEqual == nil || *m.IsEqual)
-}
-
-func matchesAll(ms []matcher, l map[string]string) bool {
-	for i := range ms {
-		if !ms[i].matches(l[ms[i].Name]) {
-			return false
-		}
-	}
-	return true
-}
-
-var filterForm = regexp.MustCompile(`^\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|!~|!=|=)\s*(.*?)\s*$`)
-
-// parseFilters reads filter=name="value".
-func parseFilters(r *http.Request) ([]matcher, error) {
-	var out []matcher
-	for _, f := range r.URL.Query()["filter"] {
-		f = strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(f), "{"), "}")
-		p := filterForm.FindStringSubmatch(f)
-		if p == nil {
-			return nil, fmt.Errorf("bad matcher format: %s", f)
-		}
-		equal := p[2][0] == '='
-		m := matcher{Name: p[1], Value: p[3], IsRegex: strings.HasSuffix(p[2], "~"), IsEqual: &equal}
-		if v, err := strconv.Unquote(p[3]); err == nil {
-			m.Value = v
-		}
-		if err := m.compile(); err != nil {
-			return nil, err
-		}
-		out = append(out, m)
-	}
-	return out, nil
-}
-
-func (m *matcher) compile() (err error) {
-	if m.IsRegex {
-		m.re, err = regexp.Compile("^(?:" + m.Value + ")$")
-	}
-	return err
-}
-
 func flag(r *http.Request, name string) bool {
 	v, err := strconv.ParseBool(r.URL.Query().Get(name))
 	return err != nil || v
@@ -243,183 +167,6 @@ func (s *Server) groups(rw http.ResponseWriter, r *http.Request) {
 		out = append(out, by[name])
 	}
 	answer(rw, out)
-}
-
-func (s *Server) shown(x *silence) silence {
-	c := *x
-	c.Status = map[string]string{"state": x.state(s.w.Now())}
-	return c
-}
-
-func (s *Server) silences(rw http.ResponseWriter, r *http.Request) {
-	if _, err := parseFilters(r); err != nil {
-		refuse(rw, http.StatusBadRequest, err.Error())
-		return
-	}
-	s.mu.Lock()
-	out := make([]silence, 0, len(s.kept))
-	for _, x := range s.kept {
-		out = append(out, s.shown(x))
-	}
-	s.mu.Unlock()
-	order := map[string]int{"active": 0, "pending": 1, "expired": 2}
-	slices.SortFunc(out, func(a, b silence) int {
-		if d := order[a.Status["state"]] - order[b.Status["state"]]; d != 0 {
-			return d
-		}
-		return a.EndsAt.Compare(b.EndsAt)
-	})
-	answer(rw, out)
-}
-
-func newID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails since Go 1.24
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	h := hex.EncodeToString(b[:])
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
-}
-
-func (s *Server) post(rw http.ResponseWriter, r *http.Request) {
-	var in silence
-	body, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, 1<<20))
-	if err == nil {
-		err = json.Unmarshal(body, &in)
-	}
-	if err != nil {
-		refuse(rw, http.StatusBadRequest, "parsing silence body from \"\" failed, because "+err.Error())
-		return
-	}
-	if code, missing := in.incomplete(); code != 0 {
-		invalid(rw, code, missing)
-		return
-	}
-	now := s.w.Now().UTC()
-	if problem := in.check(now); problem != "" {
-		refuse(rw, http.StatusBadRequest, problem)
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if in.ID != "" && s.kept[in.ID] == nil {
-		refuse(rw, http.StatusNotFound, "silence not found")
-		return
-	}
-	if len(s.kept) >= maxSilences {
-		refuse(rw, http.StatusBadRequest, "exceeded maximum number of silences: "+strconv.Itoa(maxSilences))
-		return
-	}
-	if in.ID == "" {
-		in.ID = newID()
-	}
-	if in.StartsAt.Before(now) {
-		in.StartsAt = now
-	}
-	in.UpdatedAt = now
-	s.kept[in.ID] = &in
-	answer(rw, map[string]string{"silenceID": in.ID})
-}
-
-// invalid answers as the generated server does to a body or path that is not of the schema.
-func invalid(rw http.ResponseWriter, code int, message string) {
-	rw.Header().Set("Content-Type", "application/json")
-	rw.WriteHeader(http.StatusUnprocessableEntity)
-	_ = json.NewEncoder(rw).Encode(map[string]any{"code": code, "message": message})
-}
-
-// incomplete is the schema's complaint about a silence, or 0.
-func (x *silence) incomplete() (code int, message string) {
-	switch {
-	case x.Comment == "":
-		return 602, "comment in body is required"
-	case x.CreatedBy == "":
-		return 602, "createdBy in body is required"
-	case x.EndsAt.IsZero():
-		return 602, "endsAt in body is required"
-	case x.StartsAt.IsZero():
-		return 602, "startsAt in body is required"
-	case len(x.Matchers) == 0:
-		return 612, "matchers in body should have at least 1 items"
-	}
-	return 0, ""
-}
-
-var uuidForm = regexp.MustCompile(`(?i)^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$`)
-
-// id is the path's silence, or an answer that it is none.
-func id(rw http.ResponseWriter, r *http.Request) (string, bool) {
-	v := r.PathValue("id")
-	if !uuidForm.MatchString(v) {
-		invalid(rw, 601, fmt.Sprintf("silenceID in path must be of type uuid: %q", v))
-		return "", false
-	}
-	return v, true
-}
-
-// check is what Alertmanager says of a silence that it does not take, or "".
-func (x *silence) check(now time.Time) string {
-	switch {
-	case x.EndsAt.Before(x.StartsAt) || x.EndsAt.Equal(x.StartsAt):
-		return "Failed to create silence: start time must be before end time"
-	case x.EndsAt.Before(now):
-		return "Failed to create silence: end time can't be in the past"
-	}
-	empty := true
-	for i := range x.Matchers {
-		m := &x.Matchers[i]
-		if err := m.compile(); err != nil {
-			return "invalid silence: invalid label matcher " + strconv.Itoa(i) + ": " + err.Error()
-		}
-		if m.IsEqual == nil {
-			yes := true
-			m.IsEqual = &yes
-		}
-		empty = empty && m.matches("")
-	}
-	if empty {
-		return "invalid silence: at least one matcher must not match the empty string"
-	}
-	return ""
-}
-
-func (s *Server) get(rw http.ResponseWriter, r *http.Request) {
-	ref, ok := id(rw, r)
-	if !ok {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if x := s.kept[ref]; x != nil {
-		answer(rw, s.shown(x))
-		return
-	}
-	rw.WriteHeader(http.StatusNotFound)
-}
-
-func (s *Server) expire(rw http.ResponseWriter, r *http.Request) {
-	ref, ok := id(rw, r)
-	if !ok {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	x := s.kept[ref]
-	if x == nil {
-		rw.WriteHeader(http.StatusNotFound)
-		return
-	}
-	c := *x
-	now := s.w.Now().UTC()
-	if c.state(now) == "expired" {
-		refuse(rw, http.StatusInternalServerError, "silence "+c.ID+" already expired")
-		return
-	}
-	c.EndsAt, c.UpdatedAt = now, now
-	if c.StartsAt.After(now) {
-		c.StartsAt = now
-	}
-	s.kept[c.ID] = &c
-	rw.WriteHeader(http.StatusOK)
 }
 
 func (s *Server) status(rw http.ResponseWriter, _ *http.Request) {

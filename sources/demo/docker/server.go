@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -71,10 +72,23 @@ func New(w *world.World) *Server {
 			}
 		})
 	}
-	s.mux.HandleFunc("/", func(rw http.ResponseWriter, _ *http.Request) {
-		fail(rw, problem{http.StatusNotFound, "page not found"})
-	})
+	s.mux.HandleFunc("/", elsewhere)
 	return s
+}
+
+// sections are the first words of the engine's paths of which the demo knows few or none.
+var sections = []string{
+	"auth", "build", "commit", "configs", "containers", "distribution", "exec", "grpc", "images", "networks", "nodes", "plugins", "secrets", "services", "session", "swarm", "system", "volumes",
+}
+
+// elsewhere answers 501 to what the real engine may know and the demo does not, else 404 as the engine does.
+func elsewhere(rw http.ResponseWriter, r *http.Request) {
+	section, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	if slices.Contains(sections, section) {
+		fail(rw, problem{http.StatusNotImplemented, "the demo's engine does not know " + r.Method + " " + r.URL.Path})
+		return
+	}
+	fail(rw, problem{http.StatusNotFound, "page not found"})
 }
 
 // SetForbidEvents lets /events answer 403, as a socket proxy that does not allow it.

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -128,7 +127,7 @@ func parseTime(v string, otherwise time.Time) (time.Time, error) {
 		if t, err := time.Parse(time.RFC3339Nano, v); err == nil {
 			return t, nil
 		}
-		return time.Time{}, &Error{fmt.Sprintf("could not parse '%s' as a timestamp", v)}
+		return time.Time{}, &Error{err.Error()}
 	}
 	if len(v) <= 10 {
 		return time.Unix(n, 0), nil
@@ -181,7 +180,7 @@ func (s *Server) limit(r *http.Request) (int, error) {
 	if v == "" {
 		return defaultLimit, nil
 	}
-	n, err := strconv.ParseInt(v, 10, 64)
+	n, err := strconv.Atoi(v)
 	switch {
 	case err != nil:
 		return 0, &Error{err.Error()}
@@ -190,7 +189,7 @@ func (s *Server) limit(r *http.Request) (int, error) {
 	case n > maxLimit:
 		return 0, &Error{fmt.Sprintf("max entries limit per query exceeded, limit > max_entries_limit_per_query (%d > %d)", n, maxLimit)}
 	}
-	return int(n), nil
+	return n, nil
 }
 
 func forward(r *http.Request) (bool, error) {
@@ -244,6 +243,33 @@ func group(entries []entry) []streamJSON {
 	return out
 }
 
+// stepOf reads step and interval. They are checked of log queries, too, which do not use them.
+func stepOf(r *http.Request, start, end time.Time) (time.Duration, error) {
+	step := time.Duration(max(math.Floor(end.Sub(start).Seconds()/250), 1)) * time.Second
+	var err error
+	if v := r.Form.Get("step"); v != "" {
+		if step, err = parseDuration(v); err != nil {
+			return 0, err
+		}
+	}
+	if step <= 0 {
+		return 0, &Error{"zero or negative query resolution step widths are not accepted. Try a positive integer"}
+	}
+	if end.Sub(start)/step > 11000 {
+		return 0, &Error{"exceeded maximum resolution of 11,000 points per time series. Try increasing the value of the step parameter"}
+	}
+	if v := r.Form.Get("interval"); v != "" {
+		interval, err := parseDuration(v)
+		if err != nil {
+			return 0, err
+		}
+		if interval < 0 {
+			return 0, &Error{"interval must be >= 0"}
+		}
+	}
+	return step, nil
+}
+
 func (s *Server) queryRange(r *http.Request) (any, error) {
 	began := time.Now()
 	start, end, err := s.bounds(r, defaultSince)
@@ -258,6 +284,10 @@ func (s *Server) queryRange(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	step, err := stepOf(r, start, end)
+	if err != nil {
+		return nil, err
+	}
 	expr := r.Form.Get("query")
 	if !isMetric(expr) {
 		q, err := ParseQuery(expr)
@@ -266,18 +296,6 @@ func (s *Server) queryRange(r *http.Request) (any, error) {
 		}
 		entries := s.page(q, start.UnixNano(), end.UnixNano(), world.All, limit, fwd)
 		return success("streams", group(entries), began, len(entries)), nil
-	}
-	step := time.Duration(max(math.Floor(end.Sub(start).Seconds()/250), 1)) * time.Second
-	if v := r.Form.Get("step"); v != "" {
-		if step, err = parseDuration(v); err != nil {
-			return nil, err
-		}
-	}
-	if step <= 0 {
-		return nil, &Error{"zero or negative query resolution step widths are not accepted. Try a positive integer"}
-	}
-	if end.Sub(start)/step > 11000 {
-		return nil, &Error{"exceeded maximum resolution of 11,000 points per time series. Try increasing the value of the step parameter"}
 	}
 	kind, value, err := s.metric(r.Context(), expr, start, end, step)
 	if err != nil {
@@ -317,129 +335,4 @@ func (s *Server) query(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return success(kind, value, began, 0), nil
-}
-
-// streams is the label sets with lines in a window, without the level.
-func (s *Server) streams(from, to int64, qs []*Query) []map[string]string {
-	out, seen := []map[string]string{}, map[string]bool{}
-	add := func(l map[string]string) {
-		ok := len(qs) == 0
-		for _, q := range qs {
-			ok = ok || matchAll(q.Matchers, l)
-		}
-		if key := keyOf(l); ok && !seen[key] {
-			seen[key] = true
-			out = append(out, l)
-		}
-	}
-	for _, c := range s.w.Boxes(float64(from)/1e9, float64(to)/1e9, nil) {
-		add(streamLabels(&c, false))
-		add(streamLabels(&c, true))
-	}
-	for pushed := range s.w.Stored(0, world.All, from, to, func(*world.Container) bool { return false }) {
-		add(pushed)
-	}
-	return out
-}
-
-func (s *Server) selectors(r *http.Request, name string) ([]*Query, error) {
-	var out []*Query
-	for _, v := range r.Form[name] {
-		if v == "" {
-			continue
-		}
-		q, err := ParseQuery(v)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, q)
-	}
-	return out, nil
-}
-
-func (s *Server) labelSet(r *http.Request, f func(l map[string]string, add func(string))) (any, error) {
-	start, end, err := s.bounds(r, 6*time.Hour)
-	if err != nil {
-		return nil, err
-	}
-	qs, err := s.selectors(r, "query")
-	if err != nil {
-		return nil, err
-	}
-	seen := map[string]bool{}
-	for _, l := range s.streams(start.UnixNano(), end.UnixNano(), qs) {
-		f(l, func(v string) { seen[v] = true })
-	}
-	out := make([]string, 0, len(seen))
-	for v := range seen {
-		out = append(out, v)
-	}
-	slices.Sort(out)
-	return envelope{"success", out}, nil
-}
-
-func (s *Server) labelNames(r *http.Request) (any, error) {
-	return s.labelSet(r, func(l map[string]string, add func(string)) {
-		for k := range l {
-			add(k)
-		}
-	})
-}
-
-func (s *Server) labelValues(r *http.Request) (any, error) {
-	name := r.PathValue("name")
-	return s.labelSet(r, func(l map[string]string, add func(string)) {
-		if v := l[name]; v != "" {
-			add(v)
-		}
-	})
-}
-
-func (s *Server) series(r *http.Request) (any, error) {
-	start, end, err := s.bounds(r, 6*time.Hour)
-	if err != nil {
-		return nil, err
-	}
-	qs, err := s.selectors(r, "match[]")
-	if err != nil {
-		return nil, err
-	}
-	more, err := s.selectors(r, "match")
-	if err != nil {
-		return nil, err
-	}
-	if qs = append(qs, more...); len(qs) == 0 {
-		return nil, &Error{"0 matcher groups supplied"}
-	}
-	return envelope{"success", s.streams(start.UnixNano(), end.UnixNano(), qs)}, nil
-}
-
-func (s *Server) buildInfo(*http.Request) (any, error) {
-	return map[string]string{"version": Version, "revision": "demo", "branch": "demo", "buildUser": "quarterdeck", "buildDate": "", "goVersion": "go1.26"}, nil
-}
-
-func (s *Server) detectedLabels(r *http.Request) (any, error) {
-	start, end, err := s.bounds(r, defaultSince)
-	if err != nil {
-		return nil, err
-	}
-	values := map[string]map[string]bool{}
-	for _, l := range s.streams(start.UnixNano(), end.UnixNano(), nil) {
-		for k, v := range l {
-			if values[k] == nil {
-				values[k] = map[string]bool{}
-			}
-			values[k][v] = true
-		}
-	}
-	type detected struct {
-		Label       string `json:"label"`
-		Cardinality int    `json:"cardinality"`
-	}
-	out := []detected{}
-	for k, v := range values {
-		out = append(out, detected{k, len(v)})
-	}
-	slices.SortFunc(out, func(a, b detected) int { return strings.Compare(a.Label, b.Label) })
-	return map[string]any{"detectedLabels": out}, nil
 }

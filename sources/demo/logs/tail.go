@@ -118,12 +118,16 @@ func (s *Server) tailArgs(r *http.Request) (a tailArgs, err error) {
 		if seconds, err = strconv.Atoi(v); err != nil {
 			return
 		}
+		if seconds < 0 || int64(seconds) > math.MaxUint32 {
+			err = &Error{fmt.Sprintf("delay_for value %d is out of range [0, %d]", seconds, uint32(math.MaxUint32))}
+			return
+		}
 		if seconds > maxDelay {
 			err = &Error{fmt.Sprintf("delay_for can't be greater than %d", maxDelay)}
 			return
 		}
 	}
-	a.delay = time.Duration(max(seconds, 0)) * time.Second
+	a.delay = time.Duration(seconds) * time.Second
 	if a.start, err = parseTime(r.Form.Get("start"), s.w.Now().Add(-time.Hour)); err != nil {
 		return
 	}

@@ -1,0 +1,199 @@
+package metrics
+
+import (
+	"math"
+	"strconv"
+
+	"github.com/moby/moby/api/types/swarm"
+
+	"quarterdeck/sources/demo/world"
+)
+
+func up(b *builder, name string) {
+	for j := range b.fig.Nodes {
+		n := &b.fig.Nodes[j]
+		alive := func(i int) float64 {
+			if n.Up(b.t[i]) {
+				return 1
+			}
+			return 0
+		}
+		for _, t := range [][2]string{{"node-exporter", "9100"}, {"cadvisor", "8080"}, {"dockerd", "9323"}} {
+			b.add(name, []string{"job", t[0], "instance", n.Addr + ":" + t[1], "node", n.Name}, alive)
+		}
+	}
+	one := func(int) float64 { return 1 }
+	b.add(name, []string{"job", "prometheus", "instance", "localhost:9090"}, one)
+	b.add(name, []string{"job", "traefik", "instance", traefikInstance}, one)
+}
+
+// nodes makes one series a node while it is up, as node-exporter's.
+func nodes(f func(b *builder, n *world.NodeFigures, i int) float64, more ...string) func(*builder, string) {
+	return perNode("node-exporter", "9100", f, more)
+}
+
+// engines makes one series a node, as dockerd's own.
+func engines(f func(b *builder, n *world.NodeFigures, i int) float64, more ...string) func(*builder, string) {
+	return perNode("dockerd", "9323", f, more)
+}
+
+func perNode(job, port string, f func(b *builder, n *world.NodeFigures, i int) float64, more []string) func(*builder, string) {
+	return func(b *builder, name string) {
+		for j := range b.fig.Nodes {
+			n := &b.fig.Nodes[j]
+			kv := append([]string{"job", job, "instance", n.Addr + ":" + port, "node", n.Name}, more...)
+			b.add(name, kv, b.whileUp(n, func(i int) float64 { return f(b, n, i) }))
+		}
+	}
+}
+
+// whileUp has samples only where the node answers, and a stale mark after each loss.
+func (b *builder) whileUp(n *world.NodeFigures, f func(int) float64) func(int) float64 {
+	if len(n.Down) == 0 {
+		return f
+	}
+	return func(i int) float64 {
+		switch {
+		case n.Up(b.t[i]):
+			return f(i)
+		case n.Up(b.t[i] - Scrape/1000):
+			return stale
+		}
+		return math.NaN()
+	}
+}
+
+// nodeSums adds up over a node's containers.
+func (b *builder) onNode(id string, f func(s *world.Signals, c *world.Container)) {
+	for j := range b.fig.Boxes {
+		if c := &b.fig.Boxes[j]; c.NodeID == id {
+			f(b.fig.Services[c.Service], c)
+		}
+	}
+}
+
+func nodeCPU(b *builder, name string) {
+	for j := range b.fig.Nodes {
+		n := &b.fig.Nodes[j]
+		boot := float64(b.w.Began().Unix()) - 41*86400
+		used := make([]float64, b.n)
+		for i := range used {
+			used[i] = (b.t[i] - boot) * 0.06 * n.Cores // the system's own
+		}
+		b.onNode(n.ID, func(s *world.Signals, c *world.Container) {
+			col, from, until := b.column(s.Name, "cpu", s.CPU()), s.CPU().At(c.Start), s.CPU().At(min(c.End, b.fig.Now))
+			for i, t := range b.t {
+				if t >= c.Start {
+					used[i] += c.Scale() * (min(col[i], until) - from)
+				}
+			}
+		})
+		for cpu := range int(n.Cores) {
+			for _, m := range [...]struct {
+				mode  string
+				share float64
+			}{{"user", 0.72}, {"system", 0.25}, {"iowait", 0.03}, {"idle", -1}} {
+				kv := []string{"job", "node-exporter", "instance", n.Addr + ":9100", "node", n.Name, "cpu", strconv.Itoa(cpu), "mode", m.mode}
+				b.add(name, kv, b.whileUp(n, func(i int) float64 {
+					if m.share < 0 {
+						return max(b.t[i]-boot-used[i]/n.Cores, 0)
+					}
+					return used[i] / n.Cores * m.share
+				}))
+			}
+		}
+	}
+}
+
+func nodeMemory(b *builder, name string) {
+	for j := range b.fig.Nodes {
+		n := &b.fig.Nodes[j]
+		used := make([]float64, b.n)
+		b.onNode(n.ID, func(s *world.Signals, c *world.Container) {
+			for i, t := range b.t {
+				if t >= c.Start && t < c.End {
+					used[i] += s.Memory(c, t)
+				}
+			}
+		})
+		b.add(name, []string{"job", "node-exporter", "instance", n.Addr + ":9100", "node", n.Name}, b.whileUp(n, func(i int) float64 {
+			return math.Floor(max(n.Memory*0.93-used[i], n.Memory*0.01))
+		}))
+	}
+}
+
+func nodeInfo(b *builder, name string) {
+	for j := range b.fig.Nodes {
+		n := &b.fig.Nodes[j]
+		kv := []string{"job", "node-exporter", "instance", n.Addr + ":9100", "node", n.Name, "nodename", n.Name, "machine", "x86_64", "sysname", "Linux", "release", "6.1.0-demo"}
+		b.add(name, kv, b.whileUp(n, func(int) float64 { return 1 }))
+	}
+}
+
+func engineContainers(b *builder, name string) {
+	for j := range b.fig.Nodes {
+		n := &b.fig.Nodes[j]
+		running := make([]float64, b.n)
+		b.onNode(n.ID, func(_ *world.Signals, c *world.Container) {
+			for i, t := range b.t {
+				if t >= c.Start && t < c.End {
+					running[i]++
+				}
+			}
+		})
+		b.add(name, []string{"job", "dockerd", "instance", n.Addr + ":9323", "node", n.Name, "state", "running"}, b.whileUp(n, func(i int) float64 { return running[i] }))
+	}
+}
+
+// managers makes one series on the leader's engine.
+func managers(f func(b *builder, i int) float64) func(*builder, string) {
+	return func(b *builder, name string) {
+		b.add(name, b.leader(), func(i int) float64 { return f(b, i) })
+	}
+}
+
+func (b *builder) leader() []string {
+	for j := range b.fig.Nodes {
+		if n := &b.fig.Nodes[j]; n.Leader {
+			return []string{"job", "dockerd", "instance", n.Addr + ":9323", "node", n.Name}
+		}
+	}
+	return []string{"job", "dockerd"}
+}
+
+func managerNodes(b *builder, name string) {
+	for _, state := range []string{"ready", "down", "disconnected", "unknown"} {
+		b.add(name, append(b.leader(), "state", state), func(i int) float64 {
+			v := 0.0
+			for j := range b.fig.Nodes {
+				if up := b.fig.Nodes[j].Up(b.t[i]); up && state == "ready" || !up && state == "down" {
+					v++
+				}
+			}
+			return v
+		})
+	}
+}
+
+// managerTasks has the present count only at the newest points: how many there were before is not kept, so older
+// points count the containers that ran.
+func managerTasks(b *builder, name string) {
+	running := make([]float64, b.n)
+	for j := range b.fig.Boxes {
+		c := &b.fig.Boxes[j]
+		for i, t := range b.t {
+			if t >= c.Start && t < c.End {
+				running[i]++
+			}
+		}
+	}
+	for _, state := range []swarm.TaskState{"new", "pending", "assigned", "accepted", "preparing", "ready", "starting", "running", "complete", "shutdown", "failed", "rejected", "remove", "orphaned"} {
+		now := float64(b.fig.Counts[state])
+		b.add(name, append(b.leader(), "state", string(state)), func(i int) float64 {
+			if state == swarm.TaskStateRunning {
+				return running[i]
+			}
+			return now
+		})
+	}
+}
