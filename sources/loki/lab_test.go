@@ -78,16 +78,14 @@ func TestLabTailLimit(t *testing.T) {
 	g := httpTarget(labAddr(t))
 	s, c := unique(t), g.client(t)
 	var all []*collector
-	for range 13 {
-		all = append(all, follow(t, c, sources.LogQuery{Services: []string{s}}))
-		time.Sleep(300 * time.Millisecond) // Loki counts the open ones: at once, all would be let in
-	}
-	polling := 0
-	for _, k := range all {
+	for range 13 { // one after the other: Loki counts the open ones, and would let all in at once
+		k := follow(t, c, sources.LogQuery{Services: []string{s}})
 		k.wait(t, 30*time.Second, "a verdict", func(k *collector) bool {
 			return inState(sources.Live)(k) || inState(sources.Polling)(k)
 		})
+		all = append(all, k)
 	}
+	polling := 0
 	end := time.Now().Add(30 * time.Second)
 	for polling < 3 && time.Now().Before(end) {
 		polling = 0
