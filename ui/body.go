@@ -30,7 +30,11 @@ func (m *Model) bodyLines(r rects) []string {
 	case viewTimeline:
 		return m.timelineLines(r.table)
 	case viewNodes:
-		return m.nodesLines(r.table)
+		nodes := m.nodesLines(r.table)
+		if r.about.h == 0 {
+			return nodes
+		}
+		return append(nodes, m.nodeTasks(r.about)...)
 	}
 	return blankLines(m.w, m.h-3)
 }
@@ -90,7 +94,7 @@ func (m *Model) aboutLines(r rect) []string {
 			reason = "scaled to 0"
 		}
 		if v.Firing > 0 {
-			reason = fmt.Sprintf("%d alerts fire", v.Firing)
+			reason = count(v.Firing, "alert") + " firing"
 		}
 	}
 	reasonStyle := st.Text

@@ -17,18 +17,40 @@ type piece struct {
 	text  string
 	style lipgloss.Style
 	drop  int
+	tab   string // the key of the view that a click on it opens
 }
 
 // fitPieces joins pieces into exactly w cells, dropping the ones that matter least; those of one rank go together.
 func fitPieces(left, right []piece, w int) string {
+	left, right = keepPieces(left, right, w)
+	if width(left)+width(right)+1 > w {
+		return fitStyled(draw(left)+" "+draw(right), w)
+	}
+	return draw(left) + strings.Repeat(" ", w-width(left)-width(right)) + draw(right)
+}
+
+// keepPieces are the pieces that stay where only w cells are there.
+func keepPieces(left, right []piece, w int) (l, r []piece) {
 	for width(left)+width(right)+1 > w {
 		rank := max(worst(left), worst(right))
 		if rank == 0 {
-			return fitStyled(draw(left)+" "+draw(right), w)
+			break
 		}
 		left, right = without(left, rank), without(right, rank)
 	}
-	return draw(left) + strings.Repeat(" ", w-width(left)-width(right)) + draw(right)
+	return left, right
+}
+
+// tabAt is the key of the view whose tab stands at a column of the header's second line; "": none does.
+func (m *Model) tabAt(x int) string {
+	left, _ := keepPieces(m.tabPieces(), m.sourcePieces(), m.w)
+	at := 0
+	for _, p := range left {
+		if at += plain.Width(p.text); x < at {
+			return p.tab
+		}
+	}
+	return ""
 }
 
 func without(ps []piece, rank int) []piece {
@@ -129,10 +151,11 @@ func (m *Model) tabPieces() []piece {
 	for _, t := range tabs {
 		here := t.view == m.view || (t.view == viewServices && m.view == viewTasks)
 		if here {
-			ps = append(ps, piece{text: t.key + " " + t.name, style: st.TabActive}, piece{text: "  ", style: st.Text})
+			ps = append(ps, piece{text: t.key + " " + t.name, style: st.TabActive, tab: t.key}, piece{text: "  ", style: st.Text})
 			continue
 		}
-		ps = append(ps, piece{text: t.key, style: st.HintKey, drop: 3}, piece{text: " " + t.name, style: st.Muted, drop: 6}, piece{text: "  ", style: st.Text, drop: 5})
+		ps = append(ps, piece{text: t.key, style: st.HintKey, drop: 3, tab: t.key}, piece{text: " " + t.name, style: st.Muted, drop: 6, tab: t.key},
+			piece{text: " ", style: st.Text, drop: 3}, piece{text: " ", style: st.Text, drop: 5})
 	}
 	return ps
 }

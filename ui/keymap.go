@@ -13,17 +13,18 @@ type area int
 
 const (
 	areaAll area = iota
+	areaPanes
 	areaList
 	areaServices
 	areaLogs
 	areaMetrics
-	areaAlerts
+	areaRows
 	areaOverlay
 )
 
 var areaTitles = map[area]string{
-	areaAll: "Everywhere", areaList: "Lists", areaServices: "Services", areaLogs: "Logs",
-	areaMetrics: "Metrics", areaAlerts: "Alerts", areaOverlay: "Dialogs",
+	areaAll: "Everywhere", areaPanes: "Panes side by side", areaList: "Lists", areaServices: "Services", areaLogs: "Logs",
+	areaMetrics: "Metrics", areaRows: "Tasks, alerts, timeline", areaOverlay: "Dialogs",
 }
 
 // act is what a key does.
@@ -111,9 +112,9 @@ var keymap = []binding{
 	bind(areaAll, actHelp, 90, "?", "help", "?"),
 	bind(areaAll, actPalette, 80, ":", "command", ":", "ctrl+p"),
 	bind(areaAll, actBack, 0, "esc", "back", "esc"),
-	bind(areaAll, actNextPane, 70, "tab", "next pane", "tab"),
-	bind(areaAll, actPrevPane, 0, "shift+tab", "previous pane", "shift+tab"),
-	bind(areaAll, actZoom, 0, "f", "this pane alone, and back", "f"),
+	bind(areaPanes, actNextPane, 70, "tab", "next pane", "tab"),
+	bind(areaPanes, actPrevPane, 0, "shift+tab", "previous pane", "shift+tab"),
+	bind(areaPanes, actZoom, 0, "f", "this pane alone, and back", "f"),
 	bind(areaAll, actOverview, 0, "1", "overview", "1"),
 	bind(areaAll, actServices, 0, "2", "services and tasks", "2"),
 	bind(areaAll, actLogs, 0, "3", "logs", "3"),
@@ -175,8 +176,8 @@ var keymap = []binding{
 	bind(areaMetrics, actLater, 0, "]", "later", "]"),
 	bind(areaMetrics, actLive, 50, "0", "live", "0"),
 
-	bind(areaAlerts, actOpenLogs, 20, "l", "its service's logs", "l"),
-	bind(areaAlerts, actOpenMetrics, 30, "m", "its service's metrics", "m"),
+	bind(areaRows, actOpenLogs, 20, "l", "its service's logs", "l"),
+	bind(areaRows, actOpenMetrics, 30, "m", "its service's metrics", "m"),
 
 	bind(areaOverlay, actConfirm, 10, "enter", "take", "enter"),
 }

@@ -11,17 +11,25 @@ import (
 
 // areas are where keys are looked up, by what has the focus.
 func (m *Model) areas() []area {
+	focused := m.focusedArea()
+	if m.view == viewOverview || m.view == viewTasks {
+		return []area{focused, areaPanes, areaList}
+	}
+	return []area{focused, areaList}
+}
+
+func (m *Model) focusedArea() area {
 	switch {
 	case m.inLogs():
-		return []area{areaLogs, areaList}
+		return areaLogs
 	case m.view == viewMetrics || m.focus == paneMetrics:
-		return []area{areaMetrics, areaList}
-	case m.view == viewAlerts:
-		return []area{areaAlerts, areaList}
-	case m.view == viewOverview || m.view == viewServices || m.view == viewTasks:
-		return []area{areaServices, areaList}
+		return areaMetrics
+	case m.view == viewAlerts || m.view == viewTimeline || m.view == viewTasks:
+		return areaRows
+	case m.view == viewOverview || m.view == viewServices:
+		return areaServices
 	}
-	return []area{areaList}
+	return areaList
 }
 
 // focusArea brings the focus to where an area's keys mean something.
@@ -35,8 +43,6 @@ func (m *Model) focusArea(a area) {
 		if m.view != viewMetrics {
 			m.open(viewMetrics)
 		}
-	case areaAlerts:
-		m.open(viewAlerts)
 	case areaServices:
 		if m.view != viewServices {
 			m.open(viewOverview)
@@ -247,9 +253,6 @@ func (m *Model) enter() tea.Cmd {
 		m.focus = paneLogs
 	case viewAlerts, viewTimeline:
 		name := m.subject()
-		if m.view == viewTimeline {
-			name = m.happeningService()
-		}
 		if m.snap.Service(name) == nil {
 			return m.say("this is about no service that runs here")
 		}
@@ -432,15 +435,12 @@ func (m *Model) clickTab(msg tea.MouseMsg, x int) {
 	if _, ok := msg.(tea.MouseClickMsg); !ok {
 		return
 	}
-	at := 1
+	key := m.tabAt(x)
 	for _, t := range tabs {
-		w := len(t.key) + 1 + len(t.name) + 2
-		if x >= at && x < at+w {
+		if t.key == key {
 			m.scope = nil
 			m.open(t.view)
-			return
 		}
-		at += w
 	}
 }
 

@@ -2,7 +2,6 @@ package ui
 
 import (
 	"fmt"
-	"math"
 	"sort"
 	"strings"
 	"time"
@@ -11,7 +10,6 @@ import (
 
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
-	"quarterdeck/ui/chart"
 	"quarterdeck/ui/plain"
 )
 
@@ -251,60 +249,4 @@ func (m *Model) happeningSign(h *fleet.Happening) (string, lipgloss.Style) {
 		return s.Alert, m.st.Warn
 	}
 	return s.Dot, m.st.Muted
-}
-
-// nodesLines draws the nodes: what they are, what they reserve and use.
-func (m *Model) nodesLines(r rect) []string {
-	title := m.nodes.title("nodes", len(m.snap.Nodes))
-	if len(m.nodes.ids) == 0 {
-		why := m.whyNoServices()
-		if m.nodes.filter != "" {
-			why = "no node matches: esc takes the filter off"
-		} else if m.snap.Ready() {
-			why = "the nodes cannot be read: " + m.snap.Source(fleet.SwarmName).Detail
-		}
-		return m.paneLines(title, r, true, emptyLines(m.st, why, r.w, r.h-1))
-	}
-	cols := []column{{title: "NODE", width: 12, flex: true}, {title: "STATE", width: 8}, {title: "AVAIL", width: 7}, {title: "ROLE", width: 16, drop: 2},
-		{title: "TASKS", width: 5, right: true}, {title: "CPU used", width: 12, right: true}, {title: "reserved", width: 8, right: true, drop: 3},
-		{title: "MEM used", width: 18, right: true}, {title: "reserved", width: 9, right: true, drop: 4}, {title: "ADDRESS", width: 15, drop: 5}, {title: "ENGINE", width: 10, drop: 6}}
-	return m.paneLines(title, r, true, m.nodes.draw(m.st, cols, r.w, r.h-1, true, func(id string, widths []int) []cell {
-		return m.nodeCells(m.snap.Node(id))
-	}))
-}
-
-func (m *Model) nodeCells(n *fleet.Node) []cell {
-	st := m.st
-	state := st.OK
-	sign := st.Signs.OK
-	if !n.Up() {
-		state, sign = st.Error, st.Signs.Down
-	}
-	avail := st.Muted
-	if n.Availability != "active" {
-		avail = st.Warn
-	}
-	role := n.Role
-	if n.Leader {
-		role += ", leader"
-	} else if n.Role == "manager" && n.Reachability != "reachable" {
-		role += ", " + n.Reachability
-	}
-	used := st.Text
-	if !m.snap.Source(fleet.PrometheusName).OK() {
-		used = st.Stale
-	}
-	cores := float64(n.NanoCPUs) / 1e9
-	return []cell{{text: sign + " " + n.Name, style: state}, {text: n.State, style: state}, {text: n.Availability, style: avail}, {text: role, style: st.Text},
-		{text: fmt.Sprint(n.Running), style: st.Text}, {text: figureOf(n.CPUUsed, "cores") + " / " + fmt.Sprintf("%.0f", cores), style: used},
-		{text: fmt.Sprintf("%.2f", float64(n.ReservedNanoCPUs)/1e9), style: st.Muted},
-		{text: figureOf(n.MemoryUsed, "bytes") + " / " + chart.Humanize(float64(n.MemoryBytes), "bytes"), style: used},
-		{text: chart.Humanize(float64(n.ReservedBytes), "bytes"), style: st.Muted}, {text: n.Addr, style: st.Muted}, {text: n.Engine, style: st.Muted}}
-}
-
-func figureOf(v float64, unit string) string {
-	if math.IsNaN(v) {
-		return "–"
-	}
-	return number(v, unit)
 }

@@ -200,6 +200,8 @@ func (m *Model) subject() string {
 		if a := m.selectedAlert(); a != nil {
 			return a.Service
 		}
+	case viewTimeline:
+		return m.happeningService()
 	case viewTasks:
 		return m.tasks.service
 	}

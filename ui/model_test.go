@@ -185,6 +185,39 @@ func TestPalettefindsServiceAndCommand(t *testing.T) {
 	}
 }
 
+func TestClickOnTabOpensItsView(t *testing.T) {
+	for _, w := range []int{80, 120, 160} {
+		for _, tab := range tabs {
+			m, _ := console(t, w, 40, nil)
+			line := strings.Split(ansi.Strip(m.Frame()), "\n")[1]
+			x := strings.Index(line, tab.key)
+			m.Update(tea.MouseClickMsg{X: x, Y: 1, Button: tea.MouseLeft})
+			if m.view != tab.view {
+				t.Errorf("a click on %s at %d of %q opened view %d", tab.name, x, line, m.view)
+			}
+		}
+	}
+}
+
+func TestNodeTellsItsTasks(t *testing.T) {
+	m, _ := console(t, 120, 40, nil)
+	press(t, m, "9", "j")
+	frame := ansi.Strip(m.Frame())
+	n := m.snap.Node(m.nodes.selected())
+	if n == nil || !strings.Contains(frame, "tasks on "+n.Name) {
+		t.Fatalf("no tasks of the node under the cursor:\n%s", frame)
+	}
+	_, below, _ := strings.Cut(frame, "tasks on "+n.Name)
+	for _, p := range m.placedOn(n.ID) {
+		if p.task.NodeID != n.ID || !strings.Contains(below, p.service.Name) {
+			t.Errorf("%s is not among the node's tasks:\n%s", p.service.Name, frame)
+		}
+	}
+	if len(m.placedOn(n.ID)) == 0 {
+		t.Error("the fixture has no task there: nothing is shown by this test")
+	}
+}
+
 func TestMarksMakeMergedLogs(t *testing.T) {
 	m, _ := console(t, 160, 48, nil)
 	press(t, m, "space", "space", "l")

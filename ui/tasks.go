@@ -84,10 +84,10 @@ func (m *Model) serviceHead(v *fleet.Service, w int) []string {
 		place = append(place, fmt.Sprintf("port %d→%d/%s %s", p.Published, p.Target, p.Protocol, p.Mode))
 	}
 	if len(v.Secrets) > 0 {
-		place = append(place, fmt.Sprintf("%d secrets", len(v.Secrets)))
+		place = append(place, count(len(v.Secrets), "secret"))
 	}
 	if len(v.Configs) > 0 {
-		place = append(place, fmt.Sprintf("%d configs", len(v.Configs)))
+		place = append(place, count(len(v.Configs), "config"))
 	}
 	if v.UpdateMessage != "" {
 		place = append(place, "update: "+v.UpdateMessage)
@@ -97,6 +97,14 @@ func (m *Model) serviceHead(v *fleet.Service, w int) []string {
 		lines = append(lines, strings.Repeat(" ", w))
 	}
 	return lines[:tasksHead]
+}
+
+// count is a number of things, the thing in the singular.
+func count(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
 }
 
 func cores(nano int64) string {
@@ -129,6 +137,17 @@ func (m *Model) taskRows(v *fleet.Service, w, h int, focused bool) []string {
 	}
 	return m.tasks.draw(m.st, cols, w, h, focused, func(id string, widths []int) []cell { return m.taskCells(v, byID[id]) })
 }
+
+// Columns of the task table, by their place.
+const (
+	taskName = iota
+	taskState
+	taskNode
+	taskAge
+	taskExit
+	taskVersion
+	taskSays
+)
 
 func (m *Model) taskCells(v *fleet.Service, t *sources.Task) []cell {
 	st := m.st
@@ -172,6 +191,6 @@ func (m *Model) taskCells(v *fleet.Service, t *sources.Task) []cell {
 	if t.Generation != v.Generation {
 		version = "older"
 	}
-	return []cell{{text: name, style: st.Text}, {text: sign + " " + string(t.State), style: style}, {text: where, style: st.Text},
-		{text: age(t.Since, m.now()), style: st.Muted}, {text: exit, style: st.Muted}, {text: version, style: st.Muted}, {text: says, style: style}}
+	return []cell{taskName: {text: name, style: st.Text}, taskState: {text: sign + " " + string(t.State), style: style}, taskNode: {text: where, style: st.Text},
+		taskAge: {text: age(t.Since, m.now()), style: st.Muted}, taskExit: {text: exit, style: st.Muted}, taskVersion: {text: version, style: st.Muted}, taskSays: {text: says, style: style}}
 }
