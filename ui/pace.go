@@ -10,14 +10,14 @@ import (
 )
 
 // Bubble Tea's renderer looks for a new frame 60 times a second, whether there is one or not. For a console at
-// rest that is most of its work (measured: two thirds of 0.8% of a core), and for a key it is up to 17 ms
-// of waiting after its frame is made. Its ticker cannot be set from outside once the program runs, so it
-// is reached for by reflection: where a later version has none of that name and type, all is as without it.
+// rest that was two thirds of its work (docs/benchmarks.md), and a key's frame waits up to 17 ms for the next
+// look. No option sets the rate of a running program, so its ticker is reached for by reflection: where
+// a later version has none of that name and type, all is as without the pacer, and a test tells.
 
 // Times between two looks of the renderer.
 const (
 	// lookSoon is how long after a View its frame is looked for: the time to hand it over.
-	lookSoon = 2 * time.Millisecond
+	lookSoon = time.Millisecond
 	// lookApart is how far apart frames are at least: 60 a second, as Bubble Tea's own.
 	lookApart = time.Second / 60
 	// lookRarer is by how much the looks become rarer while nothing is drawn, up to lookIdle apart.
@@ -25,29 +25,30 @@ const (
 	lookIdle  = time.Second
 )
 
-// pacer is a model whose program's renderer looks for a frame when there is one. It is used by Bubble
-// Tea's goroutine; what its timer does is guarded.
+// pacer is a model whose program looks for a frame when there is one. It is used by Bubble Tea's
+// goroutine; what it shares with its timer is guarded.
 type pacer struct {
 	tea.Model
-	program *tea.Program
-	ticker  resetter // nil: not found, nothing is paced
-	next    time.Time
+	ticker func() *time.Ticker
+	next   time.Time // the look that the last View was given
 
 	mu    sync.Mutex
+	looks *time.Ticker // nil: not found, or stopped
 	apart time.Duration
 	rarer *time.Timer
 }
 
-// resetter is a *time.Ticker.
-type resetter interface{ Reset(d time.Duration) }
+// pace wraps the model of a program that program gives once it is made.
+func pace(m tea.Model, program func() *tea.Program) *pacer {
+	return &pacer{Model: m, ticker: func() *time.Ticker { return tickerOf(program()) }}
+}
 
-// Update hands the message on. The program is given its ticker before its first message.
+// Update hands the message on. The renderer has its ticker before the first message comes.
 func (p *pacer) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
-	if p.program != nil {
-		if t := tickerOf(p.program); t != nil {
-			p.ticker = t
-		}
-		p.program = nil
+	if p.ticker != nil {
+		p.mu.Lock()
+		p.looks, p.ticker = p.ticker(), nil
+		p.mu.Unlock()
 	}
 	var cmd tea.Cmd
 	p.Model, cmd = p.Model.Update(msg)
@@ -57,16 +58,14 @@ func (p *pacer) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 // View draws, and has the frame looked for.
 func (p *pacer) View() tea.View {
 	v := p.Model.View()
-	if p.ticker != nil {
-		p.drawn(time.Now())
-	}
+	p.drawn(time.Now())
 	return v
 }
 
-// drawn has the renderer look at once, or when the last frame is old enough.
+// drawn has the renderer look soon, or when the last frame is old enough.
 func (p *pacer) drawn(now time.Time) {
-	if p.next.After(now.Add(lookSoon)) {
-		return // a look is due, and takes this frame too
+	if !now.After(p.next) {
+		return // that look, or one of those that follow it, takes this frame too
 	}
 	due := now.Add(lookSoon)
 	if earliest := p.next.Add(lookApart); earliest.After(due) {
@@ -78,15 +77,19 @@ func (p *pacer) drawn(now time.Time) {
 	p.look(due.Sub(now))
 }
 
-// look sets the time to the next look, and between those after it. The caller holds mu.
+// look sets the time to the next look and between those that follow. The caller holds mu.
 func (p *pacer) look(apart time.Duration) {
+	if p.looks == nil {
+		return
+	}
 	p.apart = apart
-	p.ticker.Reset(apart)
+	p.looks.Reset(apart)
 	if apart >= lookIdle {
 		return
 	}
-	// A look may come before its frame, where the machine is busy: the next ones are for that.
-	wait := apart + lookSoon
+	// Reset takes back a look that is due and not done yet, and one may come before its frame is handed over,
+	// where the machine is busy: so there are several at each rate.
+	wait := 2*apart + lookSoon
 	if p.rarer == nil {
 		p.rarer = time.AfterFunc(wait, p.calm)
 		return
@@ -94,27 +97,32 @@ func (p *pacer) look(apart time.Duration) {
 	p.rarer.Reset(wait)
 }
 
-// calm makes the looks rarer.
+// calm makes the looks rarer, by steps.
 func (p *pacer) calm() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.apart < lookApart {
+		p.look(lookApart)
+		return
+	}
 	p.look(min(p.apart*lookRarer, lookIdle))
 }
 
-// stop ends the timer. The ticker is the program's.
+// stop ends the pacing; the ticker is the program's.
 func (p *pacer) stop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.looks = nil
 	if p.rarer != nil {
 		p.rarer.Stop()
 	}
 }
 
-// tickerOf is the ticker of a running program's renderer; nil: it has none that is known.
+// tickerOf is the ticker of a running program's renderer; nil: none that is known.
 func tickerOf(p *tea.Program) *time.Ticker {
 	f := reflect.ValueOf(p).Elem().FieldByName("ticker")
-	if !f.IsValid() || f.Type() != reflect.TypeFor[*time.Ticker]() || f.IsNil() {
+	if !f.IsValid() || f.Type() != reflect.TypeFor[*time.Ticker]() {
 		return nil
 	}
-	return *(**time.Ticker)(unsafe.Pointer(f.UnsafeAddr())) //nolint:gosec // of the field's own type, checked above
+	return *(**time.Ticker)(unsafe.Pointer(f.UnsafeAddr())) // of the field's own type, as just seen
 }

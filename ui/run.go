@@ -20,7 +20,10 @@ func RunModel(ctx context.Context, m *Model, outer tea.Model, options ...tea.Pro
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
-	program := tea.NewProgram(outer, append([]tea.ProgramOption{tea.WithContext(ctx), tea.WithFilter(calm)}, options...)...)
+	var program *tea.Program
+	paced := pace(outer, func() *tea.Program { return program })
+	defer paced.stop()
+	program = tea.NewProgram(paced, append([]tea.ProgramOption{tea.WithContext(ctx), tea.WithFilter(calm)}, options...)...)
 	if m.feed != nil {
 		wg.Go(func() { m.feed.Run(ctx) })
 	}
