@@ -39,6 +39,7 @@ type Platform struct {
 	world   *world.World
 	docker  *docker.Server
 	logs    *logs.Server
+	rules   *metrics.Rules
 	addr    map[string]string // by protocol: host:port
 	servers []*http.Server
 	cancel  context.CancelFunc
@@ -69,14 +70,14 @@ func Start(ctx context.Context, o Options) (*Platform, error) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	prom := metrics.New(w, o.Logger)
-	p := &Platform{world: w, docker: docker.New(w), logs: logs.New(w, metrics.NewEngine(o.Logger), o.Logger), addr: map[string]string{}, cancel: cancel}
-	for name, h := range map[string]http.Handler{"docker": p.docker, "loki": p.logs, "prometheus": prom, "alertmanager": alerts.New(w, prom.Rules())} {
+	p := &Platform{world: w, docker: docker.New(w), logs: logs.New(w, metrics.NewEngine(o.Logger), o.Logger), rules: prom.Rules(), addr: map[string]string{}, cancel: cancel}
+	for name, h := range map[string]http.Handler{"docker": p.docker, "loki": p.logs, "prometheus": prom, "alertmanager": alerts.New(w, p.rules)} {
 		if err := p.listen(ctx, o.Listen, name, h, o.Logger); err != nil {
 			return nil, errors.Join(err, p.Close())
 		}
 	}
 	p.wg.Go(func() { w.Run(ctx) })
-	p.wg.Go(func() { prom.Rules().Run(ctx) })
+	p.wg.Go(func() { p.rules.Run(ctx) })
 	context.AfterFunc(ctx, func() { _ = p.Close() })
 	return p, nil
 }

@@ -1,12 +1,10 @@
 package docker
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -285,60 +283,4 @@ func (s *Server) config(rw http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return problem{http.StatusNotFound, "config " + ref + " not found"}
-}
-
-// containers are those of the engine that we speak for, running ones only unless all is asked for.
-func (s *Server) containers(rw http.ResponseWriter, r *http.Request) error {
-	self := s.w.Self()
-	from := seconds(s.w)
-	if all, _ := strconv.ParseBool(r.URL.Query().Get("all")); all {
-		from = 0
-	}
-	boxes := s.w.Boxes(from, seconds(s.w), func(c *world.Container) bool { return c.NodeID == self.ID })
-	slices.SortFunc(boxes, func(a, b world.Container) int { return cmp.Compare(b.Start, a.Start) })
-	type summary struct {
-		ID            string `json:"Id"`
-		Names         []string
-		Image         string
-		Command       string
-		Created       int64
-		State, Status string
-		Labels        map[string]string
-		Ports         []string
-	}
-	out := []summary{}
-	for i := range boxes {
-		c := &boxes[i]
-		state, status := "running", "Up"
-		if c.End < seconds(s.w) {
-			state, status = "exited", "Exited"
-		}
-		out = append(out, summary{ID: c.ID, Names: []string{"/" + c.Name}, Image: c.Image, Created: int64(c.Start), State: state, Status: status, Labels: boxLabels(c), Ports: []string{}})
-	}
-	return answer(rw, out)
-}
-
-func boxLabels(c *world.Container) map[string]string {
-	l := map[string]string{
-		"com.docker.swarm.node.id": c.NodeID, "com.docker.swarm.service.id": c.ServiceID, "com.docker.swarm.service.name": c.Service,
-		"com.docker.swarm.task": "", "com.docker.swarm.task.id": c.TaskID, "com.docker.swarm.task.name": c.TaskName,
-	}
-	if c.Stack != "" {
-		l["com.docker.stack.namespace"] = c.Stack
-	}
-	return l
-}
-
-func (s *Server) container(rw http.ResponseWriter, r *http.Request) error {
-	self, ref := s.w.Self(), r.PathValue("id")
-	for _, c := range s.w.Boxes(0, seconds(s.w), func(c *world.Container) bool { return c.NodeID == self.ID }) {
-		if c.Name == ref || len(ref) >= 4 && strings.HasPrefix(c.ID, ref) {
-			running := c.End > seconds(s.w)
-			return answer(rw, map[string]any{
-				"Id": c.ID, "Name": "/" + c.Name, "Image": c.Image, "State": map[string]any{"Running": running, "Status": map[bool]string{true: "running", false: "exited"}[running]},
-				"Config": map[string]any{"Image": c.Image, "Labels": boxLabels(&c), "Tty": false}, "HostConfig": map[string]any{"Memory": c.Limit},
-			})
-		}
-	}
-	return problem{http.StatusNotFound, "No such container: " + ref}
 }

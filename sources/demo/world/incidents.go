@@ -21,13 +21,15 @@ type script struct {
 	start func(w *World, in *incident) error
 }
 
+const badDeployName = "bad-deploy-rollback"
+
 // scripts are the incidents, in the order in which they are listed.
 func scripts() []script {
 	return []script{
 		{Scenario{"crash-loop", "A bad configuration", "shop_payments crashes at each start; its tasks fail and are replaced over and over"}, crashLoop},
 		{Scenario{"oom", "A memory leak", "shop_cart grows to its memory limit and is killed with exit 137, again and again"}, oom},
 		{Scenario{"node-down", "A lost node", "a node's heartbeats stop; its tasks are replaced on the others and its own agent has nowhere to go"}, nodeDown},
-		{Scenario{"bad-deploy-rollback", "A deploy that does not start", "shop_api gets an image that fails its start; the update fails and rolls back by itself"}, badDeploy},
+		{Scenario{badDeployName, "A deploy that does not start", "shop_api gets an image that fails its start; the update fails and rolls back by itself"}, badDeploy},
 		{Scenario{"dependency-slow", "A slow database", "shop_store gets slow; shop_api and shop_web answer late and with 5xx"}, slowStore},
 		{Scenario{"log-burst", "A talkative service", "shop_web writes a hundred times its usual lines, with bursts of 5,000 at once"}, logBurst},
 		{Scenario{"disk-full", "A full disk", "the disk under shop_store fills up until its writes fail"}, diskFull},
@@ -166,10 +168,9 @@ func badDeploy(w *World, in *incident) error {
 	}
 	ref, _, _ := strings.Cut(s.Spec.TaskTemplate.ContainerSpec.Image, "@")
 	in.undo = append(in.undo, w.effect(s, Errors, 0.08, ""), w.effect(s, Latency, 1.8, ""))
-	end := in.undo
-	w.after(90*time.Second, func() { // the rollback ends what users saw
-		for _, f := range end {
-			f()
+	w.after(90*time.Second, func() { // the rollback ends what users saw, and the incident with it
+		if w.incident[badDeployName] == in {
+			_ = w.stopScenario(badDeployName)
 		}
 	})
 	return w.deploy(s, ref[:strings.LastIndexByte(ref, ':')]+":2.32.0-bad")
@@ -296,14 +297,18 @@ func (w *World) liveByItself() {
 	incident = func() {
 		all := scripts()
 		one := all[w.rng.IntN(len(all))]
-		if err := w.startScenario(one.Name); err != nil {
-			w.log.Warn("incident", "name", one.Name, "err", err)
-		}
-		w.after(w.between(3*time.Minute, 6*time.Minute), func() {
-			if w.incident[one.Name] != nil { // nobody has ended it before
-				_ = w.stopScenario(one.Name)
+		lasts := w.between(3*time.Minute, 6*time.Minute)
+		if w.incident[one.Name] == nil { // else somebody rehearses it: it is theirs to end
+			if err := w.startScenario(one.Name); err != nil {
+				w.log.Warn("incident", "name", one.Name, "err", err)
 			}
-		})
+			ours := w.incident[one.Name]
+			w.after(lasts, func() {
+				if ours != nil && w.incident[one.Name] == ours {
+					_ = w.stopScenario(one.Name)
+				}
+			})
+		}
 		w.after(w.between(20*time.Minute, 40*time.Minute), incident)
 	}
 	w.after(w.between(90*time.Second, 4*time.Minute), deploy)

@@ -249,10 +249,10 @@ func (w *World) end(t *Task, state swarm.TaskState, message, why string, code *i
 	if !meant {
 		return
 	}
+	w.restart(t) // comes first: a rollback finds the slot with the replacement in it
 	if u := t.service.updater; u != nil {
 		u.onFailed(t)
 	}
-	w.restart(t)
 }
 
 func (w *World) closeBox(t *Task, code *int) {
@@ -260,10 +260,10 @@ func (w *World) closeBox(t *Task, code *int) {
 		return
 	}
 	t.box.End = seconds(w.now())
-	status := "0"
 	if code != nil {
-		status = itoa(*code)
+		t.box.ExitCode = *code
 	}
+	status := itoa(t.box.ExitCode)
 	w.boxEvent(events.ActionDie, t, map[string]string{"exitCode": status, "execDuration": itoa(int(t.box.End - t.box.Start))})
 }
 

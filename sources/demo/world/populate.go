@@ -166,8 +166,10 @@ func (w *World) pastUpdate(s *Service, at time.Time) {
 	s.UpdateStatus = &swarm.UpdateStatus{State: swarm.UpdateStateCompleted, StartedAt: &start, CompletedAt: &end, Message: "update completed"}
 	w.eventAt(at, events.ServiceEventType, events.ActionUpdate, "swarm", s.ID, map[string]string{"name": s.Spec.Name, "image.old": body.Image, "image.new": s.Spec.TaskTemplate.ContainerSpec.Image, "updatestate.new": "updating"})
 	w.eventAt(end, events.ServiceEventType, events.ActionUpdate, "swarm", s.ID, map[string]string{"name": s.Spec.Name, "updatestate.old": "updating", "updatestate.new": "completed"})
+	var placed []*Task
 	for _, key := range w.wanted(s) {
 		t := w.newTask(s, key)
+		placed = append(placed, t)
 		t.Spec = previous.TaskTemplate
 		t.spec = s.prevGen
 		t.CreatedAt = at.Add(-5 * 24 * time.Hour).UTC()
@@ -177,9 +179,11 @@ func (w *World) pastUpdate(s *Service, at time.Time) {
 		}
 		w.openBox(t, t.CreatedAt)
 		t.box.End = seconds(at.Add(12 * time.Second))
-		w.release(t)
 		t.DesiredState = swarm.TaskStateShutdown
 		t.Status = swarm.TaskStatus{State: swarm.TaskStateShutdown, Timestamp: at.Add(12 * time.Second).UTC(), Message: "shutdown", ContainerStatus: &swarm.ContainerStatus{ContainerID: t.box.ID}}
+	}
+	for _, t := range placed {
+		w.release(t)
 	}
 }
 
@@ -214,6 +218,7 @@ func (w *World) openBox(t *Task, at time.Time) {
 	if r := t.Spec.Resources; r != nil && r.Limits != nil {
 		c.Limit, c.Cores = r.Limits.MemoryBytes, float64(r.Limits.NanoCPUs)/1e9
 	}
+	c.Checked = t.Spec.ContainerSpec.Healthcheck != nil
 	t.box = c
 	w.containers = append(w.containers, c)
 	w.prune()

@@ -110,6 +110,8 @@ type Container struct {
 	Cores                                           float64 // limit, 0: none
 	Instance                                        string  // of cAdvisor on its node
 	OOM                                             bool    // killed for its memory
+	ExitCode                                        int     // once it has ended
+	Checked                                         bool    // it has a health check
 	owner                                           *Service
 	scale                                           float64
 	hash                                            uint64
