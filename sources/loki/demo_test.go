@@ -68,5 +68,5 @@ func TestConformanceDemo(t *testing.T) {
 	if pr := c.Probe(t.Context()); pr.State != sources.Live || !strings.Contains(strings.Join(pr.Allows, ","), "tail") {
 		t.Errorf("probe %+v", pr)
 	}
-	t.Run("errors", func(t *testing.T) { conformErrors(t, g) })
+	t.Run("suite", func(t *testing.T) { conformance(t, g) })
 }
