@@ -26,7 +26,7 @@ type script struct {
 
 func (s *script) Name() string { return s.name }
 
-func (s *script) Query(ctx context.Context, q LogQuery) (LogPage, error) {
+func (s *script) Query(_ context.Context, q LogQuery) (LogPage, error) {
 	s.asked = append(s.asked, q)
 	if s.page == nil {
 		return LogPage{}, s.err
@@ -310,7 +310,7 @@ func TestFollowBurst(t *testing.T) {
 
 func TestFollowLogQL(t *testing.T) {
 	loki, docker := &script{}, &script{}
-	following(t, LogQuery{Expr: `{a="b"}`}, FallbackOptions{}, loki, docker, func(r *reader) {
+	following(t, LogQuery{Expr: `{a="b"}`}, FallbackOptions{}, loki, docker, func(*reader) {
 		wait(time.Minute)
 		if len(docker.follows) != 0 {
 			t.Error("docker cannot answer LogQL")
@@ -320,7 +320,7 @@ func TestFollowLogQL(t *testing.T) {
 
 func TestQueryFallsBack(t *testing.T) {
 	base := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
-	from := func(q LogQuery) LogPage {
+	from := func(LogQuery) LogPage {
 		return LogPage{Entries: []Entry{entry("docker", base, "a"), entry("docker", base.Add(time.Second), "b")}}
 	}
 	for kind, falls := range map[Kind]bool{Unreachable: true, Unauthorised: true, Forbidden: true, NotConfigured: true, NotFound: true, BadAnswer: true,

@@ -64,7 +64,7 @@ func (s *stub) Range(context.Context, string, sources.Window) (sources.MetricsAn
 	return sources.MetricsAnswer{}, nil
 }
 
-func (s *stub) Standard(_ context.Context, service string, w sources.Window, names ...string) ([]sources.Reading, error) {
+func (s *stub) Standard(_ context.Context, service string, w sources.Window, _ ...string) ([]sources.Reading, error) {
 	s.calls.Add(1)
 	return readings(service, w), nil
 }

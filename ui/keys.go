@@ -315,28 +315,28 @@ func (m *Model) copySelection() tea.Cmd {
 
 // filterOf is the filter of the list or pane in focus.
 func (m *Model) filterOf() string {
-	switch {
-	case m.view == viewTasks:
+	switch m.view {
+	case viewTasks:
 		return m.tasks.filter
-	case m.view == viewAlerts:
+	case viewAlerts:
 		return m.alerts.filter
-	case m.view == viewTimeline:
+	case viewTimeline:
 		return m.timeline.filter
-	case m.view == viewNodes:
+	case viewNodes:
 		return m.nodes.filter
 	}
 	return m.services.filter
 }
 
 func (m *Model) setFilter(s string) {
-	switch {
-	case m.view == viewTasks:
+	switch m.view {
+	case viewTasks:
 		m.tasks.filter = s
-	case m.view == viewAlerts:
+	case viewAlerts:
 		m.alerts.filter = s
-	case m.view == viewTimeline:
+	case viewTimeline:
 		m.timeline.filter = s
-	case m.view == viewNodes:
+	case viewNodes:
 		m.nodes.filter = s
 	default:
 		m.services.filter = s

@@ -133,7 +133,7 @@ func (m *Model) alertRows(w, h int) []string {
 	for i := range m.snap.Alerts {
 		byID[alertID(&m.snap.Alerts[i])] = &m.snap.Alerts[i]
 	}
-	return m.alerts.draw(m.st, cols, w, h, true, func(id string, widths []int) []cell {
+	return m.alerts.draw(m.st, cols, w, h, true, func(id string, _ []int) []cell {
 		a := byID[id]
 		sign, word, style := m.st.Alert(string(a.State), a.Severity)
 		return []cell{{text: sign + " " + word, style: style}, {text: a.Severity, style: style}, {text: a.Name, style: m.st.Text},
@@ -220,7 +220,7 @@ func (m *Model) timelineLines(r rect) []string {
 	for i := range m.snap.History {
 		byID[happeningID(&m.snap.History[i])] = &m.snap.History[i]
 	}
-	return m.paneLines(title, r, true, m.timeline.draw(m.st, cols, r.w, r.h-1, true, func(id string, widths []int) []cell {
+	return m.paneLines(title, r, true, m.timeline.draw(m.st, cols, r.w, r.h-1, true, func(id string, _ []int) []cell {
 		h := byID[id]
 		sign, style := m.happeningSign(h)
 		return []cell{{text: m.clock(h.Time), style: m.st.Muted}, {text: sign + " " + h.Kind, style: style}, {text: h.Service, style: m.st.Text},

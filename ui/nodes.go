@@ -29,7 +29,7 @@ func (m *Model) nodesLines(r rect) []string {
 	cols := []column{{title: "NODE", width: 12, flex: true}, {title: "STATE", width: 8}, {title: "AVAIL", width: 7}, {title: "ROLE", width: 16, drop: 2},
 		{title: "TASKS", width: 5, right: true}, {title: "CPU used", width: 12, right: true}, {title: "reserved", width: 8, right: true, drop: 3},
 		{title: "MEM used", width: 18, right: true}, {title: "reserved", width: 9, right: true, drop: 4}, {title: "ADDRESS", width: 15, drop: 5}, {title: "ENGINE", width: 10, drop: 6}}
-	return m.paneLines(title, r, true, m.nodes.draw(m.st, cols, r.w, r.h-1, true, func(id string, widths []int) []cell {
+	return m.paneLines(title, r, true, m.nodes.draw(m.st, cols, r.w, r.h-1, true, func(id string, _ []int) []cell {
 		return m.nodeCells(m.snap.Node(id))
 	}))
 }

@@ -165,9 +165,9 @@ func newInput(st theme.Styles, prompt string) textinput.Model {
 	return in
 }
 
-func (b *paletteBox) title() string            { return "command" }
-func (b *paletteBox) size(m *Model) (int, int) { return 64, 16 }
-func (b *paletteBox) paste(text string)        { pasteInto(&b.input, text); b.find() }
+func (b *paletteBox) title() string          { return "command" }
+func (b *paletteBox) size(*Model) (int, int) { return 64, 16 }
+func (b *paletteBox) paste(text string)      { pasteInto(&b.input, text); b.find() }
 
 // String and Len make the commands a fuzzy.Source.
 func (b *paletteBox) String(i int) string { return b.commands[i].name }

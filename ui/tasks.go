@@ -135,7 +135,7 @@ func (m *Model) taskRows(v *fleet.Service, w, h int, focused bool) []string {
 	for i := range v.Tasks {
 		byID[v.Tasks[i].ID] = &v.Tasks[i]
 	}
-	return m.tasks.draw(m.st, cols, w, h, focused, func(id string, widths []int) []cell { return m.taskCells(v, byID[id]) })
+	return m.tasks.draw(m.st, cols, w, h, focused, func(id string, _ []int) []cell { return m.taskCells(v, byID[id]) })
 }
 
 // Columns of the task table, by their place.

@@ -71,7 +71,9 @@ func runLogs(ctx context.Context, s *surroundings, o logsOptions, services []str
 			return err
 		}
 	} else {
-		writeText(s.out, page.Entries, page.Gaps)
+		if err := writeText(s.out, page.Entries, page.Gaps); err != nil {
+			return err
+		}
 	}
 	if page.More {
 		fmt.Fprintf(s.errs, "quarterdeck: there are more lines than --limit %d\n", q.Limit)

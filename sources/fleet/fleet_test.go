@@ -418,7 +418,7 @@ func TestSlots(t *testing.T) {
 	}
 }
 
-func TestManyGoroutines(t *testing.T) {
+func TestManyGoroutines(*testing.T) {
 	f := New(nil, SwarmName)
 	f.Fold(shop())
 	var wg sync.WaitGroup

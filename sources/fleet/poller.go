@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -66,8 +67,8 @@ func (p poller) ask(ctx context.Context, read func(context.Context) error) error
 	late := time.AfterFunc(stalePeriods*p.period, func() { p.f.late(p.name, stalePeriods*p.period) })
 	defer late.Stop()
 	err := read(ctx)
-	if err != nil && ctx.Err() != nil && context.Cause(ctx) != ctx.Err() {
-		return context.Cause(ctx)
+	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(cause, context.Canceled) {
+		return cause
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -152,7 +153,7 @@ func followInto(t testing.TB, c *Client, q sources.LogQuery, emit func(sources.L
 	go func() { done <- c.Follow(ctx, q, emit) }()
 	t.Cleanup(func() {
 		cancel()
-		if err := <-done; err != context.Canceled {
+		if err := <-done; !errors.Is(err, context.Canceled) {
 			t.Errorf("Follow returned %v", err)
 		}
 	})

@@ -315,7 +315,7 @@ func (f *fakeLoki) tail(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	defer conn.CloseNow()
+	defer func() { _ = conn.CloseNow() }()
 	f.tailed.Add(1)
 	t := &fakeTail{match: match, out: make(chan fakeEntry, 1000), conn: conn}
 	f.mu.Lock()

@@ -129,7 +129,7 @@ func TestFollowHalfOpenTail(t *testing.T) {
 	f.onPath("/tail", func(w http.ResponseWriter, r *http.Request) {
 		opened.Add(1)
 		if conn, err := accept(w, r); err == nil {
-			defer conn.CloseNow()
+			defer func() { _ = conn.CloseNow() }()
 			<-done // never reads: pings are not answered
 		}
 	})

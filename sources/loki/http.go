@@ -69,7 +69,7 @@ func (c *Client) getOnce(ctx context.Context, op, path string, q url.Values) (io
 	// Structured metadata apart from stream labels, so that a stream stays one stream
 	// (Loki >= 2.9; older ones do not know the header).
 	req.Header.Set(encodingHeader, "categorize-labels")
-	resp, err := c.http.Do(req)
+	resp, err := c.http.Do(req) //nolint:bodyclose // the caller closes what is returned
 	if err != nil {
 		return nil, c.transportErr(op, err)
 	}

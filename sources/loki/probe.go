@@ -99,7 +99,7 @@ func (c *Client) probeTail(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer conn.CloseNow()
+	defer func() { _ = conn.CloseNow() }()
 	// A tail over the limit is accepted and closed with 1011 at once; silence is consent.
 	ctx, cancel := context.WithTimeout(ctx, c.pace.noTail)
 	defer cancel()

@@ -103,12 +103,6 @@ func (f *fakeEngine) say(kind, action, name string) {
 	}
 }
 
-func (f *fakeEngine) listeners() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return len(f.streams)
-}
-
 func (f *fakeEngine) count(path string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -137,26 +131,26 @@ func (f *fakeEngine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	services, tasks := f.services, f.tasks
 	f.mu.Unlock()
-	switch {
-	case path == "/_ping":
+	switch path {
+	case "/_ping":
 		w.Header().Set("Api-Version", "1.41")
 		w.Header().Set("Content-Type", "text/plain")
 		fmt.Fprint(w, "OK")
-	case path == "/info":
+	case "/info":
 		fmt.Fprint(w, `{"ServerVersion":"20.10.24","Name":"node1","Swarm":{"NodeID":"n1","ControlAvailable":true,"LocalNodeState":"active","Cluster":{"ID":"c1"}}}`)
-	case path == "/services":
+	case "/services":
 		_ = json.NewEncoder(w).Encode(services)
-	case path == "/tasks":
+	case "/tasks":
 		_ = json.NewEncoder(w).Encode(tasks)
-	case path == "/nodes":
+	case "/nodes":
 		fmt.Fprint(w, `[{"ID":"n1","Spec":{"Role":"manager","Availability":"active"},"Description":{"Hostname":"node1"},"Status":{"State":"ready","Addr":"0.0.0.0"},"ManagerStatus":{"Leader":true,"Addr":"10.0.0.1:2377"}}]`)
-	case path == "/networks":
+	case "/networks":
 		fmt.Fprint(w, `[{"Id":"net1","Name":"shop_default","Scope":"swarm","Driver":"overlay","IPAM":{"Config":[{"Subnet":"10.0.1.0/24"}]}}]`)
-	case path == "/secrets":
+	case "/secrets":
 		fmt.Fprint(w, `null`)
-	case path == "/configs":
+	case "/configs":
 		fmt.Fprint(w, `[{"ID":"c1","Spec":{"Name":"conf","Data":"aHVudGVyMg=="}}]`)
-	case path == "/events":
+	case "/events":
 		f.serveEvents(w, r)
 	default:
 		w.WriteHeader(http.StatusNotFound)

@@ -186,7 +186,7 @@ func TestStoppedEngineIsStaleThenReconnecting(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	var stopped atomic.Bool
-	f.setOverride(func(w http.ResponseWriter, r *http.Request, p string) bool {
+	f.setOverride(func(_ http.ResponseWriter, r *http.Request, p string) bool {
 		if stopped.Load() && p != "/events" { // the stream stays open and silent, as with SIGSTOP
 			<-r.Context().Done()
 			return true

@@ -93,26 +93,26 @@ func (s Spec) plan() *drawing {
 	for i := range s.Series {
 		p.runs = append(p.runs, p.newRun(i))
 	}
-	lo, hi, any := p.extent()
-	if any {
+	lo, hi, some := p.extent()
+	if some {
 		p.y = newSpan(lo, hi, min(max(rows/3, 1), 4), s.Unit)
 		p.axisLabels(rows)
 	}
 	p.c = newCanvas(s.Width-p.left, rows, s.ASCII)
 	p.stamps = stamps(s.Start, s.End, p.c.w, s.Location)
-	p.draw(any)
+	p.draw(some)
 	return p
 }
 
 // extent is the smallest and the largest value in the window, the limit included where it is near.
-func (p *drawing) extent() (lo, hi float64, any bool) {
+func (p *drawing) extent() (lo, hi float64, some bool) {
 	lo, hi = math.Inf(1), math.Inf(-1)
 	for _, r := range p.runs {
 		if r.any {
-			lo, hi, any = min(lo, r.lo), max(hi, r.hi), true
+			lo, hi, some = min(lo, r.lo), max(hi, r.hi), true
 		}
 	}
-	if !any {
+	if !some {
 		return 0, 0, false
 	}
 	if p.Min0 {

@@ -244,7 +244,7 @@ func TestGapsHaveNoLine(t *testing.T) {
 	} {
 		s := base(t)
 		s.Height, s.Width = 12, 80
-		s.Series = []Series{{Points: cut(wave(241, time.Hour, func(x float64) float64 { return 0.5 }))}}
+		s.Series = []Series{{Points: cut(wave(241, time.Hour, func(float64) float64 { return 0.5 }))}}
 		var row string
 		for _, l := range strings.Split(Line(s), "\n") {
 			if ink(l) > 5 && !strings.Contains(l, "cores") {

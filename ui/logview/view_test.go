@@ -204,7 +204,7 @@ func mixed() []sources.Entry {
 		e(131, sources.LevelUnknown, api, `10.0.1.7 - - [24/Nov/2026:08:14:29 +0000] "GET /healthz HTTP/1.1" 200 2 "-" "kube-probe/1.30"`),
 		e(500, sources.LevelError, api, "panic: runtime error: index out of range [3] with length 3\n\ngoroutine 41 [running]:\nmain.checkout(0xc000014a80)\n\t/src/checkout.go:88 +0x1d4\nmain.serve()\n\t/src/main.go:42 +0x6c"),
 		e(510, sources.LevelFatal, api, `level=fatal msg="exit status 2"`),
-		e(2000, sources.LevelInfo, web, "\x1b[32mGET\x1b[0m /日本語/商品 \x1b]0;owned\x07 ok ‮gnorw‬ \xff\xfe end"),
+		e(2000, sources.LevelInfo, web, "\x1b[32mGET\x1b[0m /日本語/商品 \x1b]0;owned\x07 ok \u202egnorw\u202c \xff\xfe end"),
 		e(3000, sources.LevelTrace, web, "tab\tseparated\tvalues and a very long tail that goes on and on so that it must be cut at the edge of the screen or wrapped onto the next line, whichever the reader likes"),
 		e(3001, sources.LevelInfo, web, ""),
 		e(3500, sources.LevelInfo, web, `level=info msg="recovered" after=2.9s`),
