@@ -46,6 +46,9 @@ type savedMsg struct {
 const (
 	// FrameRate bounds wake-ups a second; Bubble Tea draws at 60.
 	FrameRate = 30
+	// gatherTime is how long a change waits for those that come with it: a source's answers come in a few
+	// pieces, and each frame for itself would cost what one costs for all.
+	gatherTime = 20 * time.Millisecond
 	// SettleTime is how long the selection stands still before its series are asked for.
 	SettleTime = 150 * time.Millisecond
 	// ToastTime is how long a note stays.

@@ -18,21 +18,31 @@ type pump struct {
 // Run pumps until ctx ends.
 func (p pump) Run(ctx context.Context) {
 	var last time.Time
+	var sent *fleet.Snapshot
 	for {
+		lines := false
 		select {
 		case <-ctx.Done():
 			return
 		case <-p.fleet.Changed():
 		case <-p.lines:
+			lines = true
 		}
-		if wait := time.Second/FrameRate - time.Since(last); wait > 0 {
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(wait):
-			}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(max(gatherTime, time.Second/FrameRate-time.Since(last))):
 		}
-		last = time.Now()
-		p.send(wakeMsg{snap: p.fleet.Snapshot()})
+		select {
+		case <-p.lines:
+			lines = true
+		default:
+		}
+		snap := p.fleet.Snapshot()
+		if snap == sent && !lines { // what was gathered signals once more
+			continue
+		}
+		last, sent = time.Now(), snap
+		p.send(wakeMsg{snap: snap})
 	}
 }

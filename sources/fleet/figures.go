@@ -31,6 +31,10 @@ func (u usage) of(service string) ([]sources.Point, float64) {
 func (f *Fleet) SetUsage(figure string, by map[string][]sources.Point) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.setUsage(figure, by)
+}
+
+func (f *Fleet) setUsage(figure string, by map[string][]sources.Point) {
 	old, next := f.usage[figure], usage{by: by, at: f.now()}
 	f.usage[figure] = next
 	for _, e := range f.services {
@@ -61,6 +65,10 @@ func (f *Fleet) SetRates(by map[string]float64) {
 func (f *Fleet) SetNodeUsage(figure string, by sources.Usage) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.setNodeUsage(figure, by)
+}
+
+func (f *Fleet) setNodeUsage(figure string, by sources.Usage) {
 	if !maps.EqualFunc(f.nodeUse[figure], by, same) {
 		f.touch()
 	}

@@ -16,27 +16,51 @@ type usageReader struct {
 	have    map[string]map[string][]sources.Point
 }
 
+var usageFigures = []string{"cpu", "memory"}
+
+// read takes the figures of the services in at once, then those of the nodes: few changes are few frames.
 func (u *usageReader) read(ctx context.Context) error {
+	have := map[string]map[string][]sources.Point{}
 	var failed error
-	for _, figure := range []string{"cpu", "memory"} {
-		if err := u.readFigure(ctx, figure); err != nil && failed == nil { // the second says the same
+	for _, figure := range usageFigures {
+		by, err := u.readFigure(ctx, figure)
+		if err == nil {
+			have[figure] = by
+		} else if failed == nil { // the second says the same
 			failed = err
 		}
 	}
+	u.f.mu.Lock()
+	for figure, by := range have {
+		u.f.setUsage(figure, by)
+	}
+	u.f.mu.Unlock()
 	if failed != nil {
 		u.have = nil
 		return failed
 	}
-	for _, figure := range []string{"cpu", "memory"} {
-		by, err := u.metrics.NodeUsage(ctx, figure, u.f.now())
-		if err == nil { // nodes without an exporter are no failure of the source
-			u.f.SetNodeUsage(figure, by)
-		}
-	}
+	u.have = have
+	u.readNodes(ctx)
 	return nil
 }
 
-func (u *usageReader) readFigure(ctx context.Context, figure string) error {
+// readNodes reads what the nodes use: nodes without an exporter are no failure of the source.
+func (u *usageReader) readNodes(ctx context.Context) {
+	used := map[string]sources.Usage{}
+	for _, figure := range usageFigures {
+		if by, err := u.metrics.NodeUsage(ctx, figure, u.f.now()); err == nil {
+			used[figure] = by
+		}
+	}
+	u.f.mu.Lock()
+	defer u.f.mu.Unlock()
+	for figure, by := range used {
+		u.f.setNodeUsage(figure, by)
+	}
+}
+
+// readFigure reads one figure of all services, and joins it to what was read before.
+func (u *usageReader) readFigure(ctx context.Context, figure string) (map[string][]sources.Point, error) {
 	now := u.f.now()
 	w := sources.Window{Start: now, End: now, Step: SparkStep}
 	old := u.have[figure]
@@ -45,7 +69,7 @@ func (u *usageReader) readFigure(ctx context.Context, figure string) error {
 	}
 	got, err := u.metrics.UsageAll(ctx, figure, w)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	merged := make(map[string][]sources.Point, len(got))
 	for service, points := range got {
@@ -61,12 +85,7 @@ func (u *usageReader) readFigure(ctx context.Context, figure string) error {
 			}
 		}
 	}
-	if u.have == nil {
-		u.have = map[string]map[string][]sources.Point{}
-	}
-	u.have[figure] = merged
-	u.f.SetUsage(figure, merged)
-	return nil
+	return merged, nil
 }
 
 // appendPoints joins old and add, both in rising time order, into one run of points: rising, one a
