@@ -33,6 +33,7 @@ type act int
 const (
 	actNone act = iota
 	actQuit
+	actLeave
 	actBack
 	actHelp
 	actPalette
@@ -126,7 +127,7 @@ var keymap = []binding{
 	bind(areaAll, actRedraw, 0, "ctrl+l", "draw again", "ctrl+l"),
 	bind(areaAll, actSuspend, 0, "ctrl+z", "to the shell and back (fg)", "ctrl+z"),
 	bind(areaAll, actQuit, 0, "q", "back, or quit from the overview", "q"),
-	bind(areaAll, actQuit, 0, "ctrl+c", "quit", "ctrl+c"),
+	bind(areaAll, actLeave, 0, "ctrl+c", "quit", "ctrl+c"),
 
 	bind(areaList, actUp, 0, "↑ k", "up", "up", "k"),
 	bind(areaList, actDown, 0, "↓ j", "down", "down", "j"),

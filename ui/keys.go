@@ -115,6 +115,8 @@ func (m *Model) do(a act) tea.Cmd {
 			return tea.Quit
 		}
 		m.back()
+	case actLeave:
+		return tea.Quit
 	case actBack:
 		m.back()
 	case actHelp:
@@ -135,6 +137,9 @@ func (m *Model) do(a act) tea.Cmd {
 	case actRedraw:
 		return tea.ClearScreen
 	case actSuspend:
+		if !m.o.Shell {
+			return m.say("no shell is there that could bring the console back")
+		}
 		return tea.Suspend
 	default:
 		return m.doInPane(a)

@@ -10,6 +10,7 @@ import (
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 	"quarterdeck/ui/logview"
+	"quarterdeck/ui/plain"
 	"quarterdeck/ui/theme"
 )
 
@@ -24,6 +25,8 @@ type Options struct {
 	Demo     bool
 	ReadOnly bool
 	Mouse    bool
+	// Shell: there is one with job control, that ctrl+z can go to and come back from.
+	Shell bool
 	// Theme is a name of theme.Names, "" : by the terminal's background.
 	Theme    string
 	ASCII    bool
@@ -286,7 +289,7 @@ func (m *Model) back() bool {
 func (m *Model) View() tea.View {
 	v := tea.NewView(m.Frame())
 	v.AltScreen = true
-	v.WindowTitle = "quarterdeck " + m.o.Context
+	v.WindowTitle = "quarterdeck " + plain.Line(m.o.Context)
 	if m.o.Mouse {
 		v.MouseMode = tea.MouseModeCellMotion
 	}

@@ -52,7 +52,7 @@ func consoleOn(ctx context.Context, s *surroundings, set *config.Settings, demo 
 	}
 	stop := p.watch(ctx)
 	defer stop()
-	err = ui.Run(ctx, m, tea.WithInput(s.in), tea.WithOutput(s.out), tea.WithoutSignalHandler())
+	err = ui.Run(ctx, m, tea.WithInput(ui.Typed(s.in)), tea.WithOutput(s.out), tea.WithoutSignalHandler())
 	if errors.Is(err, context.Canceled) {
 		return &exitStatus{code: exitInterrupted}
 	}
@@ -65,7 +65,7 @@ func consoleOn(ctx context.Context, s *surroundings, set *config.Settings, demo 
 // console is what the ui is wired with.
 func (p *platform) console(demo bool) ui.Options {
 	set := p.settings
-	o := ui.Options{Fleet: p.fleet, Logs: p.logs, Context: set.Name, Demo: demo, ReadOnly: set.ReadOnly, Mouse: set.Mouse,
+	o := ui.Options{Fleet: p.fleet, Logs: p.logs, Context: set.Name, Demo: demo, ReadOnly: set.ReadOnly, Mouse: set.Mouse, Shell: hasShell(),
 		Theme: set.Theme, ASCII: set.ASCII, NoColor: set.NoColor, Now: time.Now, Location: time.Local,
 		LogBytes: set.LogMemory << 20, Timeout: set.Timeout}
 	if p.metrics != nil {

@@ -53,6 +53,7 @@ func main() {
 func run(args []string, in io.Reader, out, errs io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	defer endAnyway(ctx, in)()
 	root := newRootCommand(&surroundings{in: in, out: out, errs: errs, getenv: os.Getenv})
 	root.SetArgs(args)
 	root.SetIn(in)

@@ -3,31 +3,44 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/charmbracelet/x/vt"
 	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
 
 	"quarterdeck/sources/demo"
 )
 
-// builtBinary is the product as it is released (CGO_ENABLED=0, -trimpath), or the one that QUARTERDECK_BIN names.
+// built is the product as it is released (CGO_ENABLED=0, -trimpath), built once for all tests of a process.
+var built = sync.OnceValues(func() (string, error) {
+	bin := filepath.Join(buildDir, "quarterdeck")
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", bin, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return bin, nil
+})
+
+// builtBinary is the product's binary, or the one that QUARTERDECK_BIN names.
 func builtBinary(tb testing.TB) string {
 	tb.Helper()
 	if bin := os.Getenv("QUARTERDECK_BIN"); bin != "" {
 		return bin
 	}
-	bin := filepath.Join(tb.TempDir(), "quarterdeck")
-	cmd := exec.CommandContext(tb.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", bin, ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		tb.Fatalf("%v: %s", err, out)
+	bin, err := built()
+	if err != nil {
+		tb.Fatal(err)
 	}
 	return bin
 }
@@ -35,8 +48,9 @@ func builtBinary(tb testing.TB) string {
 // terminal is a real pty with an emulator behind it, which answers the program's questions as a terminal does
 // and knows which cells a write changed.
 type terminal struct {
-	cmd *exec.Cmd
-	pty *os.File
+	cmd  *exec.Cmd
+	pty  *os.File
+	errs string // the file that stderr goes to
 
 	mu      sync.Mutex
 	emu     *vt.Emulator
@@ -45,25 +59,62 @@ type terminal struct {
 	writes  int // bursts of bytes, at least settleWrite apart
 	idle    int // of bytes: those of bursts after which every cell was as before
 	bursts  []string
-	stopped chan struct{}
+	stopped chan struct{} // closed when nothing can be written any more and all is drawn
+	ended   chan struct{} // closed when the process has ended and was waited for
+	raw     []byte        // all that was written, up to rawMost
+	hung    atomic.Bool   // what is written is not read
 }
 
-// settleWrite parts one frame's bytes from the next one's.
-const settleWrite = 10 * time.Millisecond
+// settleWrite parts one frame's bytes from the next one's; rawMost bounds what of them is kept.
+const (
+	settleWrite = 10 * time.Millisecond
+	rawMost     = 16 << 20
+)
 
 // openTerminal starts the binary in a terminal of 160x48, on the platform d.
 func openTerminal(tb testing.TB, bin string, d *demo.Platform, args ...string) *terminal {
 	tb.Helper()
-	t := &terminal{emu: vt.NewEmulator(160, 48), stopped: make(chan struct{})}
-	t.cmd = exec.CommandContext(tb.Context(), bin, args...)
+	cmd := exec.CommandContext(tb.Context(), bin, args...)
+	cmd.Env = append(terminalEnv(tb, d), strings.Fields(os.Getenv("QUARTERDECK_BENCH_ENV"))...)
+	return startInTerminal(tb, cmd, 160, 48)
+}
+
+// terminalEnv is the environment of a good terminal and the platform d.
+func terminalEnv(tb testing.TB, d *demo.Platform) []string {
 	home := tb.TempDir()
-	t.cmd.Env = []string{"TERM=xterm-256color", "COLORTERM=truecolor", "HOME=" + home, "XDG_CONFIG_HOME=" + home, "PATH=" + os.Getenv("PATH")}
+	env := []string{"TERM=xterm-256color", "COLORTERM=truecolor", "HOME=" + home, "XDG_CONFIG_HOME=" + home, "PATH=" + os.Getenv("PATH")}
 	if d != nil {
-		t.cmd.Env = append(t.cmd.Env, "DOCKER_HOST="+d.DockerHost(), "LOKI_ADDR="+d.LokiAddr(), "PROMETHEUS_URL="+d.PrometheusURL(), "ALERTMANAGER_URL="+d.AlertmanagerURL())
+		env = append(env, "DOCKER_HOST="+d.DockerHost(), "LOKI_ADDR="+d.LokiAddr(), "PROMETHEUS_URL="+d.PrometheusURL(), "ALERTMANAGER_URL="+d.AlertmanagerURL())
 	}
-	t.cmd.Env = append(t.cmd.Env, strings.Fields(os.Getenv("QUARTERDECK_BENCH_ENV"))...)
-	var err error
-	if t.pty, err = pty.StartWithSize(t.cmd, &pty.Winsize{Rows: 48, Cols: 160}); err != nil {
+	return env
+}
+
+// startInTerminal starts a command as the leader of a terminal's session. Its stderr is a file.
+func startInTerminal(tb testing.TB, cmd *exec.Cmd, width, height uint16) *terminal {
+	tb.Helper()
+	t := &terminal{cmd: cmd, emu: vt.NewEmulator(int(width), int(height)), stopped: make(chan struct{}), ended: make(chan struct{}), errs: filepath.Join(tb.TempDir(), "stderr")}
+	stderr, err := os.Create(t.errs)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer stderr.Close()
+	blocking, tty, err := pty.Open()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer tty.Close()
+	defer blocking.Close()
+	fd, err := unix.FcntlInt(blocking.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if err := unix.SetNonblock(fd, true); err != nil { // else reads and writes have no deadline, and Close does not end them
+		tb.Fatal(err)
+	}
+	t.pty, cmd.Stdin, cmd.Stdout, cmd.Stderr = os.NewFile(uintptr(fd), "pty"), tty, tty, stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	t.size(tb, width, height)
+	if err := cmd.Start(); err != nil {
 		tb.Fatal(err)
 	}
 	chunks := make(chan []byte, 1024)
@@ -72,11 +123,18 @@ func openTerminal(tb testing.TB, bin string, d *demo.Platform, args ...string) *
 		for {
 			p := make([]byte, 64<<10)
 			n, err := t.pty.Read(p)
+			for t.hung.Load() {
+				time.Sleep(settleWrite)
+			}
 			if err != nil {
 				return
 			}
 			chunks <- p[:n]
 		}
+	}()
+	go func() {
+		defer close(t.ended)
+		_ = cmd.Wait()
 	}()
 	go t.answer()
 	go t.draw(chunks)
@@ -110,6 +168,7 @@ func (t *terminal) draw(chunks <-chan []byte) {
 			}
 		}
 		t.mu.Lock()
+		t.raw = append(t.raw, burst[:min(len(burst), rawMost-len(t.raw))]...)
 		_, _ = t.emu.Write(burst)
 		now := t.emu.Render()
 		t.bytes += len(burst)
@@ -122,6 +181,29 @@ func (t *terminal) draw(chunks <-chan []byte) {
 		}
 		t.shown = now
 		t.mu.Unlock()
+	}
+}
+
+// size makes the terminal larger or smaller, and tells the program.
+func (t *terminal) size(tb testing.TB, width, height uint16) {
+	tb.Helper()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.emu.Resize(int(width), int(height))
+	t.control(tb, func(fd int) error {
+		return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: height, Col: width})
+	})
+}
+
+// control does something with the pty's descriptor.
+func (t *terminal) control(tb testing.TB, do func(fd int) error) {
+	tb.Helper()
+	conn, err := t.pty.SyscallConn() // File.Fd would make reads block for ever
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if cerr := conn.Control(func(fd uintptr) { err = do(int(fd)) }); cerr != nil || err != nil {
+		tb.Fatal(cerr, err)
 	}
 }
 
@@ -167,7 +249,7 @@ func (t *terminal) keys(tb testing.TB, keys string) {
 func (t *terminal) close() {
 	_ = t.cmd.Process.Signal(os.Interrupt)
 	end := time.AfterFunc(5*time.Second, func() { _ = t.cmd.Process.Kill() })
-	_ = t.cmd.Wait()
+	<-t.ended
 	end.Stop()
 	_ = t.pty.Close()
 	<-t.stopped
