@@ -2,7 +2,7 @@
 GO ?= go
 BIN := bin/quarterdeck
 
-.PHONY: demo test lab lab-down lab-test bench lint fuzz build docs smoke release-check
+.PHONY: demo test race lab lab-down lab-test bench lint fuzz build docs smoke release-check
 
 demo: ## the console on the embedded platform
 	$(GO) run ./cmd/quarterdeck demo
@@ -39,3 +39,11 @@ lint: ## gofmt, go vet, and golangci-lint where it is installed
 
 fuzz: ## a minute of each fuzz target
 	testdata/fuzz-all
+
+docs: build ## what of the manual is made from the program: the keys, README's picture
+	UPDATE_DOCS=1 $(GO) test ./ui -run KeysPage
+	$(BIN) snapshot --demo --scenario crash-loop --settle 20s --select shop_payments --size 140x42 --format svg >docs/overview.svg
+
+release-check: ## archives, packages and checksums as a release makes them, in dist/ (GoReleaser)
+	goreleaser check
+	goreleaser release --snapshot --clean --skip=docker
