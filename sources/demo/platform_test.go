@@ -7,12 +7,10 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
 	"go.uber.org/goleak"
 
 	"github.com/moby/moby/api/types/swarm"
@@ -94,34 +92,6 @@ func prom(t testing.TB, p *Platform, q string) []struct {
 	}](t, p.PrometheusURL()+"/api/v1/query?query="+url.QueryEscape(q)).Data.Result
 }
 
-func TestDockerCommandLine(t *testing.T) {
-	if _, err := exec.LookPath("docker"); err != nil {
-		t.Skip("no docker command on this machine")
-	}
-	p := start(t, Options{})
-	for args, want := range map[string]string{
-		"node ls":             "node1",
-		"service ls":          "shop_api",
-		"service ps shop_api": "shop_api.1",
-		"service ps --filter desired-state=running shop_api": "Running",
-		"service inspect --pretty shop_api":                  "update completed",
-		"service logs --tail 3 shop_api":                     "level=info",
-		"stack ls":                                           "platform",
-		"stack services shop":                                "shop_store",
-		"stack ps shop":                                      "shop_web.1",
-		"network ls":                                         "shop_back",
-		"secret ls":                                          "shop_pay_key",
-		"config ls":                                          "shop_web_conf",
-		"info":                                               "Is Manager: true",
-		"events --since 48h --until 0s":                      "service update",
-	} {
-		out, err := exec.Command("docker", append([]string{"-H", p.DockerHost()}, strings.Fields(args)...)...).CombinedOutput() //nolint:gosec // our own words
-		if err != nil || !strings.Contains(string(out), want) {
-			t.Errorf("docker %s: %v, wanted %q in:\n%s", args, err, want, out)
-		}
-	}
-}
-
 func TestUpdateIsVersioned(t *testing.T) {
 	p := start(t, Options{})
 	svc := ask[swarm.Service](t, engine(p)+"/v1.41/services/shop_cart")
@@ -159,90 +129,8 @@ func TestDeployCompletes(t *testing.T) {
 	eventually(t, "completed", func() bool { return updateState(t, p, "batch_worker") == "completed" })
 }
 
-func TestBadDeployRollsBack(t *testing.T) {
-	p := start(t, Options{Scenario: "bad-deploy-rollback"})
-	eventually(t, "rollback_completed", func() bool { return updateState(t, p, "shop_api") == "rollback_completed" })
-	image := ask[swarm.Service](t, engine(p)+"/services/shop_api").Spec.TaskTemplate.ContainerSpec.Image
-	if strings.Contains(image, "bad") {
-		t.Errorf("the spec still has %s", image)
-	}
-	_, logs := get(t, p.LokiAddr()+"/loki/api/v1/query_range?query="+url.QueryEscape(`{swarm_service="shop_api",source="stderr"} |= "panic"`))
-	if !strings.Contains(logs, "PAYMENT_TIMEOUT") {
-		t.Errorf("no last words in Loki: %.300s", logs)
-	}
-}
-
 func tasks(t *testing.T, p *Platform, service string) []swarm.Task {
 	return ask[[]swarm.Task](t, engine(p)+"/tasks?filters="+url.QueryEscape(`{"service":["`+service+`"]}`))
-}
-
-func TestCrashLoopKeepsFiveTasksASlot(t *testing.T) {
-	p := start(t, Options{Scenario: "crash-loop"})
-	eventually(t, "two failed tasks in a slot", func() bool {
-		failed := 0
-		bySlot := map[int]int{}
-		for _, x := range tasks(t, p, "shop_payments") {
-			if bySlot[x.Slot]++; bySlot[x.Slot] > 5 {
-				t.Fatalf("slot %d has more than 5 tasks", x.Slot)
-			}
-			if x.Slot == 1 && x.Status.State == swarm.TaskStateFailed {
-				if x.Status.Err != "task: non-zero exit (1)" || x.Status.ContainerStatus.ExitCode != 1 {
-					t.Fatalf("%+v", x.Status)
-				}
-				failed++
-			}
-		}
-		return failed >= 2
-	})
-	if err := p.StopScenario("crash-loop"); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func TestImageMissingRejects(t *testing.T) {
-	p := start(t, Options{Scenario: "image-missing"})
-	eventually(t, "a rejected task", func() bool {
-		for _, x := range tasks(t, p, "batch_worker") {
-			if x.Status.State == swarm.TaskStateRejected && strings.HasPrefix(x.Status.Err, "No such image: ") {
-				return true
-			}
-		}
-		return false
-	})
-}
-
-func TestNodeDownMovesTasks(t *testing.T) {
-	p := start(t, Options{})
-	if err := p.KillNode("node3"); err != nil {
-		t.Fatal(err)
-	}
-	down := false
-	for _, n := range ask[[]swarm.Node](t, engine(p)+"/nodes") {
-		down = down || n.Description.Hostname == "node3" && n.Status.State == swarm.NodeStateDown && n.Status.Message == "heartbeat failure"
-	}
-	if !down {
-		t.Error("node3 is not down")
-	}
-	eventually(t, "shop_web on the other nodes", func() bool {
-		n := 0
-		for _, x := range tasks(t, p, "shop_web") {
-			if x.DesiredState == swarm.TaskStateRunning && x.Status.State == swarm.TaskStateRunning {
-				n++
-			}
-		}
-		return n == 3
-	})
-	for _, s := range ask[[]swarm.Service](t, engine(p)+"/services?status=true") {
-		if s.Spec.Name == "shop_web" && s.ServiceStatus.RunningTasks != 4 { // swarmkit counts the lost one, too
-			t.Errorf("%+v", s.ServiceStatus)
-		}
-	}
-	if err := p.ReviveNode("node3"); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.KillNode("node1"); err == nil {
-		t.Error("the engine's own node was killed")
-	}
 }
 
 func TestHistoryIsThere(t *testing.T) {
@@ -271,38 +159,6 @@ func TestHistoryIsThere(t *testing.T) {
 	}
 }
 
-// What the lab's Prometheus 2.42 and Loki 3.7.8 answer to the same questions.
-func TestErrorsAreTheRealOnes(t *testing.T) {
-	p := start(t, Options{})
-	loki, pr := p.LokiAddr()+"/loki/api/v1/", p.PrometheusURL()+"/api/v1/"
-	q := url.QueryEscape
-	for address, want := range map[string]string{
-		loki + "query_range?query=" + q(`{a="b"}`) + "&limit=6000":         "400 max entries limit per query exceeded, limit > max_entries_limit_per_query (6000 > 5000)",
-		loki + "query_range?query=" + q(`{foo="bar"`):                      "400 parse error at line 1, col 11: syntax error: unexpected $end, expecting } or ,",
-		loki + "query_range?query=" + q(`{foo="a"} |= `):                   "400 parse error at line 1, col 14: syntax error: unexpected $end, expecting STRING or ip",
-		loki + "query_range?query=" + q(`{foo="a"} | nope`):                "400 parse error at line 1, col 17: syntax error: unexpected $end",
-		loki + "query_range?query=" + q(`sum(count_over_time({foo="a"}))`): "400 parse error at line 1, col 30: syntax error: unexpected )",
-		loki + "query_range?query=":                                        "400 parse error : syntax error: unexpected $end",
-		loki + "query?query=" + q(`{foo="a"}`):                             "400 log queries are not supported as an instant query type, please change your query to a range query type",
-		loki + "tail?query=" + q(`{foo="a"}`) + "&delay_for=9":             "400 delay_for can't be greater than 5",
-		pr + "query?query=" + q("sum("):                                    `400 {"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": 1:5: parse error: unclosed left parenthesis"}`,
-		pr + "query_range?query=up&start=0&end=1000000&step=1":             `400 {"status":"error","errorType":"bad_data","error":"exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)"}`,
-		pr + "query?query=up&time=x":                                       `400 {"status":"error","errorType":"bad_data","error":"invalid parameter \"time\": Invalid time value for 'time': cannot parse \"x\" to a valid timestamp"}`,
-		pr + "query?query=nothing":                                         `200 {"status":"success","data":{"resultType":"vector","result":[]}}`,
-		engine(p) + "/services/nope":                                       `404 {"message":"service nope not found"}`,
-		engine(p) + "/v1.99/info":                                          `400 {"message":"client version 1.99 is too new. Maximum supported API version is 1.51"}`,
-		engine(p) + "/services/shop_api/logs":                              `500 {"message":"Bad parameters: you must choose at least one stream"}`,
-	} {
-		if code, body := get(t, address); fmt.Sprint(code, " ", strings.TrimSpace(body)) != want {
-			t.Errorf("%s\n got %d %.300s\nwant %s", address, code, body, want)
-		}
-	}
-	p.SetForbidEvents(true)
-	if code, _ := get(t, engine(p)+"/events"); code != http.StatusForbidden {
-		t.Errorf("forbidden events: %d", code)
-	}
-}
-
 func TestBurstIsWholeInLokiAndDocker(t *testing.T) {
 	p := start(t, Options{})
 	if err := p.Burst("shop_web", 3000); err != nil {
@@ -320,63 +176,6 @@ func TestBurstIsWholeInLokiAndDocker(t *testing.T) {
 	_, raw := get(t, engine(p)+"/services/shop_web/logs?stdout=1&since="+fmt.Sprint(time.Now().Add(-time.Minute).Unix()))
 	if d := strings.Count(raw, `"msg":"burst"`); n != 3000 || d != 3000 {
 		t.Errorf("Loki has %d, docker %d of 3000 lines", n, d)
-	}
-}
-
-func TestTailFollowsAndIsCut(t *testing.T) {
-	p := start(t, Options{})
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	conn, _, err := websocket.Dial(ctx, strings.Replace(p.LokiAddr(), "http", "ws", 1)+"/loki/api/v1/tail?query="+url.QueryEscape(`{swarm_service="shop_api"} |= "burst"`), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.CloseNow() }()
-	conn.SetReadLimit(1 << 20)
-	if err := p.Burst("shop_api", 150); err != nil {
-		t.Fatal(err)
-	}
-	seen := 0
-	for seen < 150 {
-		_, raw, err := conn.Read(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var m struct {
-			Streams []struct{ Values [][2]string }
-		}
-		if err := json.Unmarshal(raw, &m); err != nil {
-			t.Fatal(err)
-		}
-		for _, s := range m.Streams {
-			if seen += len(s.Values); len(s.Values) > 100 {
-				t.Errorf("%d entries in a batch", len(s.Values))
-			}
-		}
-	}
-	p.DropConnections()
-	if _, _, err := conn.Read(ctx); err == nil || ctx.Err() != nil {
-		t.Errorf("the tail lives on: %v", err)
-	}
-}
-
-func TestSilenceSuppresses(t *testing.T) {
-	p := start(t, Options{})
-	type alert struct {
-		Labels map[string]string
-		Status struct{ State string }
-	}
-	list := func() []alert { return ask[[]alert](t, p.AlertmanagerURL()+"/api/v2/alerts") }
-	eventually(t, "the certificate's alert", func() bool { return len(list()) > 0 })
-	body := fmt.Sprintf(`{"matchers":[{"name":"alertname","value":"Cert.*","isRegex":true}],"startsAt":%q,"endsAt":%q,"createdBy":"t","comment":"t"}`,
-		time.Now().Format(time.RFC3339), time.Now().Add(time.Hour).Format(time.RFC3339))
-	resp, err := http.Post(p.AlertmanagerURL()+"/api/v2/silences", "application/json", strings.NewReader(body)) //nolint:noctx // a test's own server
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = resp.Body.Close()
-	if got := list(); resp.StatusCode != 200 || len(got) != 1 || got[0].Status.State != "suppressed" {
-		t.Errorf("%d %v", resp.StatusCode, got)
 	}
 }
 

@@ -30,7 +30,8 @@ type rig struct {
 	prom   *prometheus.Client
 	alerts *alertmanager.Client
 
-	waited map[string]bool // rules that have been pending
+	waited    map[string]bool // rules that have been pending
+	evaluated time.Time
 
 	mu    sync.Mutex
 	clock time.Time
@@ -77,6 +78,10 @@ func (r *rig) run(d time.Duration) {
 		r.mu.Lock()
 		r.clock = r.clock.Add(min(5*time.Second, end.Sub(r.clock)))
 		r.mu.Unlock()
+		if r.now().Sub(r.evaluated) < 5*time.Second {
+			continue
+		}
+		r.evaluated = r.now()
 		r.p.EvaluateRules(r.Context())
 		rules, err := r.prom.Rules(r.Context())
 		if err != nil {

@@ -144,6 +144,17 @@ func TestNodeDown(t *testing.T) {
 	if n := len(r.tasks("shop_web", running)); n != 3 {
 		t.Errorf("%d of 3 run elsewhere", n)
 	}
+	for _, s := range engine[[]struct {
+		Spec          struct{ Name string }
+		ServiceStatus struct{ RunningTasks int }
+	}](r, "/services?status=true") {
+		if s.Spec.Name == "shop_web" && s.ServiceStatus.RunningTasks != 4 { // swarmkit counts the lost one, too
+			t.Errorf("%+v", s)
+		}
+	}
+	if err := r.p.KillNode("node1"); err == nil {
+		t.Error("the engine's own node was killed")
+	}
 	if v := r.values(`up{job="cadvisor"}`, "node", r.now()); v["node3"] != 0 || v["node2"] != 1 {
 		t.Errorf("up: %v", v)
 	}
@@ -197,7 +208,7 @@ func TestBadDeployRollsBack(t *testing.T) {
 	}
 	seen := []string{}
 	var rolled sources.Service
-	for range 120 { // a second at a time: no state is missed
+	for range 40 { // a second at a time: no state is missed
 		s := r.service("shop_api")
 		if n := len(seen); n == 0 || seen[n-1] != s.UpdateState {
 			seen = append(seen, s.UpdateState)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
@@ -70,6 +71,13 @@ func New(w *world.World) *Server {
 			if err := h(rw, r); err != nil {
 				fail(rw, err)
 			}
+		})
+	}
+	for pattern, absent := range map[string]string{
+		"GET /images/{id}/json": "No such image: %s:latest", "GET /volumes/{id}": "get %s: no such volume", "GET /plugins/{id}/json": "plugin %q not found",
+	} { // what `docker inspect` asks of a name before it gives up
+		s.mux.HandleFunc(pattern, func(rw http.ResponseWriter, r *http.Request) {
+			fail(rw, problem{http.StatusNotFound, fmt.Sprintf(absent, r.PathValue("id"))})
 		})
 	}
 	s.mux.HandleFunc("/", elsewhere)

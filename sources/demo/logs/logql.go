@@ -23,6 +23,7 @@ type row struct {
 	line   string
 	stream map[string]string // shared, never written
 	extra  map[string]string // parsed
+	cut    bool              // stream has lost labels
 }
 
 func (r *row) get(name string) string {

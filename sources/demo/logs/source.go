@@ -145,6 +145,8 @@ func (rd *reader) read(pushed map[string]string, l *world.Line) (entry, bool) {
 	if len(r.extra) > 0 {
 		e.labels = maps.Clone(r.stream)
 		maps.Copy(e.labels, r.extra)
+	}
+	if len(r.extra) > 0 || r.cut {
 		e.key = keyOf(e.labels)
 	}
 	return e, true

@@ -219,6 +219,7 @@ func (p *parser) dropStage(q *Query, keep bool) error {
 				stream[k] = v
 			}
 		}
+		r.cut = r.cut || len(stream) < len(r.stream)
 		r.stream = stream
 		for k := range r.extra {
 			if names[k] != keep {

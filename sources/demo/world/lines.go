@@ -82,13 +82,10 @@ func (b *batches) add(n *batch, from int64) {
 	n.seq = b.seq
 	b.kept = append(b.kept, n)
 	b.bytes += n.bytes
-	old := 0
-	for old < len(b.kept)-1 && (b.bytes > maxStored || b.kept[old].last < from) {
-		b.bytes -= b.kept[old].bytes
-		old++
-	}
-	if old > 0 {
-		b.kept = slices.Clone(b.kept[old:])
+	for len(b.kept) > 1 && (b.bytes > maxStored || b.kept[0].last < from) {
+		b.bytes -= b.kept[0].bytes
+		b.kept[0] = nil // an append that grows leaves its place behind
+		b.kept = b.kept[1:]
 	}
 	if b.heard != nil {
 		close(b.heard)
