@@ -28,10 +28,16 @@ func newDemoCommand(s *surroundings) *cobra.Command {
 		Long: `Starts a small platform on loopback that speaks the real wire protocols (Docker
 Engine, Loki, Prometheus, Alertmanager), and the console on it. It is a simulation and the
 header says so. With --headless it prints the addresses as export lines and stays until
-interrupted, so that docker, logcli, promtool and amtool can be pointed at it.
+interrupted, so that docker, logcli, promtool and amtool can be pointed at it:
+
+  quarterdeck demo --headless >demo.env &
+  . ./demo.env; docker service ls
+
+--listen with a port takes that one for Docker and the next three for Loki, Prometheus and
+Alertmanager.
 
 EXIT STATUS
-  0 done; 2 usage; 130 interrupted`,
+  0 done; 2 usage, an unknown scenario or a port that is taken; 130 interrupted`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runDemo(cmd.Context(), s, o) },
 	}
@@ -42,7 +48,7 @@ EXIT STATUS
 	f.IntVar(&o.tasks, "tasks", 0, "`number` of tasks of a big fleet")
 	f.Int64Var(&o.seed, "seed", 1, "the same seed makes the same platform")
 	f.BoolVar(&o.headless, "headless", false, "no console: print export lines and stay")
-	f.StringVar(&o.listen, "listen", "", "`host` to listen on (default 127.0.0.1)")
+	f.StringVar(&o.listen, "listen", "", "`host[:port]` to listen on, four ports in a row (default 127.0.0.1, free ports)")
 	return cmd
 }
 
@@ -101,7 +107,7 @@ func stay(ctx context.Context, s *surroundings, p *demo.Platform) error {
 	}
 	sort.Strings(names)
 	for _, k := range names {
-		fmt.Fprintf(s.out, "export %s=%s\n", k, env[k])
+		fmt.Fprintf(s.out, "export %s='%s'\n", k, env[k]) // quoted: an IPv6 address has brackets
 	}
 	<-ctx.Done()
 	return &exitStatus{code: exitInterrupted}

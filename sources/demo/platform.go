@@ -1,13 +1,17 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
+	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"quarterdeck/sources/demo/alerts"
@@ -21,7 +25,7 @@ import (
 type Options struct {
 	Services, Tasks int              // 0: the twelve; else a big fleet of that size
 	Seed            int64            // the same seed makes the same world
-	Listen          string           // host of the listeners, default 127.0.0.1; each has a free port
+	Listen          string           // host or host:port, default 127.0.0.1; see ports
 	Scenario        string           // an incident that is started at once, or ""
 	Quiet           bool             // no deploys or incidents by themselves, only steady traffic
 	Now             func() time.Time // default time.Now
@@ -50,14 +54,15 @@ type Platform struct {
 
 // Start brings a platform up and returns when all its listeners accept. It ends with Close or with ctx.
 func Start(ctx context.Context, o Options) (*Platform, error) {
-	if o.Listen == "" {
-		o.Listen = "127.0.0.1"
-	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.Tasks > 0 && o.Services == 0 {
 		return nil, errors.New("demo: a number of tasks needs a number of services")
+	}
+	addresses, err := ports(o.Listen)
+	if err != nil {
+		return nil, err
 	}
 	w, err := world.New(world.Options{Services: o.Services, Tasks: o.Tasks, Seed: o.Seed, Quiet: o.Quiet, Now: o.Now, Logger: o.Logger})
 	if err != nil {
@@ -71,8 +76,9 @@ func Start(ctx context.Context, o Options) (*Platform, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	prom := metrics.New(w, o.Logger)
 	p := &Platform{world: w, docker: docker.New(w), logs: logs.New(w, metrics.NewEngine(o.Logger), o.Logger), rules: prom.Rules(), addr: map[string]string{}, cancel: cancel}
-	for name, h := range map[string]http.Handler{"docker": p.docker, "loki": p.logs, "prometheus": prom, "alertmanager": alerts.New(w, p.rules)} {
-		if err := p.listen(ctx, o.Listen, name, h, o.Logger); err != nil {
+	handlers := []http.Handler{p.docker, p.logs, prom, alerts.New(w, p.rules)}
+	for i, address := range addresses {
+		if err := p.listen(ctx, address, protocols[i], handlers[i], o.Logger); err != nil {
 			return nil, errors.Join(err, p.Close())
 		}
 	}
@@ -82,14 +88,45 @@ func Start(ctx context.Context, o Options) (*Platform, error) {
 	return p, nil
 }
 
-func (p *Platform) listen(ctx context.Context, host, name string, h http.Handler, log *slog.Logger) error {
+// protocols are what is served, in the order of their ports.
+var protocols = [...]string{"docker", "loki", "prometheus", "alertmanager"}
+
+// ports is the address of each protocol. A host alone gives each a free port; with a port, that is the first one's, and
+// the others have those that follow.
+func ports(listen string) ([]string, error) {
+	host, port, first := listen, "", 0
+	if h, p, err := net.SplitHostPort(listen); err == nil {
+		host, port = h, p
+	}
+	if port != "" {
+		n, err := strconv.Atoi(port)
+		if err != nil || n < 0 || n > 65535-len(protocols)+1 {
+			return nil, fmt.Errorf("demo: %q is no port: give one from 1 to %d, the first of %d in a row", port, 65535-len(protocols)+1, len(protocols))
+		}
+		first = n
+	}
+	out := make([]string, len(protocols))
+	for i := range out {
+		n := 0
+		if first > 0 {
+			n = first + i
+		}
+		out[i] = net.JoinHostPort(cmp.Or(strings.Trim(host, "[]"), "127.0.0.1"), strconv.Itoa(n))
+	}
+	return out, nil
+}
+
+func (p *Platform) listen(ctx context.Context, address, name string, h http.Handler, log *slog.Logger) error {
 	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		return fmt.Errorf("demo: listen for %s on %s: %w", name, host, err)
+	l, err := lc.Listen(ctx, "tcp", address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("demo: the port for %s, %s, is taken: free it, or listen on another one: %w", name, address, err)
+	case err != nil:
+		return fmt.Errorf("demo: listen for %s on %s: %w", name, address, err)
 	}
 	p.addr[name] = l.Addr().String()
-	// Docker's hijack-free calls and Loki's tail last for hours: only the head of a request has a time limit.
+	// Docker's streams and Loki's tail last for hours: only the head of a request has a time limit.
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
 	p.servers = append(p.servers, srv)
 	p.wg.Go(func() {

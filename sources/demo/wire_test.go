@@ -72,7 +72,7 @@ func TestErrorsAreTheRealOnes(t *testing.T) {
 		pr + "query?query=up&time=x":                           `400 {"status":"error","errorType":"bad_data","error":"invalid parameter \"time\": Invalid time value for 'time': cannot parse \"x\" to a valid timestamp"}`,
 		pr + "query?query=nothing":                             `200 {"status":"success","data":{"resultType":"vector","result":[]}}`,
 		pr + "query?query=" + q("up * on(job) up"):             `422 {"status":"error","errorType":"execution","error":"found duplicate series for the match group {job=\"node-exporter\"} on the right hand-side of the operation: [{__name__=\"up\", instance=\"10.20.0.12:9100\", job=\"node-exporter\", node=\"node2\"}, {__name__=\"up\", instance=\"10.20.0.11:9100\", job=\"node-exporter\", node=\"node1\"}];many-to-many matching not allowed: matching labels must be unique on one side"}`,
-		pr + "series":                          `400 {"status":"error","errorType":"bad_data","error":"no match[] parameter provided"}`,
+		pr + "series":                   `400 {"status":"error","errorType":"bad_data","error":"no match[] parameter provided"}`,
 		pr + "query?query=up&timeout=0": `503 {"status":"error","errorType":"timeout","error":"query timed out in expression evaluation"}`,
 	} {
 		got := request(t, http.MethodGet, address, "")
