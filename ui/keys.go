@@ -372,8 +372,9 @@ func (m *Model) lastLine() string {
 	switch {
 	case m.prompt != nil:
 		p := *m.prompt
-		p.input.SetWidth(max(m.w-24, 10))
-		return fitStyled(p.input.View()+m.st.Muted.Render("  enter keeps, esc takes back"), m.w)
+		const hint = "  enter keeps, esc takes back"
+		p.input.SetWidth(max(m.w-len(hint)-2, 10)) // and the prompt, and the cursor
+		return fitStyled(p.input.View()+m.st.Muted.Render(hint), m.w)
 	case m.toast.text != "":
 		return m.st.Accent.Render(plain.Fit(" "+m.toast.text, m.w))
 	}
@@ -420,7 +421,7 @@ func (m *Model) handleMouse(msg tea.MouseMsg) tea.Cmd {
 		m.clickRow(r, at.Y)
 	}
 	if over == paneLogs {
-		m.logs.view.SelectLine(at.Y - r.logs.y - 1)
+		m.logs.view.SelectLine(at.Y - r.logs.y)
 	}
 	return nil
 }

@@ -50,13 +50,18 @@ func (t *typed) Read(p []byte) (int, error) {
 		return n, err
 	}
 	n, t.held = n+copy(p, t.held), nil
-	if !t.pasted(p[:n], time.Now()) {
+	m := t.pasted(p[:n], time.Now())
+	if m == 0 {
 		return n, nil
 	}
-	n = t.hold(p[:n])
-	copy(p[len(pasteStart):], p[:n])
+	if m == n {
+		n = t.hold(p[:n])
+		m = n
+	}
+	copy(p[len(pasteStart)+m+len(pasteEnd):], p[m:n])
+	copy(p[len(pasteStart):], p[:m])
 	copy(p, pasteStart)
-	copy(p[len(pasteStart)+n:], pasteEnd)
+	copy(p[len(pasteStart)+m:], pasteEnd)
 	return len(pasteStart) + n + len(pasteEnd), nil
 }
 
@@ -74,29 +79,36 @@ func (t *typed) hold(b []byte) int {
 	return len(b)
 }
 
-// pasted tells whether what was read is a paste, or the next piece of one, that the terminal has put no brackets around.
-func (t *typed) pasted(b []byte, now time.Time) bool {
+// pasted is how much of what was read is a paste, or the next piece of one, that the terminal has put no brackets
+// around; text comes first.
+func (t *typed) pasted(b []byte, now time.Time) int {
+	within := t.inside
 	seen := append(t.tail, b...)
 	if start, end := bytes.LastIndex(seen, []byte(pasteStart)), bytes.LastIndex(seen, []byte(pasteEnd)); start != end {
 		t.inside = start > end
 	}
 	t.tail = bytes.Clone(seen[max(0, len(seen)-len(pasteStart)+1):])
-	next := now.Sub(t.last) < pasteGap
-	if t.inside || !isText(b) || !next && (len(b) < pasteLeast || len(b) < pasteSame && oneKey(b)) {
-		return false
+	n, next := text(b), now.Sub(t.last) < pasteGap
+	t.last = time.Time{}
+	switch {
+	case within, n == 0, !next && (n < pasteLeast || n < pasteSame && oneKey(b[:n])):
+		return 0
+	case t.inside && n == len(b): // the brackets came in two pieces
+		return 0
+	case n == len(b):
+		t.last = now
 	}
-	t.last = now
-	return true
+	return n
 }
 
-// isText tells whether keys could not have sent anything else than text and line ends.
-func isText(b []byte) bool {
-	for _, c := range b {
+// text is how many bytes at the beginning are text and line ends.
+func text(b []byte) int {
+	for i, c := range b {
 		if c < ' ' && c != '\r' && c != '\n' && c != '\t' || c == 0x7f {
-			return false
+			return i
 		}
 	}
-	return true
+	return len(b)
 }
 
 func oneKey(b []byte) bool { return bytes.Count(b, b[:1]) == len(b) }

@@ -21,6 +21,7 @@ func TestTypedBrackets(t *testing.T) {
 		{"control keys", []string{strings.Repeat("\x0cj", 100)}, strings.Repeat("\x0cj", 100)},
 		{"a paste", []string{text}, pasteStart + text + pasteEnd},
 		{"a paste's end", []string{text, "q\r"}, pasteStart + text + pasteEnd + pasteStart + "q\r" + pasteEnd},
+		{"a sequence after a paste", []string{text, text + "\x1b[Iq", "q"}, pasteStart + text + pasteEnd + pasteStart + text + pasteEnd + "\x1b[Iqq"},
 		{"a character in two pieces", []string{text + "\xe6\x97", "\xa5"}, pasteStart + text + pasteEnd + pasteStart + "\xe6\x97\xa5" + pasteEnd},
 		{"in the terminal's brackets", []string{pasteStart + text, text, text + pasteEnd, "q"}, pasteStart + text + text + text + pasteEnd + "q"},
 		{"brackets in two pieces", []string{"\x1b[20", "0~" + text, text, "\x1b[201", "~" + "q"}, pasteStart + text + text + pasteEnd + "q"},
@@ -59,10 +60,10 @@ func TestTypedBrackets(t *testing.T) {
 func TestTypedForgets(t *testing.T) {
 	in := &typed{}
 	now := time.Now()
-	if !in.pasted([]byte(strings.Repeat("ab", 50)), now) || !in.pasted([]byte("q"), now.Add(pasteGap/2)) {
+	if in.pasted([]byte(strings.Repeat("ab", 50)), now) != 100 || in.pasted([]byte("q"), now.Add(pasteGap/2)) != 1 {
 		t.Fatal("a paste and its end are not known")
 	}
-	if in.pasted([]byte("q"), now.Add(2*pasteGap)) {
+	if in.pasted([]byte("q"), now.Add(2*pasteGap)) != 0 {
 		t.Error("a key long after a paste is taken for it")
 	}
 }

@@ -59,10 +59,11 @@ func (p *platform) watch(ctx context.Context) (stop func()) {
 
 // openPlatform makes the adapters. It asks no source anything yet.
 func openPlatform(set *config.Settings) (p *platform, err error) {
-	p = &platform{settings: set}
+	opened := &platform{settings: set}
+	p = opened
 	defer func() {
-		if err != nil {
-			p.Close()
+		if err != nil { // then p is nil
+			_ = opened.Close()
 		}
 	}()
 	if p.log, err = p.openLog(); err != nil {
