@@ -5,17 +5,16 @@ import (
 	"slices"
 	"strings"
 
-	"charm.land/lipgloss/v2"
-
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 	"quarterdeck/ui/plain"
+	"quarterdeck/ui/theme"
 )
 
 // piece is a stretch of a line: harmless text with its style; the highest drop goes first where space is short.
 type piece struct {
 	text  string
-	style lipgloss.Style
+	style theme.Style
 	drop  int
 	tab   string // the key of the view that a click on it opens
 }

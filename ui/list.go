@@ -3,8 +3,6 @@ package ui
 import (
 	"strings"
 
-	"charm.land/lipgloss/v2"
-
 	"quarterdeck/ui/plain"
 	"quarterdeck/ui/theme"
 )
@@ -21,7 +19,7 @@ type column struct {
 // cell is one field of a row. Text is untrusted and made harmless when it is drawn.
 type cell struct {
 	text  string
-	style lipgloss.Style
+	style theme.Style
 	// drawn is text that is ready: harmless, styled and of the column's width; it wins over text.
 	drawn string
 }
@@ -203,7 +201,7 @@ func (l *list) draw(st theme.Styles, cols []column, w, h int, focused bool, row 
 		used := 0
 		for k, at := range shown {
 			if k > 0 {
-				b.WriteString(l.paint(st, " ", lipgloss.Style{}, here, focused))
+				b.WriteString(l.paint(st, " ", theme.Style{}, here, focused))
 				used++
 			}
 			c := cells[at]
@@ -219,7 +217,7 @@ func (l *list) draw(st theme.Styles, cols []column, w, h int, focused bool, row 
 			b.WriteString(l.paint(st, align(plain.Line(text), widths[k], cols[at].right), c.style, here, focused))
 		}
 		if used < w {
-			b.WriteString(l.paint(st, strings.Repeat(" ", w-used), lipgloss.Style{}, here, focused))
+			b.WriteString(l.paint(st, strings.Repeat(" ", w-used), theme.Style{}, here, focused))
 		}
 		lines = append(lines, b.String())
 	}
@@ -231,7 +229,7 @@ func (l *list) draw(st theme.Styles, cols []column, w, h int, focused bool, row 
 
 // paint renders a piece of a row; the row under the cursor takes the selection's colours, so that
 // it reads the same in every theme.
-func (l *list) paint(st theme.Styles, text string, style lipgloss.Style, here, focused bool) string {
+func (l *list) paint(st theme.Styles, text string, style theme.Style, here, focused bool) string {
 	switch {
 	case here && focused:
 		return st.Selection.Render(text)
@@ -246,7 +244,7 @@ func align(s string, w int, right bool) string {
 		return plain.Fit(s, w)
 	}
 	s = plain.Clip(s, w)
-	if pad := w - lipgloss.Width(s); pad > 0 {
+	if pad := w - plain.Width(s); pad > 0 {
 		return strings.Repeat(" ", pad) + s
 	}
 	return s

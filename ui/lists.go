@@ -6,11 +6,10 @@ import (
 	"strings"
 	"time"
 
-	"charm.land/lipgloss/v2"
-
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 	"quarterdeck/ui/plain"
+	"quarterdeck/ui/theme"
 )
 
 // listPane is a list with a filter of its own.
@@ -228,7 +227,7 @@ func (m *Model) timelineLines(r rect) []string {
 	}))
 }
 
-func (m *Model) happeningSign(h *fleet.Happening) (string, lipgloss.Style) {
+func (m *Model) happeningSign(h *fleet.Happening) (string, theme.Style) {
 	s := m.st.Signs
 	switch h.Kind {
 	case fleet.DeployStarted, fleet.Created:

@@ -158,7 +158,7 @@ func newInput(st theme.Styles, prompt string) textinput.Model {
 	in.CharLimit = 4096
 	in.SetVirtualCursor(true)
 	styles := in.Styles()
-	styles.Focused.Prompt, styles.Focused.Text = st.HintKey, st.Text
+	styles.Focused.Prompt, styles.Focused.Text = st.HintKey.Full(), st.Text.Full()
 	styles.Cursor.Blink = false // a blinking cursor writes to an idle terminal
 	in.SetStyles(styles)
 	in.Focus()

@@ -88,7 +88,7 @@ func (p *drawing) legendLine() string {
 func (p *drawing) entries() []entry {
 	var out []entry
 	if p.Cursor != nil && p.cursorColumn() >= 0 {
-		out = append(out, entry{sign: p.Cursor.In(p.Location).Format("15:04:05"), pen: theme.PenOf(p.Styles.Cursor)})
+		out = append(out, entry{sign: p.Cursor.In(p.Location).Format("15:04:05"), pen: p.Styles.Cursor.Pen()})
 	}
 	for i := range p.runs {
 		r := &p.runs[i]
@@ -99,10 +99,10 @@ func (p *drawing) entries() []entry {
 		if len(p.runs) > 1 && (p.ASCII || p.Styles.Name == theme.None) {
 			sign = string(r.digit())
 		}
-		out = append(out, entry{sign: sign, name: plain.Clip(p.Series[i].Name, 24), value: p.valueOf(r), pen: theme.PenOf(r.style), series: true})
+		out = append(out, entry{sign: sign, name: plain.Clip(p.Series[i].Name, 24), value: p.valueOf(r), pen: r.style.Pen(), series: true})
 	}
 	if p.Limit != nil && finite(*p.Limit) {
-		e := entry{sign: p.Styles.Signs.Dash, name: plain.Clip(p.LimitName, 24), value: Humanize(*p.Limit, p.Unit), pen: theme.PenOf(p.Styles.Limit)}
+		e := entry{sign: p.Styles.Signs.Dash, name: plain.Clip(p.LimitName, 24), value: Humanize(*p.Limit, p.Unit), pen: p.Styles.Limit.Pen()}
 		if !p.limitShown() && p.y.hi > p.y.lo {
 			e.sign = p.Styles.Signs.Up
 			if *p.Limit < p.y.lo {

@@ -29,10 +29,10 @@ func Levels(points []sources.VolumePoint, start, end time.Time, width, height in
 		most = max(most, c.total)
 	}
 	c := newCanvas(width, height, st.ASCII)
-	faint := c.addPen(theme.PenOf(st.Border))
+	faint := c.addPen(st.Border.Pen())
 	var pens [sources.LevelFatal + 1]uint8
 	for l := range pens {
-		pens[l] = c.addPen(theme.PenOf(st.Levels[l]))
+		pens[l] = c.addPen(st.Levels[l].Pen())
 	}
 	for x := range cols {
 		cols[x].draw(c, x, most, &pens, faint)

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
 
 	"quarterdeck/ui/plain"
@@ -80,7 +79,7 @@ type drawing struct {
 }
 
 func (s Spec) plan() *drawing {
-	p := &drawing{Spec: s, text: theme.PenOf(s.Styles.Text), muted: theme.PenOf(s.Styles.Muted), axis: theme.PenOf(s.Styles.Axis)}
+	p := &drawing{Spec: s, text: s.Styles.Text.Pen(), muted: s.Styles.Muted.Pen(), axis: s.Styles.Axis.Pen()}
 	p.times = s.Height >= 3
 	p.rule = s.Height >= 7
 	p.legend = s.Height >= 4 && (len(s.Series) > 0 || s.Limit != nil)
@@ -171,7 +170,7 @@ func (p *drawing) draw(any bool) {
 }
 
 func (p *drawing) drawRun(r *run) {
-	pen := p.c.addPen(theme.PenOf(r.style))
+	pen := p.c.addPen(r.style.Pen())
 	lastX, lastY := -1, -1
 	var lastT time.Time
 	for _, pt := range r.points {
@@ -199,7 +198,7 @@ func (p *drawing) drawLimit() {
 	if !p.limitShown() {
 		return
 	}
-	pen, dash := p.c.addPen(theme.PenOf(p.Styles.Limit)), firstRune(p.Styles.Signs.Dash)
+	pen, dash := p.c.addPen(p.Styles.Limit.Pen()), firstRune(p.Styles.Signs.Dash)
 	row := p.y.dot(*p.Limit, 4*p.c.h) / 4
 	for col := range p.c.w {
 		p.c.put(col, row, dash, pen)
@@ -240,7 +239,7 @@ func (p *drawing) markPens(c *canvas) (pens [MarkAlert + 1]uint8) {
 		return pens
 	}
 	for k := range pens {
-		pens[k] = c.addPen(theme.PenOf(p.markStyle(MarkKind(k))))
+		pens[k] = c.addPen(p.markStyle(MarkKind(k)).Pen())
 	}
 	return pens
 }
@@ -276,7 +275,7 @@ func (p *drawing) drawCursor() {
 	if col < 0 {
 		return
 	}
-	pen := p.c.addPen(theme.PenOf(p.Styles.Cursor))
+	pen := p.c.addPen(p.Styles.Cursor.Pen())
 	for row := range p.c.h {
 		i := row*p.c.w + col
 		if p.c.dots[i] == 0 {
@@ -287,7 +286,7 @@ func (p *drawing) drawCursor() {
 
 // drawGrid puts a faint dot where a time and a value of the axes meet, so that the eye can follow both.
 func (p *drawing) drawGrid() {
-	pen, dot := p.c.addPen(theme.PenOf(p.Styles.Border)), firstRune(p.Styles.Signs.Dot)
+	pen, dot := p.c.addPen(p.Styles.Border.Pen()), firstRune(p.Styles.Signs.Dot)
 	for row := range p.labels {
 		for _, st := range p.stamps {
 			if x := p.column(st.at, 2*p.c.w); x >= 0 {
@@ -316,7 +315,7 @@ func (p *drawing) drawEmpty() {
 	}
 }
 
-func (p *drawing) markStyle(k MarkKind) lipgloss.Style {
+func (p *drawing) markStyle(k MarkKind) theme.Style {
 	switch k {
 	case MarkDeploy:
 		return p.Styles.MarkDeploy
@@ -379,7 +378,7 @@ func (p *drawing) ruleLine() string {
 		if p.ASCII {
 			foot = '^'
 		}
-		c.put(col, 0, foot, c.addPen(theme.PenOf(p.Styles.Cursor)))
+		c.put(col, 0, foot, c.addPen(p.Styles.Cursor.Pen()))
 	}
 	pen, tick := c.addPen(p.axis), '┬'
 	if p.ASCII {

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
 	"github.com/charmbracelet/x/exp/golden"
 	"go.uber.org/goleak"
@@ -346,7 +345,7 @@ func BenchmarkLine(b *testing.B) {
 	s := base(b)
 	s.Width, s.Height, s.Styles = 160, 20, styles(b, theme.Dark)
 	for i := range 4 {
-		s.Series = append(s.Series, Series{Name: fmt.Sprint("series ", i), Style: lipgloss.NewStyle(), Points: wave(400, time.Hour, func(x float64) float64 { return math.Abs(math.Sin(x*float64(9+i))) * float64(i+1) })})
+		s.Series = append(s.Series, Series{Name: fmt.Sprint("series ", i), Style: theme.Style{}, Points: wave(400, time.Hour, func(x float64) float64 { return math.Abs(math.Sin(x*float64(9+i))) * float64(i+1) })})
 		s.Series[i].Style = s.Styles.Series[i]
 	}
 	s.Marks = []Mark{{Time: t0.Add(20 * time.Minute), Kind: MarkDeploy}}

@@ -5,9 +5,8 @@ import (
 	"slices"
 	"time"
 
-	"charm.land/lipgloss/v2"
-
 	"quarterdeck/sources"
+	"quarterdeck/ui/theme"
 )
 
 // gapSteps is how many steps two samples may be apart and still be joined: one scrape may fail.
@@ -20,7 +19,7 @@ type run struct {
 	lo, hi float64
 	any    bool // there is a sample that can be drawn
 	index  int
-	style  lipgloss.Style
+	style  theme.Style
 }
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

@@ -211,7 +211,7 @@ func TestOneErrorAmongMillionsIsSeen(t *testing.T) {
 	bad := []sources.VolumePoint{{Time: t0, Counts: map[sources.Level]float64{sources.LevelInfo: 1e6, sources.LevelError: 1}}}
 	for _, h := range []int{1, 3} {
 		a, b := Levels(calm, t0, t0.Add(time.Minute), 4, h, st), Levels(bad, t0, t0.Add(time.Minute), 4, h, st)
-		on := theme.PenOf(st.Error).On
+		on := st.Error.Pen().On
 		if strings.Contains(a, on) || !strings.Contains(b, on) {
 			t.Errorf("%d rows: %q, %q", h, a, b)
 		}

@@ -3,8 +3,6 @@ package chart
 import (
 	"time"
 
-	"charm.land/lipgloss/v2"
-
 	"quarterdeck/sources"
 	"quarterdeck/ui/theme"
 )
@@ -39,7 +37,7 @@ type Spec struct {
 type Series struct {
 	Name   string
 	Points []sources.Point
-	Style  lipgloss.Style
+	Style  theme.Style
 }
 
 // Mark is a moment on a chart.

@@ -25,17 +25,17 @@ func newLook(s theme.Styles) *look {
 		return &look{pointer: ">", mark: "*", rule: "-", ellipsis: "…", hold: "="}
 	}
 	l := &look{
-		of: s.Sheet, styles: s, text: theme.PenOf(s.Text), muted: theme.PenOf(s.Muted), key: theme.PenOf(s.Muted), title: theme.PenOf(s.Title),
-		match: theme.PenOf(s.Match), matchSelected: theme.PenOf(s.MatchCurrent),
-		selected: theme.PenOf(s.Selection), blurred: theme.PenOf(s.SelectionBlurred), cursor: theme.PenOf(s.Text.Reverse(true)),
-		info: theme.PenOf(s.Info), warn: theme.PenOf(s.Warn), bad: theme.PenOf(s.Error),
+		of: s.Sheet, styles: s, text: s.Text.Pen(), muted: s.Muted.Pen(), key: s.Muted.Pen(), title: s.Title.Pen(),
+		match: s.Match.Pen(), matchSelected: s.MatchCurrent.Pen(),
+		selected: s.Selection.Pen(), blurred: s.SelectionBlurred.Pen(), cursor: s.Text.Reverse(true).Pen(),
+		info: s.Info.Pen(), warn: s.Warn.Pen(), bad: s.Error.Pen(),
 		mark: s.Signs.Mark, pointer: s.Signs.Cursor, rule: s.Signs.Rule, ellipsis: s.Signs.Ellipsis, hold: s.Signs.Paused,
 	}
 	for _, h := range s.Series {
-		l.hues = append(l.hues, theme.PenOf(h))
+		l.hues = append(l.hues, h.Pen())
 	}
 	for i := range l.levels {
-		l.levels[i] = theme.PenOf(s.Levels[i])
+		l.levels[i] = s.Levels[i].Pen()
 	}
 	return l
 }
@@ -56,7 +56,7 @@ func (l *look) state(s sources.State) (string, theme.Pen) {
 		return string(s), l.text
 	}
 	sign, word, style := l.styles.Source(string(s))
-	return sign + " " + word, theme.PenOf(style)
+	return sign + " " + word, style.Pen()
 }
 
 // look is the theme's, made anew when the theme is another.

@@ -46,12 +46,12 @@ func shades(tb testing.TB, name string) theme.Styles {
 	if name == "none" {
 		return theme.Styles{Sheet: &s}
 	}
-	ansi := func(n uint8) lipgloss.Style { return lipgloss.NewStyle().Foreground(lipgloss.ANSIColor(n)) }
-	s.Text, s.Muted, s.Faint, s.Title = lipgloss.NewStyle(), ansi(7), ansi(8), ansi(15).Bold(true)
+	ansi := func(n uint8) theme.Style { return theme.StyleOf(lipgloss.NewStyle().Foreground(lipgloss.ANSIColor(n))) }
+	s.Text, s.Muted, s.Faint, s.Title = theme.StyleOf(lipgloss.NewStyle()), ansi(7), ansi(8), ansi(15).Bold(true)
 	s.OK, s.Info, s.Warn, s.Error = ansi(2), ansi(4), ansi(3), ansi(1)
 	s.Selection, s.Match, s.MatchCurrent = ansi(15).Background(lipgloss.ANSIColor(4)), ansi(0).Background(lipgloss.ANSIColor(11)), ansi(0).Background(lipgloss.ANSIColor(9))
-	s.Series = []lipgloss.Style{ansi(6), ansi(5), ansi(14)}
-	s.Levels = [...]lipgloss.Style{s.Text, s.Faint, s.Faint, s.OK, s.Warn, s.Error, s.Error}
+	s.Series = []theme.Style{ansi(6), ansi(5), ansi(14)}
+	s.Levels = [...]theme.Style{s.Text, s.Faint, s.Faint, s.OK, s.Warn, s.Error, s.Error}
 	return theme.Styles{Sheet: &s}
 }
 

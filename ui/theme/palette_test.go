@@ -173,15 +173,15 @@ func TestNoneHasNoColour(t *testing.T) {
 	}
 	v := reflect.ValueOf(*s.Sheet)
 	for i := range v.NumField() {
-		styles, ok := v.Field(i).Interface().([]lipgloss.Style)
-		if st, one := v.Field(i).Interface().(lipgloss.Style); one {
-			styles, ok = []lipgloss.Style{st}, true
+		styles, ok := v.Field(i).Interface().([]Style)
+		if st, one := v.Field(i).Interface().(Style); one {
+			styles, ok = []Style{st}, true
 		}
 		if !ok {
 			continue
 		}
 		for _, st := range styles {
-			for _, c := range []color.Color{st.GetForeground(), st.GetBackground()} {
+			for _, c := range []color.Color{st.Full().GetForeground(), st.Full().GetBackground()} {
 				if _, none := c.(lipgloss.NoColor); !none {
 					t.Errorf("%s has the colour %v", v.Type().Field(i).Name, c)
 				}

@@ -3,8 +3,6 @@ package theme
 import (
 	"strings"
 
-	"charm.land/lipgloss/v2"
-
 	"quarterdeck/sources"
 	"quarterdeck/ui/plain"
 )
@@ -46,7 +44,7 @@ func asciiSigns() Signs {
 
 // Health is how a service's health is shown: healthy, updating, degraded, down, idle or unknown.
 // What is none of them is shown as it stands, as unknown.
-func (s Styles) Health(state string) (sign, word string, style lipgloss.Style) {
+func (s Styles) Health(state string) (sign, word string, style Style) {
 	switch state {
 	case "healthy":
 		return s.Signs.OK, state, s.OK
@@ -64,7 +62,7 @@ func (s Styles) Health(state string) (sign, word string, style lipgloss.Style) {
 
 // Severity is how an alert's severity label is shown. The label is a team's own word: what is not
 // known is shown as it stands, as a warning.
-func (s Styles) Severity(severity string) (sign, word string, style lipgloss.Style) {
+func (s Styles) Severity(severity string) (sign, word string, style Style) {
 	switch strings.ToLower(severity) {
 	case "critical", "page", "emergency", "fatal", "disaster", "high", "error":
 		return s.Signs.Critical, plain.LineN(severity, 24), s.Error
@@ -75,7 +73,7 @@ func (s Styles) Severity(severity string) (sign, word string, style lipgloss.Sty
 }
 
 // Alert is how an alert's state is shown: one that fires takes its severity's sign and colour.
-func (s Styles) Alert(state, severity string) (sign, word string, style lipgloss.Style) {
+func (s Styles) Alert(state, severity string) (sign, word string, style Style) {
 	switch sources.AlertState(state) {
 	case sources.Firing:
 		sign, _, style = s.Severity(severity)
@@ -89,7 +87,7 @@ func (s Styles) Alert(state, severity string) (sign, word string, style lipgloss
 }
 
 // Source is how a source's state is shown. The states' words are shown as they stand.
-func (s Styles) Source(state string) (sign, word string, style lipgloss.Style) {
+func (s Styles) Source(state string) (sign, word string, style Style) {
 	g := s.Signs
 	switch sources.State(state) {
 	case sources.Live:

@@ -31,24 +31,24 @@ type Sheet struct {
 	Name  string
 	ASCII bool // signs and lines of ASCII alone
 
-	Text, Muted, Faint, Accent, Title, Brand lipgloss.Style
+	Text, Muted, Faint, Accent, Title, Brand Style
 	// Stale is for a figure of a source that is not live: dimmed; its date stands beside it.
-	Stale lipgloss.Style
+	Stale Style
 
-	Selection, SelectionBlurred                 lipgloss.Style // the row under the cursor, with and without focus
-	Match, MatchCurrent                         lipgloss.Style // what a search found
-	Border, BorderFocused                       lipgloss.Style
-	PaneTitle, PaneTitleFocused, TableHeader    lipgloss.Style
-	TabActive, HintKey, HintDesc, DemoBadge     lipgloss.Style
-	OK, Info, Warn, Error, Fatal                lipgloss.Style
-	Updating, Idle, Unknown                     lipgloss.Style
-	ChartTitle, Axis, Limit, Cursor, Spark      lipgloss.Style
-	MarkDeploy, MarkAlert, MarkStart, MarkDeath lipgloss.Style
+	Selection, SelectionBlurred                 Style // the row under the cursor, with and without focus
+	Match, MatchCurrent                         Style // what a search found
+	Border, BorderFocused                       Style
+	PaneTitle, PaneTitleFocused, TableHeader    Style
+	TabActive, HintKey, HintDesc, DemoBadge     Style
+	OK, Info, Warn, Error, Fatal                Style
+	Updating, Idle, Unknown                     Style
+	ChartTitle, Axis, Limit, Cursor, Spark      Style
+	MarkDeploy, MarkAlert, MarkStart, MarkDeath Style
 
 	// Series are the lines of a chart, in order; take Series[i%len(Series)].
-	Series []lipgloss.Style
+	Series []Style
 	// Levels are by sources.Level; see Level.
-	Levels [sources.LevelFatal + 1]lipgloss.Style
+	Levels [sources.LevelFatal + 1]Style
 	Signs  Signs
 }
 
@@ -85,23 +85,23 @@ func (s Styles) WithASCII() Styles {
 }
 
 // Level is the style of a log level.
-func (s Styles) Level(l sources.Level) lipgloss.Style {
+func (s Styles) Level(l sources.Level) Style {
 	if int(l) >= len(s.Levels) {
 		return s.Levels[sources.LevelUnknown]
 	}
 	return s.Levels[l]
 }
 
-func plainStyle() lipgloss.Style { return lipgloss.NewStyle() }
+func plainStyle() Style { return StyleOf(lipgloss.NewStyle()) }
 
-func fg(c color.Color) lipgloss.Style {
+func fg(c color.Color) Style {
 	if c == nil {
 		return plainStyle()
 	}
-	return lipgloss.NewStyle().Foreground(c)
+	return StyleOf(lipgloss.NewStyle().Foreground(c))
 }
 
-func on(f, b color.Color) lipgloss.Style { return fg(f).Background(b) }
+func on(f, b color.Color) Style { return fg(f).Background(b) }
 
 func coloured(name string, p palette) *Sheet {
 	s := &Sheet{
@@ -125,7 +125,7 @@ func coloured(name string, p palette) *Sheet {
 	return s
 }
 
-// colourless uses underline for single words alone: lipgloss draws underlined text letter by letter.
+// colourless tells by bold, reverse and underline alone.
 func colourless() *Sheet {
 	t, bold, reverse := plainStyle(), plainStyle().Bold(true), plainStyle().Reverse(true)
 	s := &Sheet{
@@ -137,14 +137,14 @@ func colourless() *Sheet {
 		OK: t, Info: t, Warn: bold, Error: bold, Fatal: reverse.Bold(true), Updating: t, Idle: t, Unknown: t,
 		ChartTitle: bold, Axis: t, Limit: t, Cursor: bold, Spark: t,
 		MarkDeploy: bold, MarkAlert: bold, MarkStart: t, MarkDeath: bold,
-		Series: []lipgloss.Style{t, bold, t, bold, t, bold},
+		Series: []Style{t, bold, t, bold, t, bold},
 	}
 	s.levels()
 	return s
 }
 
 func (s *Sheet) levels() {
-	s.Levels = [...]lipgloss.Style{
+	s.Levels = [...]Style{
 		sources.LevelUnknown: s.Text, sources.LevelTrace: s.Faint, sources.LevelDebug: s.Faint, sources.LevelInfo: s.OK,
 		sources.LevelWarn: s.Warn, sources.LevelError: s.Error, sources.LevelFatal: s.Fatal,
 	}

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
 	"go.uber.org/goleak"
 
@@ -46,7 +45,7 @@ func TestNew(t *testing.T) {
 
 func TestEveryStateHasASignAndAWord(t *testing.T) {
 	for _, s := range all(t) {
-		check := func(what string, sign, word string, _ lipgloss.Style) {
+		check := func(what string, sign, word string, _ Style) {
 			if ansi.StringWidth(sign) != 1 || ansi.StringWidthWc(sign) != 1 || word == "" {
 				t.Errorf("%s: %s: sign %q, word %q", s.Name, what, sign, word)
 			}
@@ -84,7 +83,7 @@ func TestEveryStateHasASignAndAWord(t *testing.T) {
 
 func TestWordsOfOthersAreHarmless(t *testing.T) {
 	s, _ := New(Dark, true)
-	for _, f := range []func(string) (string, string, lipgloss.Style){s.Health, s.Severity, s.Source} {
+	for _, f := range []func(string) (string, string, Style){s.Health, s.Severity, s.Source} {
 		if _, word, _ := f("\x1b[2Jbad\nword"); word != "bad⏎word" {
 			t.Errorf("word %q", word)
 		}
@@ -114,7 +113,7 @@ func TestWithASCIILeavesTheOriginal(t *testing.T) {
 
 func TestLevels(t *testing.T) {
 	s, _ := New(Dark, true)
-	if got := s.Level(sources.LevelError).GetForeground(); got != s.Error.GetForeground() {
+	if got := s.Level(sources.LevelError).Full().GetForeground(); got != s.Error.Full().GetForeground() {
 		t.Errorf("error is %v", got)
 	}
 	if got := s.Level(200).Render("x"); got != s.Text.Render("x") {
@@ -124,14 +123,14 @@ func TestLevels(t *testing.T) {
 
 func TestPenDrawsLikeItsStyle(t *testing.T) {
 	for _, s := range all(t) {
-		for name, st := range map[string]lipgloss.Style{"error": s.Error, "selection": s.Selection, "text": s.Text, "badge": s.DemoBadge, "match": s.MatchCurrent} {
-			if got, want := PenOf(st).Render("some"), st.Render("some"); got != want {
+		for name, st := range map[string]Style{"error": s.Error, "selection": s.Selection, "text": s.Text, "badge": s.DemoBadge, "match": s.MatchCurrent} {
+			if got, want := st.Render("some"), st.Full().Render("some"); got != want {
 				t.Errorf("%s %s: %q, want %q", s.Name, name, got, want)
 			}
 			var b strings.Builder
-			PenOf(st).Write(&b, "some")
-			PenOf(st).Write(&b, "")
-			if b.String() != st.Render("some") {
+			st.Pen().Write(&b, "some")
+			st.Pen().Write(&b, "")
+			if b.String() != st.Full().Render("some") {
 				t.Errorf("%s %s: wrote %q", s.Name, name, b.String())
 			}
 		}
@@ -141,13 +140,13 @@ func TestPenDrawsLikeItsStyle(t *testing.T) {
 func BenchmarkStyleRender(b *testing.B) {
 	s, _ := New(Dark, true)
 	for b.Loop() {
-		_ = s.Error.Render("down")
+		_ = s.Error.Full().Render("down")
 	}
 }
 
 func BenchmarkPenRender(b *testing.B) {
 	s, _ := New(Dark, true)
-	p := PenOf(s.Error)
+	p := s.Error.Pen()
 	for b.Loop() {
 		_ = p.Render("down")
 	}
