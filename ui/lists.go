@@ -3,6 +3,7 @@ package ui
 import (
 	"fmt"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,35 +17,47 @@ import (
 type listPane struct {
 	list
 	filter string
+	of     arranged
+}
+
+// arranged is what a list's rows were made of: while it is the same, they are too.
+type arranged struct {
+	snap   *fleet.Snapshot
+	filter string
 }
 
 // arrangeLists brings the lists beside the service table in line with the snapshot.
 func (m *Model) arrangeLists() {
-	m.tasks.arrange(m.snap)
-	m.alerts.arrange(len(m.snap.Alerts), func(i int) (string, string) {
-		a := &m.snap.Alerts[i]
-		return alertID(a), strings.Join([]string{a.Name, a.Service, a.Severity, string(a.State), a.Summary}, " ")
+	s := m.snap
+	m.tasks.arrange(s)
+	m.alerts.arrange(s, len(s.Alerts), func(i int) string { return alertID(&s.Alerts[i]) }, func(i int) string {
+		a := &s.Alerts[i]
+		return strings.Join([]string{a.Name, a.Service, a.Severity, string(a.State), a.Summary}, " ")
 	}, false)
-	h := m.snap.History
-	m.timeline.arrange(len(h), func(i int) (string, string) {
-		x := &h[len(h)-1-i]
-		return happeningID(x), strings.Join([]string{x.Kind, x.Service, x.Node, x.Text, x.Source}, " ")
+	at := func(i int) *fleet.Happening { return &s.History[len(s.History)-1-i] }
+	m.timeline.arrange(s, len(s.History), func(i int) string { return happeningID(at(i)) }, func(i int) string {
+		x := at(i)
+		return strings.Join([]string{x.Kind, x.Service, x.Node, x.Text, x.Source}, " ")
 	}, true)
-	m.nodes.arrange(len(m.snap.Nodes), func(i int) (string, string) {
-		n := &m.snap.Nodes[i]
-		return n.ID, strings.Join([]string{n.Name, n.Role, n.State, n.Availability, n.Addr, n.Engine}, " ")
+	m.nodes.arrange(s, len(s.Nodes), func(i int) string { return s.Nodes[i].ID }, func(i int) string {
+		n := &s.Nodes[i]
+		return strings.Join([]string{n.Name, n.Role, n.State, n.Availability, n.Addr, n.Engine}, " ")
 	}, false)
 }
 
-// arrange takes n rows by their id and the text that the filter looks at. stick keeps the cursor on the
-// first row while it is there, so that a list of news shows the newest.
-func (p *listPane) arrange(n int, row func(i int) (id, text string), stick bool) {
+// arrange takes the n rows of a snapshot by their id and the text that the filter looks at. stick keeps the
+// cursor on the first row while it is there, so that a list of news shows the newest.
+func (p *listPane) arrange(s *fleet.Snapshot, n int, id, text func(i int) string, stick bool) {
+	of := arranged{s, p.filter}
+	if of == p.of {
+		return
+	}
+	p.of = of
 	ids := make([]string, 0, n)
 	needle := strings.ToLower(p.filter)
 	for i := range n {
-		id, text := row(i)
-		if needle == "" || strings.Contains(strings.ToLower(text), needle) {
-			ids = append(ids, id)
+		if needle == "" || strings.Contains(strings.ToLower(text(i)), needle) {
+			ids = append(ids, id(i))
 		}
 	}
 	if stick && p.index == 0 && len(ids) > 0 {
@@ -66,7 +79,7 @@ func alertID(a *sources.Alert) string {
 }
 
 func happeningID(h *fleet.Happening) string {
-	return fmt.Sprint(h.Time.UnixNano(), "\x00", h.Kind, "\x00", h.Service, "\x00", h.Node, "\x00", h.Text)
+	return strconv.FormatInt(h.Time.UnixNano(), 36) + "\x00" + h.Kind + "\x00" + h.Service + "\x00" + h.Node + "\x00" + h.Text
 }
 
 func (m *Model) selectedAlert() *sources.Alert {

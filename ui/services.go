@@ -40,13 +40,23 @@ type servicesPane struct {
 	reverse bool
 	marks   map[string]bool
 	total   int
+	of      servicesArranged
+}
+
+// servicesArranged is what the table's rows were made of: while it is the same, they are too.
+type servicesArranged struct {
+	arranged
+	onlyBad, reverse bool
+	sort             sortKey
 }
 
 // arrange takes a new snapshot in: filters, orders, keeps the cursor on its service.
 func (p *servicesPane) arrange(s *fleet.Snapshot) {
-	if s == nil {
+	of := servicesArranged{arranged{s, p.filter}, p.onlyBad, p.reverse, p.sort}
+	if s == nil || of == p.of {
 		return
 	}
+	p.of = of
 	p.total = len(s.Services)
 	shown := make([]*fleet.Service, 0, len(s.Services))
 	needle := strings.ToLower(p.filter)
