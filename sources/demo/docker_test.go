@@ -164,7 +164,7 @@ func TestEngineErrors(t *testing.T) {
 func TestUpdateRefusals(t *testing.T) {
 	p := start(t, Options{})
 	svc := ask[map[string]any](t, engine(p)+"/services/shop_cart")
-	version := svc["Version"].(map[string]any)["Index"] //nolint:errcheck,forcetypeassert // a test
+	version := svc["Version"].(map[string]any)["Index"] //nolint:forcetypeassert // a test
 	for body, want := range map[string]string{
 		`{"Name":"other","TaskTemplate":{"ContainerSpec":{"Image":"x"}},"Mode":{"Replicated":{"Replicas":1}}}`: `501 {"message":"rpc error: code = Unimplemented desc = renaming services is not supported"}`,
 		`{"Name":"shop_cart","TaskTemplate":{"ContainerSpec":{"Image":"x"}},"Mode":{"Global":{}}}`:             `501 {"message":"rpc error: code = Unimplemented desc = service mode change is not allowed"}`,

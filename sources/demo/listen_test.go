@@ -17,7 +17,7 @@ func free(t *testing.T) int {
 		if err != nil {
 			t.Fatal(err)
 		}
-		port := l.Addr().(*net.TCPAddr).Port //nolint:errcheck,forcetypeassert // of a TCP listener
+		port := l.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // of a TCP listener
 		ok := port+len(protocols) < 65535
 		for i := 1; i < len(protocols) && ok; i++ {
 			next, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port+i))) //nolint:noctx // a test's own

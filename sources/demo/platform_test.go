@@ -129,10 +129,6 @@ func TestDeployCompletes(t *testing.T) {
 	eventually(t, "completed", func() bool { return updateState(t, p, "batch_worker") == "completed" })
 }
 
-func tasks(t *testing.T, p *Platform, service string) []swarm.Task {
-	return ask[[]swarm.Task](t, engine(p)+"/tasks?filters="+url.QueryEscape(`{"service":["`+service+`"]}`))
-}
-
 func TestHistoryIsThere(t *testing.T) {
 	p := start(t, Options{})
 	now := time.Now()

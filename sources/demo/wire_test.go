@@ -141,7 +141,7 @@ func dial(t *testing.T, p *Platform, query string) (*websocket.Conn, context.Con
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	t.Cleanup(cancel)
-	conn, _, err := websocket.Dial(ctx, strings.Replace(p.LokiAddr(), "http", "ws", 1)+"/loki/api/v1/tail?query="+query, nil)
+	conn, _, err := websocket.Dial(ctx, strings.Replace(p.LokiAddr(), "http", "ws", 1)+"/loki/api/v1/tail?query="+query, nil) //nolint:bodyclose // a WebSocket has none
 	if err != nil {
 		t.Fatal(err)
 	}

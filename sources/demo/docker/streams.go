@@ -40,6 +40,15 @@ func parseTime(s string) (time.Time, error) {
 	return time.Unix(sec, nano), nil
 }
 
+// cutOff breaks a stream's connection off, unless its client has gone already. A return would end the chunked body
+// properly, which tells the client that the stream is complete; the panic is net/http's documented way to abort an
+// answer, and it works on every version of HTTP, which taking the connection over does not.
+func cutOff(r *http.Request) {
+	if r.Context().Err() == nil {
+		panic(http.ErrAbortHandler)
+	}
+}
+
 func (s *Server) events(rw http.ResponseWriter, r *http.Request) error {
 	if s.forbid.Load() {
 		return problem{http.StatusForbidden, "Forbidden"}
@@ -91,9 +100,7 @@ func (s *Server) events(rw http.ResponseWriter, r *http.Request) error {
 		}
 		select {
 		case <-ctx.Done():
-			if r.Context().Err() == nil {
-				panic(http.ErrAbortHandler) // cut as a broken connection is: the chunked body has no end
-			}
+			cutOff(r)
 			return nil
 		case <-end:
 			return nil
@@ -214,9 +221,7 @@ func (s *Server) logs(rw http.ResponseWriter, r *http.Request, keep func(*world.
 	for now < q.until {
 		select {
 		case <-ctx.Done():
-			if r.Context().Err() == nil {
-				panic(http.ErrAbortHandler)
-			}
+			cutOff(r)
 			return nil
 		case <-heard:
 		case <-tick.C:

@@ -264,7 +264,7 @@ func (q *querier) LabelNames(context.Context, *storage.LabelHints, ...*labels.Ma
 func (q *querier) Select(ctx context.Context, _ bool, hints *storage.SelectHints, ms ...*labels.Matcher) storage.SeriesSet {
 	n := -1
 	for _, m := range ms {
-		if m.Name == labels.MetricName {
+		if m.Name == model.MetricNameLabel {
 			if _, err := fmt.Sscanf(m.Value, "__l%d", &n); err != nil {
 				return storage.ErrSeriesSet(&Error{"parse error : unexpected identifier " + m.Value})
 			}

@@ -118,7 +118,7 @@ func (r *Rules) apply(rule *Rule, v promql.Vector, now time.Time) {
 	seen := map[string]bool{}
 	for _, s := range v {
 		l := s.Metric.Map()
-		delete(l, labels.MetricName)
+		delete(l, model.MetricNameLabel)
 		l["alertname"], l["severity"] = rule.Name, rule.Severity
 		key := labels.FromMap(l).String()
 		seen[key] = true

@@ -84,7 +84,7 @@ func (s *Server) labelValues(r *http.Request) (any, error) {
 	if !model.UTF8Validation.IsValidLabelName(name) {
 		return nil, badData("invalid label name: %q", name)
 	}
-	if name == labels.MetricName && len(r.Form["match[]"]) == 0 { // known without computing a sample
+	if name == model.MetricNameLabel && len(r.Form["match[]"]) == 0 { // known without computing a sample
 		var all []string
 		for _, f := range families {
 			all = append(all, f.name)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 )
 
@@ -65,10 +66,10 @@ func (s *Server) targets(r *http.Request) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		for set := q.Select(r.Context(), true, nil, labels.MustNewMatcher(labels.MatchEqual, labels.MetricName, "up")); set.Next(); {
-			sr := set.At().(*series) //nolint:errcheck,forcetypeassert // our own storage's
+		for set := q.Select(r.Context(), true, nil, labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, "up")); set.Next(); {
+			sr := set.At().(*series) //nolint:forcetypeassert // our own storage's
 			l := sr.labels.Map()
-			delete(l, labels.MetricName)
+			delete(l, model.MetricNameLabel)
 			t := target{
 				DiscoveredLabels: map[string]string{"__address__": l["instance"], "__metrics_path__": "/metrics", "__scheme__": "http", "__scrape_interval__": "15s", "__scrape_timeout__": "10s", "job": l["job"]}, Labels: l, ScrapePool: l["job"],
 				ScrapeURL: "http://" + l["instance"] + "/metrics", GlobalURL: "http://" + l["instance"] + "/metrics", Health: "up", Interval: "15s", Timeout: "10s", LastDuration: 0.021,

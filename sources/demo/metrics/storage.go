@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
@@ -49,7 +50,6 @@ func (q *querier) Select(ctx context.Context, sorted bool, hints *storage.Select
 		mint, maxt = max(mint, hints.Start), min(maxt, hints.End)
 	}
 	b := newBuilder(q.s.w, q.s.rules, mint, maxt, matchers)
-	b.samples = hints == nil || hints.Func != "series"
 	b.run(ctx)
 	if err := ctx.Err(); err != nil {
 		return storage.ErrSeriesSet(err)
@@ -193,7 +193,6 @@ type builder struct {
 	t0       int64 // first grid point, ms
 	n        int
 	t        []float64 // grid in seconds
-	samples  bool
 	out      []storage.Series
 	columns  map[columnKey][]float64
 }
@@ -203,7 +202,7 @@ type columnKey struct{ service, signal string }
 func newBuilder(w *world.World, rules *Rules, mint, maxt int64, matchers []*labels.Matcher) *builder {
 	// A scrape's moment within its interval is the target's; here all have the same.
 	const offset = 3_217
-	b := &builder{w: w, rules: rules, matchers: matchers, samples: true, columns: map[columnKey][]float64{}}
+	b := &builder{w: w, rules: rules, matchers: matchers, columns: map[columnKey][]float64{}}
 	b.t0 = (mint-offset+Scrape-1)/Scrape*Scrape + offset
 	if maxt >= b.t0 {
 		b.n = int((maxt-b.t0)/Scrape) + 1
@@ -228,7 +227,7 @@ func (b *builder) matches(get func(name string) string) bool {
 // want tells whether the matchers let a metric's name pass.
 func (b *builder) want(name string) bool {
 	for _, m := range b.matchers {
-		if m.Name == labels.MetricName && !m.Matches(name) {
+		if m.Name == model.MetricNameLabel && !m.Matches(name) {
 			return false
 		}
 	}
@@ -238,7 +237,7 @@ func (b *builder) want(name string) bool {
 // add makes a series if its labels match; fill computes its samples (NaN: none there).
 func (b *builder) add(name string, kv []string, fill func(i int) float64) {
 	get := func(n string) string {
-		if n == labels.MetricName {
+		if n == model.MetricNameLabel {
 			return name
 		}
 		for i := 0; i < len(kv); i += 2 {
@@ -261,7 +260,7 @@ func (b *builder) add(name string, kv []string, fill func(i int) float64) {
 		return
 	}
 	pairs := make([]string, 0, len(kv)+2)
-	pairs = append(pairs, labels.MetricName, name)
+	pairs = append(pairs, model.MetricNameLabel, name)
 	for i := 0; i < len(kv); i += 2 {
 		if kv[i+1] != "" {
 			pairs = append(pairs, kv[i], kv[i+1])

@@ -16,7 +16,6 @@ type Profile struct {
 	Routed    bool    // traefik has a router for it
 	Prepare   time.Duration
 	StartTime time.Duration // until running, health check included
-	Version   string        // shown in its lines
 }
 
 const mib = 1 << 20
@@ -40,7 +39,6 @@ type draft struct {
 	nets               []string
 	labels             map[string]string
 	command            []string
-	logDriver          string
 	profile            Profile
 }
 

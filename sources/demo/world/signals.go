@@ -39,15 +39,13 @@ type Figures struct {
 
 // NodeFigures is a node as its exporter sees it.
 type NodeFigures struct {
-	ID, Name, Addr    string
-	Manager, Leader   bool
-	Cores             float64
-	Memory            float64
-	Down              []Span
-	Effects           []Effect
-	EngineCount       int
-	Labels            map[string]string
-	ReservedCPU, Hash float64
+	ID, Name, Addr  string
+	Manager, Leader bool
+	Cores           float64
+	Memory          float64
+	Down            []Span
+	Effects         []Effect
+	Hash            float64
 }
 
 // Figures copies what metrics of [from, to], Unix seconds, are made from.

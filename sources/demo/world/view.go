@@ -107,7 +107,7 @@ func (w *World) Self() swarm.Node {
 	return w.nodes[0].Node
 }
 
-// Networks, Secrets and Configs are the swarm's other objects; they do not change.
+// Networks are the swarm's; like secrets and configs, they do not change.
 func (w *World) Networks() []swarm.Network { return w.networks }
 
 // Secrets without their values.

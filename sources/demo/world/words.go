@@ -38,7 +38,7 @@ func (f fields) json() string {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		b.WriteString(strconv.Quote(f[i].(string))) //nolint:errcheck,forcetypeassert // keys are literals of this file
+		b.WriteString(strconv.Quote(f[i].(string))) //nolint:forcetypeassert // keys are literals of this file
 		b.WriteByte(':')
 		switch v := f[i+1].(type) {
 		case int:

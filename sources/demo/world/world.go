@@ -186,7 +186,7 @@ func (w *World) due(now time.Time) bool { return len(w.agenda) > 0 && !w.agenda[
 
 func (w *World) catchUp(now time.Time) {
 	for w.due(now) {
-		e := heap.Pop(&w.agenda).(entry) //nolint:errcheck // the heap holds nothing else
+		e := heap.Pop(&w.agenda).(entry) // the heap holds nothing else
 		w.at = e.at
 		e.do()
 	}
@@ -225,7 +225,7 @@ func (a agenda) Less(i, j int) bool {
 func (a agenda) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
 
 // Push is heap.Interface's.
-func (a *agenda) Push(x any) { *a = append(*a, x.(entry)) } //nolint:errcheck,forcetypeassert // only after pushes
+func (a *agenda) Push(x any) { *a = append(*a, x.(entry)) } //nolint:forcetypeassert // only after pushes
 
 // Pop is heap.Interface's.
 func (a *agenda) Pop() any {

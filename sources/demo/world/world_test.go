@@ -57,7 +57,7 @@ func (w *World) records() map[string]int {
 // seven days is no more than after two.
 func TestAWeekIsBounded(t *testing.T) {
 	w, now := clocked(t, Options{Seed: 3})
-	for _, name := range []string{"crash-loop", "log-burst"} {
+	for _, name := range []string{"oom", "log-burst"} {
 		if err := w.StartScenario(name); err != nil {
 			t.Fatal(err)
 		}
@@ -95,7 +95,7 @@ func state(t *testing.T, w *World) string {
 	lines := 0
 	var last string
 	to := w.Now().UnixNano()
-	for _, l := range w.Lines(to-3600e9, to, All, nil) {
+	for _, l := range w.Lines(to-600e9, to, All, nil) {
 		lines++
 		last = l.Text()
 	}
@@ -109,14 +109,15 @@ func state(t *testing.T, w *World) string {
 
 // The same seed and the same clock make the same world; and it does not matter whether the clock ticks or leaps.
 func TestSameSeedSameWorld(t *testing.T) {
+	const life = 10 * time.Hour
 	seen := map[string][]string{}
 	for _, c := range []struct {
 		name string
 		seed int64
 		step time.Duration
-	}{{"leap", 7, 36 * time.Hour}, {"leap", 7, 36 * time.Hour}, {"ticks", 7, 1700 * time.Millisecond}, {"other seed", 8, 36 * time.Hour}} {
+	}{{"leap", 7, life}, {"leap", 7, life}, {"ticks", 7, 3700 * time.Millisecond}, {"other seed", 8, life}} {
 		w, now := clocked(t, Options{Seed: c.seed})
-		for end := noon.Add(36 * time.Hour); now.Before(end); {
+		for end := noon.Add(life); now.Before(end); {
 			*now = now.Add(min(c.step, end.Sub(*now)))
 			w.settle()
 		}
