@@ -150,6 +150,7 @@ func TestThePastStaysAsItWas(t *testing.T) {
 		*now = now.Add(time.Second)
 		live = append(live, count(from, *now))
 	}
+	w.settle()
 	for i, n := range live {
 		if again := count(noon.Add(time.Duration(i)*time.Second), noon.Add(time.Duration(i+1)*time.Second)); again != n {
 			t.Fatalf("second %d had %d lines when it was new and has %d now", i, n, again)
