@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sort"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -107,7 +108,11 @@ func stay(ctx context.Context, s *surroundings, p *demo.Platform) error {
 	}
 	sort.Strings(names)
 	for _, k := range names {
-		fmt.Fprintf(s.out, "export %s='%s'\n", k, env[k]) // quoted: an IPv6 address has brackets
+		v := env[k]
+		if strings.ContainsAny(v, "[]") { // an IPv6 address's brackets are a pattern to the shell
+			v = "'" + v + "'"
+		}
+		fmt.Fprintf(s.out, "export %s=%s\n", k, v)
 	}
 	<-ctx.Done()
 	return &exitStatus{code: exitInterrupted}
