@@ -86,7 +86,7 @@ func (m *Model) aboutLines(r rect) []string {
 		head += st.Muted.Render(since)
 		used += plain.Width(since)
 	}
-	head += st.Title.Render(plain.Fit("  "+plain.Line(v.Name), max(r.w-used, 0)))
+	head += st.Title.Render(plain.Fit("  "+inLine(v.Name), max(r.w-used, 0)))
 	reason := v.Reason
 	if reason == "" {
 		reason = "all that should run does, and is stable"
@@ -101,7 +101,7 @@ func (m *Model) aboutLines(r rect) []string {
 	if v.Health == fleet.Down || v.Health == fleet.Degraded {
 		reasonStyle = style
 	}
-	lines := []string{head, reasonStyle.Render(plain.Fit("   "+plain.Line(reason), r.w)), st.Muted.Render(plain.Fit("   "+serviceFacts(v, shortImage(v.Image)), r.w))}
+	lines := []string{head, reasonStyle.Render(plain.Fit("   "+inLine(reason), r.w)), st.Muted.Render(plain.Fit("   "+serviceFacts(v, shortImage(v.Image)), r.w))}
 	for len(lines) < r.h {
 		lines = append(lines, strings.Repeat(" ", r.w))
 	}
@@ -110,11 +110,11 @@ func (m *Model) aboutLines(r rect) []string {
 
 // serviceFacts are a service's settings in one line, the most asked for first. Harmless.
 func serviceFacts(v *fleet.Service, image string) string {
-	parts := []string{plain.Line(image)}
+	parts := []string{inLine(image)}
 	if v.Digest == "" {
 		parts = append(parts, "no digest")
 	} else {
-		parts = append(parts, plain.Clip(plain.Line(strings.TrimPrefix(v.Digest, "sha256:")), 12))
+		parts = append(parts, plain.Clip(inLine(strings.TrimPrefix(v.Digest, "sha256:")), 12))
 	}
 	parts = append(parts, string(v.Mode))
 	if v.Update.Order != "" && !v.Mode.Job() {

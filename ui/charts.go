@@ -53,7 +53,7 @@ func (p *metricsPane) chartLines(m *Model, g graph, service string, w, h int) []
 func note(p *metricsPane, g graph) string {
 	for _, r := range p.readings {
 		if r.Name == g.names[0] && len(r.Answer.Series) > 0 && r.Reason != "" {
-			return " · " + plain.Line(r.Reason)
+			return " · " + inLine(r.Reason)
 		}
 	}
 	return ""
@@ -79,7 +79,7 @@ func (p *metricsPane) fill(spec *chart.Spec, g graph, st theme.Styles) {
 			if code := s.Labels["code"]; code != "" {
 				name = code
 			}
-			spec.Series = append(spec.Series, chart.Series{Name: plain.Line(name), Points: s.Points, Style: st.Series[n%len(st.Series)]})
+			spec.Series = append(spec.Series, chart.Series{Name: inLine(name), Points: s.Points, Style: st.Series[n%len(st.Series)]})
 			n++
 		}
 	}
@@ -110,11 +110,11 @@ func (p *metricsPane) whyEmpty(m *Model, service string) string {
 	case service == "":
 		return "no service is selected"
 	case p.err != nil:
-		return plain.Line(p.err.Error())
+		return inLine(p.err.Error())
 	case p.loading || p.service != service:
 		return "asking Prometheus"
 	case !state.OK():
-		return "Prometheus " + string(state.State) + ": " + plain.Line(state.Detail)
+		return "Prometheus " + string(state.State) + ": " + inLine(state.Detail)
 	}
 	return "no sample in this time"
 }
@@ -214,7 +214,7 @@ func (p *metricsPane) absentLines(m *Model, absent []absence, w, most int) []str
 	var out []string
 	for _, a := range absent {
 		title := " no " + strings.Join(a.titles, ", ")
-		for i, l := range wrapText(title+": "+plain.Line(a.reason), max(w-4, 10)) {
+		for i, l := range wrapText(title+": "+inLine(a.reason), max(w-4, 10)) {
 			style, indent := m.st.Muted, "   "
 			if i == 0 {
 				indent = ""

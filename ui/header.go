@@ -88,7 +88,7 @@ func (m *Model) headerLines(r rects) []string {
 
 func (m *Model) brandPieces() []piece {
 	st := m.st
-	ps := []piece{{text: " quarterdeck ", style: st.Brand, drop: 9}, {text: " " + plain.Clip(plain.Line(m.o.Context), 24), style: st.Title}}
+	ps := []piece{{text: " quarterdeck ", style: st.Brand, drop: 9}, {text: " " + plain.Clip(inLine(m.o.Context), 24), style: st.Title}}
 	if m.o.Demo {
 		ps = append(ps, piece{text: " ", style: st.Text}, piece{text: " DEMO ", style: st.DemoBadge})
 	}

@@ -53,6 +53,11 @@ func (m *Model) focusArea(a area) {
 
 // handleKey gives a key to what has the focus: a dialog, an input line, or the keymap.
 func (m *Model) handleKey(k tea.KeyPressMsg) tea.Cmd {
+	if k.Text != "" { // what a terminal sends as typed is drawn in input lines
+		if k.Text = inLine(k.Text); k.Text == "" {
+			return nil
+		}
+	}
 	if m.logs.view.Input() != logview.InputNone {
 		return m.logsInputKey(k)
 	}
@@ -82,7 +87,7 @@ func (m *Model) logsInputKey(k tea.KeyPressMsg) tea.Cmd {
 		v.CancelInput()
 	case "enter":
 		if err := v.AcceptInput(); err != nil {
-			return m.say(plain.Line(err.Error()))
+			return m.say(inLine(err.Error()))
 		}
 	default:
 		return v.UpdateInput(k)
@@ -265,7 +270,7 @@ func (m *Model) enter() tea.Cmd {
 		m.open(viewTasks)
 	case viewNodes:
 		if n := m.snap.Node(m.nodes.selected()); n != nil {
-			return m.say(plain.Line(n.Name) + ": " + plain.Line(n.Addr) + ", " + plain.Line(n.Message))
+			return m.say(inLine(n.Name) + ": " + inLine(n.Addr) + ", " + inLine(n.Message))
 		}
 	}
 	return nil
@@ -315,7 +320,7 @@ func (m *Model) copySelection() tea.Cmd {
 	if text == "" {
 		return m.say("nothing is selected")
 	}
-	return tea.Batch(tea.SetClipboard(text), m.say("copied "+plain.Line(text)))
+	return tea.Batch(tea.SetClipboard(text), m.say("copied "+inLine(text)))
 }
 
 // filterOf is the filter of the list or pane in focus.

@@ -113,6 +113,12 @@ func (m *Model) layoutNarrow(r *rects, body rect) {
 	}
 }
 
+// lineMost is more cells than any text takes that is shown in one line, or wrapped into a few.
+const lineMost = 4096
+
+// inLine is plain.Line(s), of a megabyte no more than can be shown: a frame must not take longer for it.
+func inLine(s string) string { return plain.LineN(s, lineMost) }
+
 func (m *Model) tooSmall() string {
 	words := wrapText(fmt.Sprintf("quarterdeck needs %d×%d, this is %d×%d: make it larger", leastWidth, leastHeight, m.w, m.h), max(m.w, 1))
 	lines := make([]string, m.h)

@@ -212,9 +212,9 @@ func (l *list) draw(st theme.Styles, cols []column, w, h int, focused bool, row 
 			}
 			text := c.text
 			if c.drawn != "" {
-				text = plain.Line(c.drawn)
+				text = c.drawn
 			}
-			b.WriteString(l.paint(st, align(plain.Line(text), widths[k], cols[at].right), c.style, here, focused))
+			b.WriteString(l.paint(st, align(text, widths[k], cols[at].right), c.style, here, focused))
 		}
 		if used < w {
 			b.WriteString(l.paint(st, strings.Repeat(" ", w-used), theme.Style{}, here, focused))

@@ -69,7 +69,7 @@ func (p *listPane) arrange(s *fleet.Snapshot, n int, id, text func(i int) string
 func (p *listPane) title(name string, total int) string {
 	t := fmt.Sprintf("%s %d", name, len(p.ids))
 	if p.filter != "" {
-		t = fmt.Sprintf("%s %d of %d · /%s", name, len(p.ids), total, plain.Line(p.filter))
+		t = fmt.Sprintf("%s %d of %d · /%s", name, len(p.ids), total, inLine(p.filter))
 	}
 	return t
 }
@@ -170,10 +170,10 @@ func (m *Model) alertsBelow(r rect) []string {
 		}
 		a := &m.snap.Alerts[i]
 		sign, _, style := m.st.Alert(string(a.State), a.Severity)
-		head := style.Render(plain.Fit("  "+sign+" "+plain.Line(a.Name), 26))
-		rest := plain.Line(a.Service)
+		head := style.Render(plain.Fit("  "+sign+" "+inLine(a.Name), 26))
+		rest := inLine(a.Service)
 		if a.Summary != "" {
-			rest = plain.Line(a.Summary)
+			rest = inLine(a.Summary)
 		}
 		lines = append(lines, head+m.st.Text.Render(plain.Fit(" "+rest, r.w-31))+m.st.Muted.Render(align(age(a.Since, m.now()), 5, true)))
 	}
@@ -190,12 +190,12 @@ func (m *Model) alertDetail(w, h int) []string {
 		if d := a.Annotations["description"]; d != "" && d != text {
 			text += "  " + d
 		}
-		for _, t := range wrapText(" "+plain.Line(text), w-2) {
+		for _, t := range wrapText(" "+inLine(text), w-2) {
 			lines = append(lines, m.st.Text.Render(plain.Fit(" "+t, w)))
 		}
-		lines = append(lines, m.st.Muted.Render(plain.Fit(" "+plain.Line(labelText(a.Labels)), w)))
+		lines = append(lines, m.st.Muted.Render(plain.Fit(" "+inLine(labelText(a.Labels)), w)))
 		if len(a.SilencedBy) > 0 {
-			lines = append(lines, m.st.Muted.Render(plain.Fit(" silenced by "+plain.Line(strings.Join(a.SilencedBy, ", ")), w)))
+			lines = append(lines, m.st.Muted.Render(plain.Fit(" silenced by "+inLine(strings.Join(a.SilencedBy, ", ")), w)))
 		}
 	}
 	for len(lines) < h {

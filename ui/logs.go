@@ -116,7 +116,7 @@ func (m *Model) logsTitle() string {
 	if len(m.logs.query.Tasks) > 0 {
 		t += " task " + plain.Clip(m.logs.query.Tasks[0], 8)
 	}
-	return plain.Line(t)
+	return inLine(t)
 }
 
 // logsLines draws the pane; its title and the view's own first line, which tells the stream's state, share one line.
@@ -136,7 +136,7 @@ func (m *Model) whyNoLogs() string {
 	case m.logs.key == "":
 		return "no service is selected"
 	case !state.OK() && state.State != sources.Connecting:
-		return string(state.State) + ": " + plain.Line(state.Detail)
+		return string(state.State) + ": " + inLine(state.Detail)
 	}
 	return "no line in the last hour; new ones appear here"
 }
@@ -282,7 +282,7 @@ func (m *Model) applyOlder(msg olderMsg) tea.Cmd {
 	}
 	p.older = false
 	if msg.err != nil {
-		return m.say("older lines: " + plain.Line(msg.err.Error()))
+		return m.say("older lines: " + inLine(msg.err.Error()))
 	}
 	if len(msg.page.Entries) == 0 {
 		p.end = true
@@ -316,9 +316,9 @@ func (m *Model) saveLogs() tea.Cmd {
 
 func (m *Model) applySaved(msg savedMsg) tea.Cmd {
 	if msg.err != nil {
-		return m.say("not saved: " + plain.Line(msg.err.Error()))
+		return m.say("not saved: " + inLine(msg.err.Error()))
 	}
-	return m.say(fmt.Sprintf("saved %d lines to %s", msg.lines, plain.Line(msg.path)))
+	return m.say(fmt.Sprintf("saved %d lines to %s", msg.lines, inLine(msg.path)))
 }
 
 // fileName makes a name of letters, digits and dashes.

@@ -8,7 +8,6 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"quarterdeck/sources"
-	"quarterdeck/ui/plain"
 )
 
 // spans are the lengths of time that the charts can show.
@@ -176,7 +175,7 @@ func (p *metricsPane) moveCursor(right bool) {
 }
 
 func (p *metricsPane) title(m *Model, service string) string {
-	t := "metrics " + plain.Line(service) + " · " + spanWord(spans[p.span])
+	t := "metrics " + inLine(service) + " · " + spanWord(spans[p.span])
 	switch {
 	case !p.end.IsZero():
 		t += " until " + p.end.In(m.o.Location).Format("Jan 2 15:04")

@@ -10,7 +10,6 @@ import (
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 	"quarterdeck/ui/logview"
-	"quarterdeck/ui/plain"
 	"quarterdeck/ui/theme"
 )
 
@@ -179,21 +178,28 @@ func (m *Model) arrange() tea.Cmd {
 	m.services.arrange(m.snap)
 	m.arrangeLists()
 	r := m.layout()
+	m.sizePanes(r)
+	m.logs.tasks.Store(m.snap)
+	m.wantLogs()
+	m.logs.view.SetEmpty(m.whyNoLogs())
+	m.logs.view.SetFocused(m.inLogs())
+	scan := m.logs.view.Sync(m.now())
+	if now := m.layout(); now != r { // what the stream has told may be a trouble, which takes lines
+		m.sizePanes(now)
+	}
+	if !m.showsMetrics() {
+		return scan
+	}
+	return tea.Batch(scan, m.metrics.want(m, m.subject(), m.view == viewMetrics || m.zoom))
+}
+
+func (m *Model) sizePanes(r rects) {
 	m.services.setHeight(r.table.h - 2)
 	m.tasks.setHeight(r.table.h - 2 - tasksHead)
 	m.alerts.setHeight(r.table.h - 2 - alertsFoot)
 	m.timeline.setHeight(r.table.h - 2)
 	m.nodes.setHeight(r.table.h - 2)
 	m.logs.resize(r.logs.w, r.logs.h)
-	m.logs.tasks.Store(m.snap)
-	m.wantLogs()
-	m.logs.view.SetEmpty(m.whyNoLogs())
-	m.logs.view.SetFocused(m.inLogs())
-	scan := m.logs.view.Sync(m.now())
-	if !m.showsMetrics() {
-		return scan
-	}
-	return tea.Batch(scan, m.metrics.want(m, m.subject(), m.view == viewMetrics || m.zoom))
 }
 
 // subject is the service that the panes beside the table are about.
@@ -289,7 +295,7 @@ func (m *Model) back() bool {
 func (m *Model) View() tea.View {
 	v := tea.NewView(m.Frame())
 	v.AltScreen = true
-	v.WindowTitle = "quarterdeck " + plain.Line(m.o.Context)
+	v.WindowTitle = "quarterdeck " + inLine(m.o.Context)
 	if m.o.Mouse {
 		v.MouseMode = tea.MouseModeCellMotion
 	}

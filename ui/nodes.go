@@ -11,7 +11,6 @@ import (
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 	"quarterdeck/ui/chart"
-	"quarterdeck/ui/plain"
 )
 
 // nodesLines draws the nodes: what they are, what they reserve and use.
@@ -75,7 +74,7 @@ func (m *Model) nodeTasks(r rect) []string {
 		return blankLines(r.w, r.h)
 	}
 	tasks := m.placedOn(n.ID)
-	title := fmt.Sprintf("tasks on %s %d", plain.Line(n.Name), len(tasks))
+	title := fmt.Sprintf("tasks on %s %d", inLine(n.Name), len(tasks))
 	if len(tasks) == 0 {
 		return m.paneLines(title, r, false, emptyLines(m.st, "no task is placed on this node", r.w, r.h-1))
 	}

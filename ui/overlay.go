@@ -200,8 +200,8 @@ func (b *paletteBox) lines(m *Model, w, h int) []string {
 	b.list.setHeight(h - 1)
 	for i := b.list.offset; i < len(b.found) && len(out) < h; i++ {
 		c := b.commands[b.found[i]]
-		left := plain.Fit(" "+plain.Line(c.name), w-20)
-		right := align(plain.Line(c.hint), 19, true) + " "
+		left := plain.Fit(" "+inLine(c.name), w-20)
+		right := align(inLine(c.hint), 19, true) + " "
 		if i == b.list.index {
 			out = append(out, m.st.Selection.Render(left+right))
 			continue
@@ -268,7 +268,7 @@ func (m *Model) commands() []command {
 		if v.Stack != "" && !stacks[v.Stack] {
 			stacks[v.Stack] = true
 		}
-		out = append(out, command{name: v.Name, hint: "service", run: func(m *Model) tea.Cmd { m.gotoService(v.Name); return nil }})
+		out = append(out, command{name: inLine(v.Name), hint: "service", run: func(m *Model) tea.Cmd { m.gotoService(v.Name); return nil }})
 	}
 	names := make([]string, 0, len(stacks))
 	for s := range stacks {
@@ -276,7 +276,7 @@ func (m *Model) commands() []command {
 	}
 	sort.Strings(names)
 	for _, s := range names {
-		out = append(out, command{name: "logs: stack " + s, hint: "stack", run: func(m *Model) tea.Cmd {
+		out = append(out, command{name: "logs: stack " + inLine(s), hint: "stack", run: func(m *Model) tea.Cmd {
 			m.scope = m.servicesOf(s)
 			m.open(viewLogs)
 			return nil
@@ -352,7 +352,7 @@ func oneLine(text string) string {
 	if len(text) > pasteMost {
 		text = text[:pasteMost]
 	}
-	return plain.Line(strings.TrimSpace(text))
+	return inLine(strings.TrimSpace(text))
 }
 
 // fitStyled makes styled text exactly w cells.

@@ -172,7 +172,7 @@ func (p *servicesPane) title(m *Model) string {
 	}
 	var notes []string
 	if p.filter != "" {
-		notes = append(notes, "/"+plain.Line(p.filter))
+		notes = append(notes, "/"+inLine(p.filter))
 	}
 	if p.onlyBad {
 		notes = append(notes, "not well")
@@ -276,7 +276,7 @@ func restyle(drawn string, st theme.Styles) string {
 	if drawn == "" {
 		return ""
 	}
-	return st.Stale.Render(plain.Line(drawn))
+	return st.Stale.Render(inLine(drawn))
 }
 
 func serviceCells(st theme.Styles, v *fleet.Service, widths []int, now time.Time) []cell {
@@ -383,7 +383,7 @@ func emptyLines(st theme.Styles, why string, w, h int) []string {
 	for i := range lines {
 		lines[i] = blank
 	}
-	words := wrapText(plain.Line(why), max(w-4, 10))
+	words := wrapText(inLine(why), max(w-4, 10))
 	at := max((h-len(words))/2, 0)
 	for i, t := range words {
 		if at+i < h {

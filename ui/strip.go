@@ -93,9 +93,9 @@ func (m *Model) happeningLine(h *fleet.Happening, w int) string {
 		who = h.Node
 	}
 	head := " " + m.clock(h.Time) + " "
-	what := plain.Fit(sign+" "+plain.Line(h.Kind), 14)
+	what := plain.Fit(sign+" "+inLine(h.Kind), 14)
 	rest := max(w-plain.Width(head)-14, 0)
-	return m.st.Muted.Render(head) + style.Render(what) + m.st.Text.Render(plain.Fit(plain.Line(strings.TrimSpace(who+"  "+h.Text)), rest))
+	return m.st.Muted.Render(head) + style.Render(what) + m.st.Text.Render(plain.Fit(inLine(strings.TrimSpace(who+"  "+h.Text)), rest))
 }
 
 // chartMarks are what happened to a service in a window, as marks on its charts.
@@ -108,11 +108,11 @@ func (m *Model) chartMarks(service string, w sources.Window) []chart.Mark {
 		}
 		switch h.Kind {
 		case fleet.DeployStarted, fleet.RolledBack, fleet.Scaled:
-			out = append(out, chart.Mark{Time: h.Time, Kind: chart.MarkDeploy, Label: plain.Line(h.Kind)})
+			out = append(out, chart.Mark{Time: h.Time, Kind: chart.MarkDeploy, Label: inLine(h.Kind)})
 		case fleet.AlertFiring:
-			out = append(out, chart.Mark{Time: h.Time, Kind: chart.MarkAlert, Label: plain.Line(h.Text)})
+			out = append(out, chart.Mark{Time: h.Time, Kind: chart.MarkAlert, Label: inLine(h.Text)})
 		case fleet.TaskDied:
-			out = append(out, chart.Mark{Time: h.Time, Kind: chart.MarkDeath, Label: plain.Line(h.Text)})
+			out = append(out, chart.Mark{Time: h.Time, Kind: chart.MarkDeath, Label: inLine(h.Text)})
 		}
 	}
 	return out

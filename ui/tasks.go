@@ -51,7 +51,7 @@ func (m *Model) selectedTask() *sources.Task {
 
 func (m *Model) tasksLines(r rects) []string {
 	v := m.snap.Service(m.tasks.service)
-	title := "tasks of " + plain.Line(m.tasks.service)
+	title := "tasks of " + inLine(m.tasks.service)
 	if v == nil {
 		return m.paneLines(title, r.table, true, emptyLines(m.st, "this service is gone: esc goes back", r.table.w, r.table.h-1))
 	}
@@ -73,7 +73,7 @@ func (m *Model) serviceHead(v *fleet.Service, w int) []string {
 	if v.Reason != "" {
 		first += ": " + v.Reason
 	}
-	lines := []string{style.Render(plain.Fit(plain.Line(first), w)), m.st.Muted.Render(plain.Fit(" "+serviceFacts(v, v.Image), w))}
+	lines := []string{style.Render(plain.Fit(inLine(first), w)), m.st.Muted.Render(plain.Fit(" "+serviceFacts(v, v.Image), w))}
 	limits := fmt.Sprintf(" limits %s CPU, %s · reserves %s CPU, %s", cores(v.Resources.LimitNanoCPUs), size(v.Resources.LimitBytes), cores(v.Resources.ReserveNanoCPUs), size(v.Resources.ReserveBytes))
 	lines = append(lines, m.st.Muted.Render(plain.Fit(limits, w)))
 	var place []string
@@ -92,7 +92,7 @@ func (m *Model) serviceHead(v *fleet.Service, w int) []string {
 	if v.UpdateMessage != "" {
 		place = append(place, "update: "+v.UpdateMessage)
 	}
-	lines = append(lines, m.st.Muted.Render(plain.Fit(" "+plain.Line(strings.Join(place, " · ")), w)))
+	lines = append(lines, m.st.Muted.Render(plain.Fit(" "+inLine(strings.Join(place, " · ")), w)))
 	for len(lines) < tasksHead {
 		lines = append(lines, strings.Repeat(" ", w))
 	}

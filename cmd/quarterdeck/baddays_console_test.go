@@ -106,6 +106,7 @@ func openBadConsole(t *testing.T, d *demo.Platform, instead map[string]string, t
 		}
 	})
 	t.Cleanup(c.close)
+	c.ask(func(*ui.Model) tea.Msg { return tea.WindowSizeMsg{Width: badWidth, Height: badHeight} }) // Bubble Tea's own may come later
 	return c
 }
 
@@ -154,7 +155,7 @@ func (c *badConsole) screen() string {
 // press presses keys: one character each, or a name.
 func (c *badConsole) press(keys ...string) {
 	c.t.Helper()
-	named := map[string]rune{"enter": tea.KeyEnter, "esc": tea.KeyEscape, "tab": tea.KeyTab}
+	named := map[string]rune{"enter": tea.KeyEnter, "esc": tea.KeyEscape, "tab": tea.KeyTab, "space": tea.KeySpace, "left": tea.KeyLeft, "right": tea.KeyRight}
 	for _, k := range keys {
 		msg := tea.KeyPressMsg{Code: []rune(k)[0], Text: k}
 		if code, ok := named[k]; ok {

@@ -247,10 +247,10 @@ func bodyOf(contentType, body string) fault {
 }
 
 // status answers with a status and a proxy's few words.
-func status(code int) fault {
-	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
-		http.Error(w, "the proxy says: "+http.StatusText(code), code)
-	}
+func status(code int) fault { return statusSaying(code, "the proxy says: "+http.StatusText(code)) }
+
+func statusSaying(code int, words string) fault {
+	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { http.Error(w, words, code) }
 }
 
 // endless begins as JSON of the source and never ends.

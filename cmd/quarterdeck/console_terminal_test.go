@@ -18,17 +18,6 @@ import (
 	"quarterdeck/sources/demo"
 )
 
-// quietDemo is a platform on which nothing happens by itself, for all of a test's terminals.
-func quietDemo(t *testing.T) *demo.Platform {
-	t.Helper()
-	d, err := demo.Start(t.Context(), demo.Options{Seed: 5, Quiet: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = d.Close() })
-	return d
-}
-
 // allLive is what a wide console on the platform shows when it is ready.
 var allLive = []string{"swarm LIVE", "loki LIVE", "prometheus LIVE", "alertmanager LIVE", "shop_web", "services 12"}
 

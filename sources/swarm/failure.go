@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
+	"time"
 
 	"quarterdeck/sources"
 )
@@ -49,13 +51,15 @@ func (c *Client) failure(op string, err error) error {
 	text := err.Error()
 	var syntax *json.SyntaxError
 	var shape *json.UnmarshalTypeError
+	var base base64.CorruptInputError // a config's data
+	var moment *time.ParseError
 	switch {
 	case errors.Is(err, sources.ErrTooLarge):
 		e.Kind, e.Next = sources.BadAnswer, "no honest engine sends so much: check what listens at "+at
 	case errors.Is(err, errNotDocker):
 		e.Kind, e.Next = sources.BadAnswer, "a web server, not a Docker engine, listens at "+at+": check the port"
-	case errors.As(err, &syntax), errors.As(err, &shape), errors.Is(err, errNotEngine),
-		strings.Contains(text, "Error reading remote info"):
+	case errors.As(err, &syntax), errors.As(err, &shape), errors.As(err, &base), errors.As(err, &moment), errors.Is(err, errNotEngine),
+		strings.Contains(text, "Error reading remote info"), strings.Contains(text, "ParsePrefix("), strings.Contains(text, "ParseAddr("):
 		e.Kind, e.Next = sources.BadAnswer, "check that a Docker engine, and no proxy that rewrites, listens at "+at+"; it is tried again by itself"
 	case strings.Contains(text, "is not supported by this client"):
 		e.Kind, e.Next = sources.TooOld, "Docker Engine 19.03 (API 1.40) is the oldest that can be talked to: upgrade the engine, or go through another manager"
