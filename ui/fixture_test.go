@@ -189,7 +189,7 @@ func entries(n int) []sources.Entry {
 }
 
 // console is a model on a filled fleet, of a size, with its first commands done.
-func console(t *testing.T, w, h int, mend func(*Options)) (*Model, *stub) {
+func console(t testing.TB, w, h int, mend func(*Options)) (*Model, *stub) {
 	t.Helper()
 	s := &stub{entries: entries(40)}
 	o := Options{Fleet: filled(), Logs: s, Metrics: s, Context: "production", Theme: "dark", Now: func() time.Time { return noon }, Location: time.UTC}
@@ -217,7 +217,7 @@ func (m *Model) answer() {
 }
 
 // press gives keys as the keymap names them.
-func press(t *testing.T, m *Model, keys ...string) {
+func press(t testing.TB, m *Model, keys ...string) {
 	t.Helper()
 	ks, err := parseKeys(keys)
 	if err != nil {

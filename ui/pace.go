@@ -18,8 +18,10 @@ import (
 const (
 	// lookSoon is how long after a View its frame is looked for: the time to hand it over.
 	lookSoon = time.Millisecond
-	// lookApart is how far apart frames are at least: 60 a second, as Bubble Tea's own.
-	lookApart = time.Second / 60
+	// lookApart is how far apart frames are at least: 120 a second, Bubble Tea's own limit.
+	lookApart = time.Second / 120
+	// keyApart is the same of frames that answer a key: it does not wait for the frame of a log line to be old.
+	keyApart = 4 * time.Millisecond
 	// lookRarer is by how much the looks become rarer while nothing is drawn, up to lookIdle apart.
 	lookRarer = 8
 	lookIdle  = time.Second
@@ -30,7 +32,9 @@ const (
 type pacer struct {
 	tea.Model
 	ticker func() *time.Ticker
+	key    bool      // since the last View a key has come
 	next   time.Time // the look that the last View was given
+	before time.Time // the look before that
 
 	mu    sync.Mutex
 	looks *time.Ticker // nil: not found, or stopped
@@ -50,6 +54,9 @@ func (p *pacer) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		p.looks, p.ticker = p.ticker(), nil
 		p.mu.Unlock()
 	}
+	if _, key := msg.(tea.KeyPressMsg); key {
+		p.key = true
+	}
 	var cmd tea.Cmd
 	p.Model, cmd = p.Model.Update(msg)
 	return p, cmd
@@ -64,12 +71,20 @@ func (p *pacer) View() tea.View {
 
 // drawn has the renderer look soon, or when the last frame is old enough.
 func (p *pacer) drawn(now time.Time) {
-	if !now.After(p.next) {
-		return // that look, or one of those that follow it, takes this frame too
+	apart := lookApart
+	if p.key {
+		apart, p.key = keyApart, false
+	}
+	pending := !now.After(p.next)
+	if !pending {
+		p.before = p.next
 	}
 	due := now.Add(lookSoon)
-	if earliest := p.next.Add(lookApart); earliest.After(due) {
+	if earliest := p.before.Add(apart); earliest.After(due) {
 		due = earliest
+	}
+	if pending && !due.Before(p.next) {
+		return // that look, or one of those that follow it, takes this frame too
 	}
 	p.next = due
 	p.mu.Lock()

@@ -63,29 +63,38 @@ func testPacerLooks(t *testing.T, longest time.Duration) {
 	defer p.stop()
 	rng := rand.New(rand.NewPCG(1, uint64(longest)))
 	looks := 0
-	waiting := []time.Time{} // when the frames were drawn that were not looked at yet
+	type frame struct {
+		at    time.Time
+		limit time.Duration
+	}
+	var waiting []frame // not looked at yet
 	began := time.Now()
 	next := time.NewTimer(0)
 	for frames := 0; frames < 2000; {
 		select {
 		case <-next.C:
-			p.Update(settleMsg{})
+			f := frame{time.Now(), lookApart + 2*lookSoon}
+			if rng.IntN(4) == 0 {
+				p.Update(tea.KeyPressMsg{Code: 'j'})
+				f.limit = keyApart + 2*lookSoon
+			} else {
+				p.Update(settleMsg{})
+			}
 			p.View()
-			waiting = append(waiting, time.Now())
+			waiting = append(waiting, f)
 			frames++
 			next.Reset(time.Duration(rng.Int64N(int64(longest))) + 1)
 		case now := <-ticker.C:
 			looks++
-			for _, at := range waiting {
-				if late := now.Sub(at); late > lookApart+2*lookSoon {
-					t.Fatalf("frame looked at after %s", late)
+			for _, f := range waiting {
+				if late := now.Sub(f.at); late > f.limit {
+					t.Fatalf("frame looked at after %s, not %s", late, f.limit)
 				}
 			}
 			waiting = waiting[:0]
 		}
 	}
-	// A burst at the renderer's rate, then the steps down: no more looks than frames plus those.
-	if most := int(time.Since(began)/lookApart) + 10; longest < lookApart && looks > most {
+	if most := int(time.Since(began)/keyApart) + 10; longest < keyApart && looks > most {
 		t.Errorf("%d looks in %s", looks, time.Since(began))
 	}
 	time.Sleep(2 * lookIdle)
