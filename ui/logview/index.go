@@ -1,6 +1,7 @@
 package logview
 
 import (
+	"runtime"
 	"slices"
 	"sort"
 	"sync/atomic"
@@ -145,6 +146,7 @@ func (w work) run() ScanMsg {
 		}
 		m.ids = append(m.ids, c.id)
 		m.hits = append(m.hits, w.query.scan(c, w.prev[i]))
+		runtime.Gosched() // a key that came meanwhile would else wait for the scheduler's 10 ms
 	}
 	return m
 }
