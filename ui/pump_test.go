@@ -28,7 +28,7 @@ func TestPumpGathers(t *testing.T) {
 				f := fleet.New(time.Now)
 				var changed time.Time // of the first change that no wake has told of
 				wakes := 0
-				p := pump{fleet: f, lines: make(chan struct{}), send: func(w wakeMsg) {
+				p := pump{fleet: f, lines: make(chan struct{}), send: func(wakeMsg) {
 					wakes++
 					if late := time.Since(changed); changed.IsZero() || late > c.longestWaiting {
 						t.Errorf("woken %s after the change", late)

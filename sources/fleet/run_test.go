@@ -84,7 +84,7 @@ func (x fakeMetrics) UsageAll(ctx context.Context, name string, w sources.Window
 	return map[string][]sources.Point{"web": p}, nil
 }
 
-func (x fakeMetrics) NodeUsage(_ context.Context, name string, at time.Time) (sources.Usage, error) {
+func (x fakeMetrics) NodeUsage(_ context.Context, _ string, _ time.Time) (sources.Usage, error) {
 	return sources.Usage{"name-n1": x.now().value}, nil
 }
 
@@ -97,7 +97,7 @@ type fakeLogs struct {
 
 func (x fakeLogs) Name() string { return x.feed.name }
 
-func (x fakeLogs) Rates(ctx context.Context, _ time.Time, window time.Duration) (map[string]float64, error) {
+func (x fakeLogs) Rates(ctx context.Context, _ time.Time, _ time.Duration) (map[string]float64, error) {
 	return map[string]float64{"web": x.now().value}, x.answer(ctx)
 }
 

@@ -134,7 +134,7 @@ func (t *tail) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer conn.CloseNow()
+	defer func() { _ = conn.CloseNow() }()
 	conn.SetReadLimit(sources.MaxAnswer)
 	alive()
 	var wg sync.WaitGroup
@@ -178,7 +178,7 @@ func (t *tail) dial(ctx context.Context, alive func()) (*websocket.Conn, error) 
 	// No look-back: what came before is read by query. 0 is no allowed limit.
 	u.RawQuery = url.Values{"query": {t.query}, "limit": {"1"}, "start": {nano(t.c.now().UnixNano())},
 		"delay_for": {strconv.Itoa(int(t.c.delay / time.Second))}}.Encode()
-	conn, resp, err := websocket.Dial(ctx, u.String(), &websocket.DialOptions{
+	conn, resp, err := websocket.Dial(ctx, u.String(), &websocket.DialOptions{ //nolint:bodyclose // the library closes it, or has it read already
 		HTTPClient:     t.c.socket, // its transport logs in, knows the proxies and the TLS files
 		HTTPHeader:     http.Header{encodingHeader: {"categorize-labels"}},
 		OnPingReceived: func(context.Context, []byte) bool { alive(); return true },

@@ -150,11 +150,11 @@ func (p *drawing) column(t time.Time, dots int) int {
 	return int(math.Round(float64(t.Sub(p.Start)) / float64(length) * float64(dots-1)))
 }
 
-func (p *drawing) draw(any bool) {
+func (p *drawing) draw(some bool) {
 	if p.c.w < 1 {
 		return
 	}
-	if any {
+	if some {
 		for i := len(p.runs) - 1; i >= 0; i-- { // the first one is on top
 			p.drawRun(&p.runs[i])
 		}
@@ -162,7 +162,7 @@ func (p *drawing) draw(any bool) {
 	}
 	p.drawMarks()
 	p.drawCursor()
-	if any {
+	if some {
 		p.drawGrid()
 	} else {
 		p.drawEmpty()

@@ -32,7 +32,7 @@ func (s Style) Pen() Pen { return s.pen }
 // Render is text in the style.
 func (s Style) Render(text string) string { return s.pen.Render(text) }
 
-// Bold, Reverse, Underline and Background are s with that changed.
+// Bold is s in bold, or not.
 func (s Style) Bold(on bool) Style { return StyleOf(s.Full().Bold(on)) }
 
 // Reverse swaps foreground and background.

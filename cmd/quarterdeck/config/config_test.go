@@ -80,5 +80,5 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(Example))
 	f.Add([]byte("contexts: {a: {tls: {ca: x}}}"))
 	f.Add([]byte("&a [*a,*a]"))
-	f.Fuzz(func(t *testing.T, b []byte) { _, _ = Parse(b) })
+	f.Fuzz(func(_ *testing.T, b []byte) { _, _ = Parse(b) })
 }
