@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -80,12 +81,12 @@ func BenchmarkAtRest(b *testing.B) {
 	}
 	b.Cleanup(func() { d.Close() })
 	settle, watch := restTime()
-	for name, key := range map[string]string{"overview": "1", "still": "6"} {
-		b.Run(name, func(b *testing.B) {
+	for _, view := range []struct{ name, key string }{{"overview", "1"}, {"still", "6"}} {
+		b.Run(view.name, func(b *testing.B) {
 			for range b.N {
 				t := openTerminal(b, bin, d)
 				t.wait(b, 30*time.Second, "swarm LIVE", "loki LIVE", "prometheus LIVE", "alertmanager LIVE")
-				t.keys(b, key)
+				t.keys(b, view.key)
 				time.Sleep(settle)
 				t.reset()
 				before, began := t.spent(b), time.Now()
@@ -97,7 +98,7 @@ func BenchmarkAtRest(b *testing.B) {
 				b.ReportMetric(100*used.Seconds()/took.Seconds(), "%core")
 				b.ReportMetric(all, "RSS-MiB")
 				b.ReportMetric(anonymous, "anon-MiB")
-				b.ReportMetric(float64(t.bytes), "B-written")
+				b.ReportMetric(float64(t.bytes)/took.Minutes(), "B/min")
 				b.ReportMetric(float64(t.writes), "writes")
 				b.ReportMetric(float64(t.idle), "B-in-vain")
 				if os.Getenv("QUARTERDECK_BENCH_SHOW") != "" {
@@ -108,6 +109,38 @@ func BenchmarkAtRest(b *testing.B) {
 				}
 				t.mu.Unlock()
 			}
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// BenchmarkStart is from the start of the process (the real binary, in a real terminal of 160x48) until the
+// terminal shows the services' table, and until each source has answered (the platform is this process').
+func BenchmarkStart(b *testing.B) {
+	bin := builtBinary(b)
+	for name, o := range map[string]demo.Options{"small": {}, "1000-services": {Services: 1000, Tasks: 10000}} {
+		b.Run(name, func(b *testing.B) {
+			o.Seed, o.Quiet = 1, true
+			d, err := demo.Start(b.Context(), o)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Cleanup(func() { d.Close() })
+			var table, live []time.Duration
+			for range b.N {
+				began := time.Now()
+				t := openTerminal(b, bin, d)
+				t.wait(b, 30*time.Second, "swarm LIVE", " healthy ")
+				table = append(table, time.Since(began)-settleWrite) // the emulator is fed that late
+				t.wait(b, 30*time.Second, "swarm LIVE", "loki LIVE", "prometheus LIVE", "alertmanager LIVE")
+				live = append(live, time.Since(began)-settleWrite)
+				t.close()
+			}
+			slices.Sort(table)
+			slices.Sort(live)
+			b.ReportMetric(float64(table[len(table)/2].Milliseconds()), "table-ms")
+			b.ReportMetric(float64(table[len(table)-1].Milliseconds()), "table-max-ms")
+			b.ReportMetric(float64(live[len(live)/2].Milliseconds()), "live-ms")
 			b.ReportMetric(0, "ns/op")
 		})
 	}
