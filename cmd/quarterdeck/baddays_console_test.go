@@ -74,8 +74,11 @@ func (a asked) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 }
 
 // openBadConsole opens a console on d, with addresses in place of those given by source.
-func openBadConsole(t *testing.T, d *demo.Platform, instead map[string]string, timeout time.Duration) *badConsole {
+func openBadConsole(t *testing.T, d *demo.Platform, instead map[string]string, timeout time.Duration, in ...tea.ProgramOption) *badConsole {
 	t.Helper()
+	if in == nil { // no terminal
+		in = []tea.ProgramOption{tea.WithInput(nil), tea.WithOutput(io.Discard), tea.WithoutRenderer()}
+	}
 	set := &config.Settings{Name: "bad days", Timeout: timeout, LogMemory: config.DefaultLogMemory, Theme: "dark", LogFile: filepath.Join(t.TempDir(), "log")}
 	at := func(source, address string) string {
 		if a, ok := instead[source]; ok {
@@ -99,8 +102,7 @@ func openBadConsole(t *testing.T, d *demo.Platform, instead map[string]string, t
 	feeds.Period = time.Second
 	c.running.Go(func() { p.fleet.Run(ctx, feeds) })
 	c.running.Go(func() {
-		err := ui.RunModel(ctx, m, asked{m, c.asks, ctx}, tea.WithInput(nil), tea.WithOutput(io.Discard), tea.WithoutRenderer(), tea.WithoutSignalHandler(),
-			tea.WithoutCatchPanics(), tea.WithWindowSize(badWidth, badHeight))
+		err := ui.RunModel(ctx, m, asked{m, c.asks, ctx}, append(in, tea.WithoutSignalHandler(), tea.WithoutCatchPanics(), tea.WithWindowSize(badWidth, badHeight))...)
 		if err != nil && ctx.Err() == nil {
 			t.Errorf("the console ended: %v", err)
 		}

@@ -59,7 +59,7 @@ func quietDemo(t *testing.T) *demo.Platform {
 }
 
 // hostileConsole opens a console on d, each source but those named in instead behind a proxy with its fault.
-func hostileConsole(t *testing.T, d *demo.Platform, faults map[string]fault) *badConsole {
+func hostileConsole(t *testing.T, d *demo.Platform, faults map[string]fault, in ...tea.ProgramOption) *badConsole {
 	t.Helper()
 	instead := map[string]string{}
 	for source, f := range faults {
@@ -74,7 +74,7 @@ func hostileConsole(t *testing.T, d *demo.Platform, faults map[string]fault) *ba
 			instead[source] = "tcp://" + proxy.addr
 		}
 	}
-	return openBadConsole(t, d, instead, 5*time.Second)
+	return openBadConsole(t, d, instead, 5*time.Second, in...)
 }
 
 // TestHostileText: names, images, labels, annotations, messages and log lines that try to do something to the terminal,

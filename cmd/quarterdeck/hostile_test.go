@@ -57,7 +57,7 @@ var isDatum = regexp.MustCompile(`^([-+0-9.eE]+|NaN|[-+]?Inf|[a-z0-9]{25}|[0-9a-
 // one service as the same.
 var (
 	keptKeys  = []string{"status", "resultType", "State", "DesiredState", "state", "Role", "Availability", "Type", "ApiVersion", "MinAPIVersion", "Driver", "Target", "LocalNodeState", "Data", "Subnet", "Gateway", "Addr", "IPRange"}
-	keptTexts = []string{"shop_web", "swarm_service", "swarm_stack", "__name__", "alertname", "severity"}
+	keptTexts = []string{"summary", "description", "shop_web", "swarm_service", "swarm_stack", "__name__", "alertname", "severity"}
 	mapKeys   = []string{"Labels", "labels", "annotations"}
 )
 
@@ -112,6 +112,12 @@ func hostileLists(w http.ResponseWriter, r *http.Request, honest http.Handler) {
 	rewritten(spoiledJSON(false))(w, r, honest)
 }
 
+// hostileLine is a payload in a line.
+func hostileLine(payload string) string {
+	line := strings.ReplaceAll("line of hostile text "+payload+" its end", rawBytes, "\xff\xfe\xc3(\x9b31m")
+	return strings.ReplaceAll(line, "\n", " ")
+}
+
 // hostileDockerLogs answers an engine's log request with a line of each payload.
 func hostileDockerLogs(w http.ResponseWriter, r *http.Request, honest http.Handler) {
 	if !strings.HasSuffix(r.URL.Path, "/logs") {
@@ -121,9 +127,8 @@ func hostileDockerLogs(w http.ResponseWriter, r *http.Request, honest http.Handl
 	w.Header().Set("Content-Type", "application/vnd.docker.multiplexed-stream")
 	lines := slices.Concat(payloads, megabytes)
 	for i, p := range lines {
-		line := strings.ReplaceAll("line of hostile text "+p+" its end", rawBytes, "\xff\xfe\xc3(\x9b31m")
 		text := time.Now().Add(time.Duration(i-len(lines))*time.Millisecond).UTC().Format(time.RFC3339Nano) +
-			" com.docker.swarm.node.id=n,com.docker.swarm.service.id=s,com.docker.swarm.task.id=t " + strings.ReplaceAll(line, "\n", " ") + "\n"
+			" com.docker.swarm.node.id=n,com.docker.swarm.service.id=s,com.docker.swarm.task.id=t " + hostileLine(p) + "\n"
 		frame := binary.BigEndian.AppendUint32([]byte{1 + byte(i%2), 0, 0, 0}, uint32(len(text))) //nolint:gosec // a megabyte
 		if _, err := w.Write(append(frame, text...)); err != nil {
 			return

@@ -217,6 +217,9 @@ func pageJSON(page sources.LogPage) []any {
 	return out
 }
 
+// whoMost is how many cells a service and its node take at most before a line: no honest name takes as many.
+const whoMost = 200
+
 // writeText writes lines for people: harmless, one a line.
 func writeText(out io.Writer, entries []sources.Entry, gaps []sources.Gap) error {
 	var b strings.Builder
@@ -229,7 +232,7 @@ func writeText(out io.Writer, entries []sources.Entry, gaps []sources.Gap) error
 				who += "@" + e.Stream.Node
 			}
 		}
-		fmt.Fprintf(&b, "%s %s %-5s %s\n", e.Time.Local().Format("2006-01-02T15:04:05.000"), plain.Line(who), e.Level, plain.Line(e.Line))
+		fmt.Fprintf(&b, "%s %s %-5s %s\n", e.Time.Local().Format("2006-01-02T15:04:05.000"), plain.Clip(who, whoMost), e.Level, plain.Line(e.Line))
 	}
 	for i := range gaps {
 		fmt.Fprintf(&b, "-- gap %s to %s: %s\n", gaps[i].From.Local().Format(time.TimeOnly), gaps[i].To.Local().Format(time.TimeOnly), plain.Line(gaps[i].Reason))

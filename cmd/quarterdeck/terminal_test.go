@@ -92,17 +92,35 @@ func terminalEnv(tb testing.TB, d *demo.Platform) []string {
 // startInTerminal starts a command as the leader of a terminal's session. Its stderr is a file.
 func startInTerminal(tb testing.TB, cmd *exec.Cmd, width, height uint16) *terminal {
 	tb.Helper()
-	t := &terminal{cmd: cmd, emu: vt.NewEmulator(int(width), int(height)), stopped: make(chan struct{}), ended: make(chan struct{}), errs: filepath.Join(tb.TempDir(), "stderr")}
+	t, tty := newTerminal(tb, width, height)
+	defer tty.Close()
+	t.errs = filepath.Join(tb.TempDir(), "stderr")
 	stderr, err := os.Create(t.errs)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	defer stderr.Close()
+	t.cmd, cmd.Stdin, cmd.Stdout, cmd.Stderr = cmd, tty, tty, stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	go func() {
+		defer close(t.ended)
+		_ = cmd.Wait()
+	}()
+	tb.Cleanup(t.close)
+	return t
+}
+
+// newTerminal is a terminal with nothing in it yet: what is to be in it is given the tty.
+func newTerminal(tb testing.TB, width, height uint16) (t *terminal, tty *os.File) {
+	tb.Helper()
+	t = &terminal{emu: vt.NewEmulator(int(width), int(height)), stopped: make(chan struct{}), ended: make(chan struct{})}
 	blocking, tty, err := pty.Open()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	defer tty.Close()
 	defer blocking.Close()
 	fd, err := unix.FcntlInt(blocking.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
@@ -111,12 +129,8 @@ func startInTerminal(tb testing.TB, cmd *exec.Cmd, width, height uint16) *termin
 	if err := unix.SetNonblock(fd, true); err != nil { // else reads and writes have no deadline, and Close does not end them
 		tb.Fatal(err)
 	}
-	t.pty, cmd.Stdin, cmd.Stdout, cmd.Stderr = os.NewFile(uintptr(fd), "pty"), tty, tty, stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	t.pty = os.NewFile(uintptr(fd), "pty")
 	t.size(tb, width, height)
-	if err := cmd.Start(); err != nil {
-		tb.Fatal(err)
-	}
 	chunks := make(chan []byte, 1024)
 	go func() {
 		defer close(chunks)
@@ -132,14 +146,9 @@ func startInTerminal(tb testing.TB, cmd *exec.Cmd, width, height uint16) *termin
 			chunks <- p[:n]
 		}
 	}()
-	go func() {
-		defer close(t.ended)
-		_ = cmd.Wait()
-	}()
 	go t.answer()
 	go t.draw(chunks)
-	tb.Cleanup(t.close)
-	return t
+	return t, tty
 }
 
 // answer hands the emulator's answers (background colour, modes) to the program.
@@ -251,6 +260,11 @@ func (t *terminal) close() {
 	end := time.AfterFunc(5*time.Second, func() { _ = t.cmd.Process.Kill() })
 	<-t.ended
 	end.Stop()
+	t.shut()
+}
+
+// shut closes the terminal.
+func (t *terminal) shut() {
 	_ = t.pty.Close()
 	<-t.stopped
 	_ = t.emu.Close()

@@ -151,6 +151,8 @@ func (c *cleaner) rune(r rune, n int) {
 		c.drop(n)
 	case isMark(r):
 		c.mark(r, n)
+	case joins(r):
+		c.replace(n, "\uFFFD", 1)
 	case isSkin(r) && c.last >= 0:
 		c.drop(n) // terminals disagree on its width; the character below it stays
 	default:
@@ -219,6 +221,17 @@ func isLineEnd(r rune) bool {
 }
 
 func isSkin(r rune) bool { return r >= 0x1f3fb && r <= 0x1f3ff }
+
+// joins tells of letters that make one character with whatever follows, be it a space or a border
+// (Grapheme_Cluster_Break=Prepend of UAX #29; its format characters are dropped as such). All but the
+// first are of scripts that are history.
+func joins(r rune) bool {
+	switch r {
+	case 0xd4e, 0x111c2, 0x111c3, 0x113d1, 0x1193f, 0x11941, 0x11a3a, 0x11d46, 0x11f02:
+		return true
+	}
+	return r >= 0x11a84 && r <= 0x11a89
+}
 
 func isMark(r rune) bool { return r >= 0x300 && !drawn(r) && unicode.Is(unicode.M, r) }
 

@@ -50,6 +50,7 @@ var lines = []struct{ name, in, want string }{
 	{"combining", "e\u0301", "e\u0301"},
 	{"zalgo", "e" + strings.Repeat("\u0301", 50) + "x", "e" + strings.Repeat("\u0301", MaxMarks) + "x"},
 	{"mark at the start", "\u0301x", "◌\u0301x"},
+	{"letters that join what follows", "\u0d4e a\U00011a84", "� a�"},
 	{"wide", "日本語 한국어", "日本語 한국어"},
 	{"skin tone", "👍🏽", "👍"},
 	{"box", "─│┌⣿▁→", "─│┌⣿▁→"},
@@ -165,6 +166,9 @@ func checkAll(t fataler, s string, w int) {
 	}
 	if a, b := ansi.StringWidth(line), Width(line); a != b {
 		t.Errorf("Width(%q) = %d, ansi says %d", line, b, a)
+	}
+	if a, b, c := Width(line), Width(line+" "), Width(line+"│"); b != a+1 || c != a+1 {
+		t.Errorf("%q is %d wide, with a space %d, with a border %d: it joins what follows", line, a, b, c)
 	}
 	n := LineN(s, w)
 	if len(s) <= MaxLook && !strings.HasPrefix(line, n) {
