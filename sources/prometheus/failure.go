@@ -73,8 +73,9 @@ func (c *Client) failed(op string, err error) error {
 	}
 	var mine *sources.Error
 	if errors.As(err, &mine) {
-		mine.Op = op // made for this one answer: nobody else holds it
-		return mine
+		named := *mine // it may be a context's cause, which all that run under it share
+		named.Op = op
+		return &named
 	}
 	var theirs *v1.Error
 	if errors.As(err, &theirs) {

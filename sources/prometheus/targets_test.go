@@ -1,6 +1,8 @@
 package prometheus
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -100,5 +102,19 @@ func TestNodeUsage(t *testing.T) {
 	}
 	if _, err := c.NodeUsage(t.Context(), "disk", time.Time{}); sources.KindOf(err) != sources.BadQuestion {
 		t.Error(err)
+	}
+}
+
+// A context's cause is shared by all that run under it: an error that names what was being done is a copy.
+func TestSharedCauseIsNotChanged(t *testing.T) {
+	cause := &sources.Error{Source: name, Kind: sources.Unreachable, Op: "as it was", Err: errors.New("late")}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	f := newFake(t)
+	f.hold, f.arrived = make(chan struct{}), make(chan struct{}, 3)
+	go func() { <-f.arrived; cancel(cause) }()
+	_, err := f.client(t, Options{}).NodeUsage(ctx, "cpu", time.Time{})
+	close(f.hold)
+	if err == nil || cause.Op != "as it was" {
+		t.Errorf("%v; the cause is %v", err, cause)
 	}
 }
