@@ -99,7 +99,7 @@ func openBadConsole(t *testing.T, d *demo.Platform, instead map[string]string, t
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &badConsole{t: t, p: p, log: set.LogFile, asks: make(chan func(*ui.Model) tea.Msg), cancel: cancel}
 	feeds := p.feeds()
-	feeds.Period = time.Second
+	feeds.Period = raceSlows * time.Second
 	c.running.Go(func() { p.fleet.Run(ctx, feeds) })
 	c.running.Go(func() {
 		err := ui.RunModel(ctx, m, asked{m, c.asks, ctx}, append(in, tea.WithoutSignalHandler(), tea.WithoutCatchPanics(), tea.WithWindowSize(badWidth, badHeight))...)
@@ -130,7 +130,7 @@ func (c *badConsole) ask(f func(*ui.Model) tea.Msg) {
 	done := make(chan struct{})
 	select {
 	case c.asks <- func(m *ui.Model) tea.Msg { defer close(done); return f(m) }:
-	case <-time.After(20 * time.Second):
+	case <-time.After(raceSlows * 20 * time.Second):
 		c.t.Fatal("the console does not answer")
 	}
 	<-done
@@ -171,7 +171,7 @@ func (c *badConsole) press(keys ...string) {
 func (c *badConsole) wait(what string, most time.Duration, wanted func(screen string) bool) string {
 	c.t.Helper()
 	var s string
-	for end := time.Now().Add(most); ; {
+	for end := time.Now().Add(raceSlows * most); ; {
 		if s = c.screen(); wanted(s) {
 			return s
 		}

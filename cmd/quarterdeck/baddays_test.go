@@ -127,7 +127,7 @@ func TestBadDays(t *testing.T) {
 						}
 						fresh := c == nil
 						if fresh {
-							c = openBadConsole(t, d, map[string]string{source: address}, time.Second)
+							c = openBadConsole(t, d, map[string]string{source: address}, raceSlows*time.Second)
 						}
 						s := c.badDay(source, day, fresh)
 						began := time.Now()
