@@ -23,14 +23,16 @@ func RunModel(ctx context.Context, m *Model, outer tea.Model, options ...tea.Pro
 	var program *tea.Program
 	paced := pace(outer, func() *tea.Program { return program })
 	defer paced.stop()
-	program = tea.NewProgram(paced, append([]tea.ProgramOption{tea.WithContext(ctx), tea.WithFilter(calm)}, options...)...)
+	program = tea.NewProgram(paced, append([]tea.ProgramOption{tea.WithFilter(calm)}, options...)...)
 	if m.feed != nil {
 		wg.Go(func() { m.feed.Run(ctx) })
 	}
 	p := pump{fleet: m.o.Fleet, lines: m.logs.lines, send: func(w wakeMsg) { program.Send(w) }}
 	wg.Go(func() { p.Run(ctx) })
+	// Asked to quit and not killed by its context, the program waits for what reads the terminal before it lets go of it.
+	defer context.AfterFunc(ctx, program.Quit)()
 	_, err := program.Run()
-	if errors.Is(err, tea.ErrProgramKilled) && ctx.Err() != nil {
+	if ctx.Err() != nil && (err == nil || errors.Is(err, tea.ErrProgramKilled) && !errors.Is(err, tea.ErrProgramPanic)) {
 		return context.Cause(ctx)
 	}
 	return err

@@ -26,9 +26,9 @@ func TestTheScreenIsTheFrame(t *testing.T) {
 		tea.WithInput(ui.Typed(tty)), tea.WithOutput(tty), tea.WithEnvironment([]string{"TERM=xterm-256color", "COLORTERM=truecolor"}))
 	t.Cleanup(c.close)
 	for _, s := range everySource {
-		c.waitState(s, 20*time.Second, sources.Live)
+		c.waitState(s, 60*time.Second, sources.Live)
 	}
-	c.wait("services", 20*time.Second, func(s string) bool { return strings.Contains(s, "services 12") })
+	c.wait("services", 60*time.Second, func(s string) bool { return strings.Contains(s, "services 12") })
 	for i, k := range append([]string{""}, tour...) {
 		if k != "" {
 			c.press(k)

@@ -74,7 +74,7 @@ func hostileConsole(t *testing.T, d *demo.Platform, faults map[string]fault, in 
 			instead[source] = "tcp://" + proxy.addr
 		}
 	}
-	return openBadConsole(t, d, instead, 5*time.Second, in...)
+	return openBadConsole(t, d, instead, 15*time.Second, in...)
 }
 
 // TestHostileText: names, images, labels, annotations, messages and log lines that try to do something to the terminal,
@@ -86,21 +86,21 @@ func TestHostileText(t *testing.T) {
 		t.Parallel()
 		c := hostileConsole(t, d, map[string]fault{"swarm": hostileLists, "loki": texts, "prometheus": texts, "alertmanager": texts})
 		for _, s := range everySource {
-			c.waitState(s, 20*time.Second, sources.Live)
+			c.waitState(s, 60*time.Second, sources.Live)
 		}
-		c.wait("services, metrics and alerts", 20*time.Second, func(s string) bool {
+		c.wait("services, metrics and alerts", 60*time.Second, func(s string) bool {
 			return strings.Contains(s, "shop_web") && strings.Contains(s, "services 12") && strings.Contains(s, "CertificateExpiring")
 		})
 		c.press(":", "s", "h", "o", "p", "_", "w", "e", "b", "enter")
-		c.wait("shop_web's logs", 20*time.Second, func(s string) bool { return strings.Contains(s, "logs shop_web") && strings.Contains(s, `{"time":`) })
+		c.wait("shop_web's logs", 60*time.Second, func(s string) bool { return strings.Contains(s, "logs shop_web") && strings.Contains(s, `{"time":`) })
 		c.walk()
 		c.close()
 	})
 	t.Run("docker's logs", func(t *testing.T) {
 		t.Parallel()
 		c := hostileConsole(t, d, map[string]fault{"swarm": hostileDockerLogs, "loki": nil})
-		c.waitState("swarm", 20*time.Second, sources.Live)
-		c.wait("its lines", 20*time.Second, func(s string) bool { return strings.Contains(s, "line of hostile text") })
+		c.waitState("swarm", 60*time.Second, sources.Live)
+		c.wait("its lines", 60*time.Second, func(s string) bool { return strings.Contains(s, "line of hostile text") })
 		c.walk()
 		c.close()
 	})
@@ -119,7 +119,7 @@ func TestHostileText(t *testing.T) {
 // waitAnswered waits until a source has been heard, well or badly.
 func (c *badConsole) waitAnswered(source string) sources.Status {
 	c.t.Helper()
-	return c.waitState(source, 20*time.Second, sources.Live, sources.Polling, sources.Faulty, sources.Reconnecting)
+	return c.waitState(source, 60*time.Second, sources.Live, sources.Polling, sources.Faulty, sources.Reconnecting)
 }
 
 // TestHostileErrors: what goes wrong is told in the source's own words, which are as untrusted as the rest.
@@ -130,7 +130,7 @@ func TestHostileErrors(t *testing.T) {
 	refuses := statusSaying(500, words)
 	c := hostileConsole(t, d, map[string]fault{"swarm": refuses, "loki": refuses, "prometheus": refuses, "alertmanager": refuses})
 	for _, s := range everySource {
-		c.waitState(s, 20*time.Second, sources.Faulty)
+		c.waitState(s, 60*time.Second, sources.Faulty)
 	}
 	c.walk()
 	c.close()
@@ -187,11 +187,11 @@ func TestHostileData(t *testing.T) {
 			s := x.waitAnswered(c.source)
 			for _, other := range everySource {
 				if other != c.source {
-					x.waitState(other, 20*time.Second, sources.Live)
+					x.waitState(other, 60*time.Second, sources.Live)
 				}
 			}
 			if c.says != "" {
-				x.wait(c.says, 20*time.Second, func(screen string) bool { return strings.Contains(screen, c.says) })
+				x.wait(c.says, 60*time.Second, func(screen string) bool { return strings.Contains(screen, c.says) })
 			}
 			x.walk()
 			x.close()

@@ -36,7 +36,7 @@ var payloads = []string{
 }
 
 // megabytes are payloads of their own, for a few texts.
-var megabytes = []string{strings.Repeat("x\x1b]", 1<<20/3), strings.Repeat("日\u0301", 1<<20/5)}
+var megabytes = []string{strings.Repeat("x\x1b]", megabyte/3), strings.Repeat("日\u0301", megabyte/5)}
 
 // spoiled is s with one of the payloads before and after it, always the same one.
 func spoiled(s string) string {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -267,5 +268,5 @@ func (t *terminal) close() {
 func (t *terminal) shut() {
 	_ = t.pty.Close()
 	<-t.stopped
-	_ = t.emu.Close()
+	_ = t.emu.InputPipe().(io.Closer).Close() // ends answer; Emulator.Close would race with it
 }

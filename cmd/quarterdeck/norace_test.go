@@ -1,0 +1,5 @@
+//go:build !race
+
+package main
+
+const megabyte = 1 << 20
