@@ -132,12 +132,12 @@ func (s *Server) tasks(rw http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	out := []swarm.Task{}
-	for _, t := range s.w.Tasks() {
+	for _, t := range s.w.TasksOf(func(id, name string) bool { return f.is("service", id, name) }) {
 		upToDate := "false"
 		if t.UpToDate {
 			upToDate = "1"
 		}
-		if !f.starts("id", t.ID) || !f.is("service", t.ServiceID, t.ServiceName) || !f.is("node", t.NodeID, t.NodeName) ||
+		if !f.starts("id", t.ID) || !f.is("node", t.NodeID, t.NodeName) ||
 			!f.is("desired-state", string(t.DesiredState)) || !f.starts("name", t.Name) || !f.labels("label", t.ServiceLabels) {
 			continue
 		}

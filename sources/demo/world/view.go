@@ -73,16 +73,28 @@ func (t *Task) view() TaskView {
 	return v
 }
 
-// Tasks is all tasks that keep approves of, by id.
+// Tasks is all tasks, by id.
 func (w *World) Tasks() []TaskView {
+	return w.TasksOf(func(string, string) bool { return true })
+}
+
+// TasksOf is all tasks of the services that keep approves of, by id. In a big fleet a view of each task, to
+// leave out most of them, would be what a filtered listing costs.
+func (w *World) TasksOf(keep func(serviceID, serviceName string) bool) []TaskView {
 	w.settle()
 	w.mu.RLock()
 	defer w.mu.RUnlock()
-	out := make([]TaskView, 0, len(w.tasks))
+	var kept []*Task
 	for _, t := range w.tasks {
-		out = append(out, t.view())
+		if keep(t.ServiceID, t.service.Spec.Name) {
+			kept = append(kept, t)
+		}
 	}
-	slices.SortFunc(out, func(a, b TaskView) int { return strings.Compare(a.ID, b.ID) })
+	slices.SortFunc(kept, func(a, b *Task) int { return strings.Compare(a.ID, b.ID) })
+	out := make([]TaskView, len(kept))
+	for i, t := range kept {
+		out[i] = t.view()
+	}
 	return out
 }
 
