@@ -16,29 +16,25 @@ import (
 
 // Times between two looks of the renderer.
 const (
-	// lookSoon is how long after a View its frame is looked for: the time to hand it over.
-	lookSoon = time.Millisecond
-	// lookApart is how far apart frames are at least: 120 a second, Bubble Tea's own limit.
-	lookApart = time.Second / 120
-	// keyApart is the same of frames that answer a key: it does not wait for the frame of a log line to be old.
-	keyApart = 4 * time.Millisecond
-	// lookRarer is by how much the looks become rarer while nothing is drawn, up to lookIdle apart.
-	lookRarer = 8
+	// lookOften is while something is drawn: within it a frame is on its way to the terminal.
+	lookOften = 3 * time.Millisecond
+	// lookIdle is at rest, after steps of lookRarer, each held until the last frame is lookHold looks old.
+	// A frame whose look came before it was handed over, as on a busy machine, is for the looks of the steps.
 	lookIdle  = time.Second
+	lookRarer = 10
+	lookHold  = 5
 )
 
-// pacer is a model whose program looks for a frame when there is one. It is used by Bubble Tea's
-// goroutine; what it shares with its timer is guarded.
+// pacer is a model whose program looks for a frame when there is one. What Bubble Tea's goroutine
+// shares with the timer is guarded.
 type pacer struct {
 	tea.Model
 	ticker func() *time.Ticker
-	key    bool      // since the last View a key has come
-	next   time.Time // the look that the last View was given
-	before time.Time // the look before that
 
 	mu    sync.Mutex
-	looks *time.Ticker // nil: not found, or stopped
-	apart time.Duration
+	looks *time.Ticker  // nil: not found, or stopped
+	apart time.Duration // of the looks
+	drawn time.Time     // the last View
 	rarer *time.Timer
 }
 
@@ -54,9 +50,6 @@ func (p *pacer) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		p.looks, p.ticker = p.ticker(), nil
 		p.mu.Unlock()
 	}
-	if _, key := msg.(tea.KeyPressMsg); key {
-		p.key = true
-	}
 	var cmd tea.Cmd
 	p.Model, cmd = p.Model.Update(msg)
 	return p, cmd
@@ -65,59 +58,44 @@ func (p *pacer) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 // View draws, and has the frame looked for.
 func (p *pacer) View() tea.View {
 	v := p.Model.View()
-	p.drawn(time.Now())
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.drawn = time.Now()
+	if p.apart != lookOften { // else nothing is touched: a Reset takes back a look that is due and not done yet
+		p.look(lookOften)
+	}
 	return v
 }
 
-// drawn has the renderer look soon, or when the last frame is old enough.
-func (p *pacer) drawn(now time.Time) {
-	apart := lookApart
-	if p.key {
-		apart, p.key = keyApart, false
-	}
-	pending := !now.After(p.next)
-	if !pending {
-		p.before = p.next
-	}
-	due := now.Add(lookSoon)
-	if earliest := p.before.Add(apart); earliest.After(due) {
-		due = earliest
-	}
-	if pending && !due.Before(p.next) {
-		return // that look, or one of those that follow it, takes this frame too
-	}
-	p.next = due
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.look(due.Sub(now))
-}
-
-// look sets the time to the next look and between those that follow. The caller holds mu.
+// look sets the time between looks. The caller holds mu.
 func (p *pacer) look(apart time.Duration) {
 	if p.looks == nil {
 		return
 	}
 	p.apart = apart
 	p.looks.Reset(apart)
-	if apart >= lookIdle {
-		return
+	if apart < lookIdle {
+		p.calmIn(lookHold * apart)
 	}
-	// Reset takes back a look that is due and not done yet, and one may come before its frame is handed over,
-	// where the machine is busy: so there are several at each rate.
-	wait := 2*apart + lookSoon
-	if p.rarer == nil {
-		p.rarer = time.AfterFunc(wait, p.calm)
-		return
-	}
-	p.rarer.Reset(wait)
 }
 
-// calm makes the looks rarer, by steps.
+func (p *pacer) calmIn(d time.Duration) {
+	if p.rarer == nil {
+		p.rarer = time.AfterFunc(d, p.calm)
+		return
+	}
+	p.rarer.Reset(d)
+}
+
+// calm makes the looks rarer, when nothing was drawn for long enough.
 func (p *pacer) calm() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.apart < lookApart {
-		p.look(lookApart)
+	if p.looks == nil {
+		return
+	}
+	if left := lookHold*p.apart - time.Since(p.drawn); left > 0 {
+		p.calmIn(left)
 		return
 	}
 	p.look(min(p.apart*lookRarer, lookIdle))
