@@ -13,8 +13,8 @@ build:
 test: ## all tests that need nothing but Go
 	$(GO) test ./...
 
-race: ## the same with the race detector (needs a C compiler)
-	$(GO) test -race -timeout 30m ./...
+race: ## the same with the race detector (needs a C compiler), but for what is tried on another process, which it does not see
+	$(GO) test -race -short -timeout 30m ./...
 
 lab: ## the real three-node platform on this machine (root, Debian)
 	testdata/lab/lab install

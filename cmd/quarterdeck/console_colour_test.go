@@ -117,10 +117,10 @@ func TestMouse(t *testing.T) {
 	c.wait(t, 10*time.Second, "metrics shop_cart")
 	x, y = place("logs shop_cart")
 	c.wait(t, 20*time.Second, "request served")
-	line := strings.Split(c.text(), "\n")[y+4]
-	clock := regexp.MustCompile(`\d\d:\d\d:\d\d\.\d\d\d`).FindString(line)
+	click(x, y+6)
+	c.wait(t, 10*time.Second, "p pause", "e next error") // the log pane's own keys: it has the focus, and holds still
+	clock := regexp.MustCompile(`\d\d:\d\d:\d\d\.\d\d\d`).FindString(strings.Split(c.text(), "\n")[y+4])
 	click(x, y+4)
-	c.wait(t, 10*time.Second, "p pause", "e next error") // the log pane's own keys: it has the focus
 	c.waitFor(t, "the line clicked on is selected", func(s string) bool {
 		return clock != "" && regexp.MustCompile(`▌ ?`+clock).MatchString(s)
 	})

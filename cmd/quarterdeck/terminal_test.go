@@ -36,6 +36,9 @@ var built = sync.OnceValues(func() (string, error) {
 // builtBinary is the product's binary, or the one that QUARTERDECK_BIN names.
 func builtBinary(tb testing.TB) string {
 	tb.Helper()
+	if _, test := tb.(*testing.T); test && testing.Short() {
+		tb.Skip("-short: another process in a terminal")
+	}
 	if bin := os.Getenv("QUARTERDECK_BIN"); bin != "" {
 		return bin
 	}
