@@ -17,12 +17,12 @@ import (
 // Times between two looks of the renderer.
 const (
 	// lookOften is while something is drawn: within it a frame is on its way to the terminal.
-	lookOften = 3 * time.Millisecond
+	lookOften = 2 * time.Millisecond
 	// lookIdle is at rest, after steps of lookRarer, each held until the last frame is lookHold looks old.
 	// A frame whose look came before it was handed over, as on a busy machine, is for the looks of the steps.
 	lookIdle  = time.Second
-	lookRarer = 10
-	lookHold  = 5
+	lookRarer = 30
+	lookHold  = 10
 )
 
 // pacer is a model whose program looks for a frame when there is one. What Bubble Tea's goroutine

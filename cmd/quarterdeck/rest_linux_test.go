@@ -75,15 +75,16 @@ func restTime() (settle, watch time.Duration) {
 // themselves, and one on which nothing moves. The platform is another process' (this one's).
 func BenchmarkAtRest(b *testing.B) {
 	bin := builtBinary(b)
-	d, err := demo.Start(b.Context(), demo.Options{Services: 300, Tasks: 1200, Seed: 1, Quiet: true})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { d.Close() })
 	settle, watch := restTime()
 	for _, view := range []struct{ name, key string }{{"overview", "1"}, {"still", "6"}} {
 		b.Run(view.name, func(b *testing.B) {
 			for range b.N {
+				// A new one: after some minutes its alerts begin to fire, and news is no rest.
+				d, err := demo.Start(b.Context(), demo.Options{Services: 300, Tasks: 1200, Seed: 1, Quiet: true})
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.Cleanup(func() { d.Close() })
 				t := openTerminal(b, bin, d)
 				t.wait(b, 30*time.Second, "swarm LIVE", "loki LIVE", "prometheus LIVE", "alertmanager LIVE")
 				t.keys(b, view.key)
@@ -103,11 +104,13 @@ func BenchmarkAtRest(b *testing.B) {
 				b.ReportMetric(float64(t.idle), "B-in-vain")
 				if os.Getenv("QUARTERDECK_BENCH_SHOW") != "" {
 					for _, w := range t.bursts {
-						b.Logf("%q", w)
+						fmt.Fprintf(os.Stderr, "%q\n", w) // a benchmark's log is cut
 					}
-					b.Log("\n" + t.emu.String())
+					fmt.Fprintln(os.Stderr, t.emu.String())
 				}
 				t.mu.Unlock()
+				t.close()
+				d.Close()
 			}
 			b.ReportMetric(0, "ns/op")
 		})
