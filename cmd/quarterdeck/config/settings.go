@@ -35,7 +35,7 @@ type Settings struct {
 // Defaults that neither flag, environment nor file set.
 const (
 	DefaultTimeout   = 15 * time.Second
-	DefaultLogMemory = 24 // MiB: about 120,000 lines, within the console's 60 MB at rest
+	DefaultLogMemory = 24 // MiB: about 120,000 lines; once it is full the heap may be as much again until the collector runs
 )
 
 // Resolve joins flag, environment, file and default, in that order of precedence.
