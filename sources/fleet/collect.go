@@ -75,20 +75,25 @@ func (f *Fleet) Run(ctx context.Context, feeds Feeds) {
 		f.absent(PrometheusName)
 	}
 	if feeds.Logs != nil {
-		name := LokiName
-		if feeds.Logs.Name() != "loki" {
-			name = DockerLogsName
-			f.absent(LokiName)
-		}
-		f.mu.Lock()
-		f.ratesBy = name
-		f.mu.Unlock()
-		poll(name, UsagePeriod, f.readRates(feeds.Logs))
+		poll(f.logsBy(feeds.Logs), UsagePeriod, f.readRates(feeds.Logs))
 	} else {
 		f.absent(LokiName)
 		f.absent(DockerLogsName)
 	}
 	wg.Go(func() { f.keepJudging(ctx) })
+}
+
+// logsBy is the name of the source that logs come from. Where that is the engine itself, Loki is ABSENT.
+func (f *Fleet) logsBy(logs sources.Logs) string {
+	name := LokiName
+	if logs.Name() != LokiName {
+		name = DockerLogsName
+		f.absent(LokiName)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ratesBy = name
+	return name
 }
 
 // absent says that a source has no feed, where nobody has said more of it.

@@ -39,7 +39,8 @@ func (f *Fleet) Once(ctx context.Context, feeds Feeds) error {
 	if feeds.Logs == nil {
 		f.absent(LokiName)
 	} else {
-		wg.Go(func() { f.once(logsName(feeds.Logs), f.readRates(feeds.Logs)(ctx)) })
+		name := f.logsBy(feeds.Logs)
+		wg.Go(func() { f.once(name, f.readRates(feeds.Logs)(ctx)) })
 	}
 	wg.Wait()
 	return failed
@@ -51,11 +52,4 @@ func (f *Fleet) once(name string, err error) {
 		return
 	}
 	f.SetStatus(sources.Status{Name: name, State: sources.Live, Fresh: f.now()})
-}
-
-func logsName(l sources.Logs) string {
-	if l.Name() == "loki" {
-		return LokiName
-	}
-	return DockerLogsName
 }
