@@ -187,10 +187,18 @@ func utc(t time.Time) *time.Time {
 
 func writeStatus(out io.Writer, snap *fleet.Snapshot) error {
 	c := snap.Counts
-	fmt.Fprintf(out, "nodes %d/%d up, services %d: %d healthy, %d updating, %d degraded, %d down, %d idle; alerts %d firing\n",
-		c.NodesUp, c.Nodes, c.Services, c.Healthy, c.Updating, c.Degraded, c.Down, c.Idle, c.Firing)
+	firing := fmt.Sprint(c.Firing)
+	if !snap.Source(fleet.AlertmanagerName).OK() {
+		firing = "?" // nobody looked
+	}
+	fmt.Fprintf(out, "nodes %d/%d up, services %d: %d healthy, %d updating, %d degraded, %d down, %d idle, %d unknown; alerts %s firing\n",
+		c.NodesUp, c.Nodes, c.Services, c.Healthy, c.Updating, c.Degraded, c.Down, c.Idle, c.Unknown, firing)
 	for _, s := range snap.Sources {
-		if !s.OK() {
+		switch {
+		case s.OK():
+		case s.Detail == "":
+			fmt.Fprintf(out, "%s %s\n", s.Name, s.State)
+		default:
 			fmt.Fprintf(out, "%s %s: %s\n", s.Name, s.State, plain.Line(s.Detail))
 		}
 	}
