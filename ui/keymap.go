@@ -177,8 +177,8 @@ var keymap = []binding{
 	bind(areaMetrics, actLater, 0, "]", "later", "]"),
 	bind(areaMetrics, actLive, 50, "0", "live", "0"),
 
-	bind(areaRows, actOpenLogs, 20, "l", "its service's logs", "l"),
-	bind(areaRows, actOpenMetrics, 30, "m", "its service's metrics", "m"),
+	bind(areaRows, actOpenLogs, 20, "l", "its logs", "l"),
+	bind(areaRows, actOpenMetrics, 30, "m", "its metrics", "m"),
 
 	bind(areaOverlay, actConfirm, 10, "enter", "take", "enter"),
 }
