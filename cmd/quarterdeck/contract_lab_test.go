@@ -15,5 +15,7 @@ func TestContractOnLab(t *testing.T) {
 			t.Fatalf("%s is not set: eval \"$(testdata/lab/lab env)\"", k)
 		}
 	}
-	testContract(t, target{env: env, service: "shop_web"})
+	x := target{env: env, service: "shop_web"}
+	testContract(t, x)
+	testStreams(t, x)
 }
