@@ -147,7 +147,10 @@ func TestForbiddenEventsArePolled(t *testing.T) {
 	w := watchIt(t, c)
 	i := w.until(t, 0, "POLLING and why", func(c sources.Change) bool { return inState(sources.Polling)(c) && c.Status.Detail != "" })
 	f.put("api", 1)
-	i = w.until(t, i, "the new service", func(c sources.Change) bool { return isWorld(c) && len(c.World.Services) == 2 })
+	// The lists of one world are read side by side, so the first world with the service may be without its task: the next brings it.
+	i = w.until(t, i, "the new service with its task", func(c sources.Change) bool {
+		return isWorld(c) && len(c.World.Services) == 2 && len(c.World.Tasks) == 3
+	})
 	n := f.count("/services")
 	for f.count("/services") < n+3 { // several listings that bring nothing new
 		time.Sleep(5 * time.Millisecond)
