@@ -32,12 +32,14 @@ const (
 	NotConfigured
 	// NotManager: the Docker engine answers, but is no Swarm manager.
 	NotManager
+	// Conflict: the thing has changed since it was read, its name is taken, or it is in use (409, 'update out of sequence').
+	Conflict
 )
 
 var kindNames = map[Kind]string{
 	Unreachable: "unreachable", Unauthorised: "unauthorised", Forbidden: "forbidden",
 	NotFound: "not found", TooOld: "too old", OverLimit: "over a limit", BadAnswer: "bad answer",
-	BadQuestion: "bad query", NotConfigured: "not configured", NotManager: "not a manager",
+	BadQuestion: "bad query", NotConfigured: "not configured", NotManager: "not a manager", Conflict: "conflict",
 }
 
 // String is the kind in words, as the interface shows it.

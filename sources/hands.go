@@ -1,0 +1,104 @@
+package sources
+
+import (
+	"context"
+	"time"
+)
+
+// ServiceState is one service read whole: what it is, what is wanted of it, and the version that a change must name.
+type ServiceState struct {
+	Service
+	// Spec is the whole desired state; see Service.Version for the version that it has.
+	Spec Spec
+	// Previous is the one spec before that the engine remembers. Every update overwrites it, scaling too, and an automatic
+	// rollback clears it: then it is empty (Spec.Empty).
+	Previous Spec
+}
+
+// Image is a reference that a registry has resolved.
+type Image struct {
+	Ref       string   // as asked, without a digest: registry/name:tag
+	Digest    string   // sha256:…
+	Platforms []string // "linux/amd64"; empty where the registry does not say
+}
+
+// Pinned is the reference with its digest, as it goes into a spec.
+func (i Image) Pinned() string { return i.Ref + "@" + i.Digest }
+
+// Material is a secret or a config that is to be made. Data never leaves for a log, a journal or the screen.
+type Material struct {
+	Name   string
+	Labels map[string]string
+	Data   []byte
+}
+
+// MaterialKind tells secrets from configs.
+type MaterialKind string
+
+// The two kinds of material that tasks are given as files.
+const (
+	Secret MaterialKind = "secret"
+	Config MaterialKind = "config"
+)
+
+// Hands are what changes a swarm. Nothing is forced: each change names the version it is based on. Safe for concurrent use.
+//
+// Errors are *Error. Conflict: the object has changed since it was read, its name is taken, or it is in use. Unreachable
+// after a change was sent leaves open whether it was done: read again.
+type Hands interface {
+	// ServiceState reads one service by name or id.
+	ServiceState(ctx context.Context, nameOrID string) (ServiceState, error)
+	// ServiceStates reads all services.
+	ServiceStates(ctx context.Context) ([]ServiceState, error)
+	// UpdateService gives a service a new spec, if its version is still the one named. Registry credentials for the spec's
+	// image are sent as the docker command would find them. warnings are the engine's words.
+	UpdateService(ctx context.Context, id string, version uint64, spec Spec) (warnings []string, err error)
+	// ResolveImage asks the image's registry, through the engine, for the digest that a reference has now.
+	ResolveImage(ctx context.Context, ref string) (Image, error)
+	// CreateMaterial makes a secret or a config and gives its id.
+	CreateMaterial(ctx context.Context, kind MaterialKind, m Material) (id string, err error)
+	// RemoveMaterial removes a secret or a config by id. Conflict: a service still refers to it.
+	RemoveMaterial(ctx context.Context, kind MaterialKind, id string) error
+	// Materials lists secrets or configs: names, dates and labels.
+	Materials(ctx context.Context, kind MaterialKind) ([]Reference, error)
+}
+
+// Registry lists what an image may be replaced with.
+type Registry interface {
+	// Tags are the tags of an image's repository; image is a reference with or without tag and digest. The order is the
+	// registry's own (lexical, by the distribution specification).
+	Tags(ctx context.Context, image string) ([]string, error)
+}
+
+// Hook is a way to redeploy through somebody else, such as a Portainer webhook. Its address is a secret.
+type Hook interface {
+	// Name is the hook's name as configured; never its address.
+	Name() string
+	// Fire asks for a redeploy, of the tag given or, where it is "", of what is deployed. Its success says that the request was taken and
+	// no more.
+	Fire(ctx context.Context, tag string) error
+}
+
+// LogSink takes lines in, as Loki's push API does.
+type LogSink interface {
+	// Push hands lines over under one set of labels. Lines must be in order of time.
+	Push(ctx context.Context, labels map[string]string, lines []PushLine) error
+}
+
+// PushLine is one line for a LogSink.
+type PushLine struct {
+	Time time.Time
+	Line string
+}
+
+// Annotation marks a span on the dashboards.
+type Annotation struct {
+	From, To time.Time // To zero: a moment
+	Tags     []string
+	Text     string
+}
+
+// Annotator puts marks on dashboards.
+type Annotator interface {
+	Annotate(ctx context.Context, a Annotation) error
+}
