@@ -83,9 +83,9 @@ func (s Spec) Image() string { return s.text("TaskTemplate", "ContainerSpec", "I
 
 // Replicas is how many replicas are asked for, and whether the service is replicated at all (a job is not).
 func (s Spec) Replicas() (n uint64, replicated bool) {
-	mode, ok := get(s.tree(), "Mode", "Replicated").(map[string]any)
+	mode, ok := valueAt(s.tree(), "Mode", "Replicated").(map[string]any)
 	if !ok {
-		return 0, get(s.tree(), "Mode") == nil && !s.Empty() // the engine's default is replicated with one
+		return 0, valueAt(s.tree(), "Mode") == nil && !s.Empty() // the engine's default is replicated with one
 	}
 	if n, ok := uintOf(mode["Replicas"]); ok {
 		return n, true
@@ -95,7 +95,7 @@ func (s Spec) Replicas() (n uint64, replicated bool) {
 
 // ForceUpdate is the counter that makes the orchestrator replace tasks although nothing else changed.
 func (s Spec) ForceUpdate() uint64 {
-	n, _ := uintOf(get(s.tree(), "TaskTemplate", "ForceUpdate"))
+	n, _ := uintOf(valueAt(s.tree(), "TaskTemplate", "ForceUpdate"))
 	return n
 }
 
@@ -131,7 +131,7 @@ func (s Spec) WithMaterial(kind MaterialKind, old, id, name string) (out Spec, u
 		list, idKey, nameKey = "Configs", "ConfigID", "ConfigName"
 	}
 	root := s.tree()
-	refs, _ := get(root, "TaskTemplate", "ContainerSpec", list).([]any)
+	refs, _ := valueAt(root, "TaskTemplate", "ContainerSpec", list).([]any)
 	for _, r := range refs {
 		ref, ok := r.(map[string]any)
 		if ok && ref[nameKey] == old {
@@ -159,11 +159,11 @@ func (s Spec) with(value any, path ...string) Spec {
 }
 
 func (s Spec) text(path ...string) string {
-	text, _ := get(s.tree(), path...).(string)
+	text, _ := valueAt(s.tree(), path...).(string)
 	return text
 }
 
-func get(root map[string]any, path ...string) any {
+func valueAt(root map[string]any, path ...string) any {
 	var at any = root
 	for _, key := range path {
 		m, ok := at.(map[string]any)
