@@ -133,3 +133,22 @@ func normalArch(a string) string {
 	}
 	return a
 }
+
+// WhyNot tells why a node takes no new task of a service: it is not up or not active, a constraint, the platform. "": it may.
+// What is free there is another question.
+func WhyNot(s *sources.Service, n *sources.Node) string {
+	switch {
+	case n.State != "ready":
+		return "is " + n.State
+	case n.Availability != "active":
+		return "is set to " + n.Availability
+	case !FitsPlatform(n, s.Platforms):
+		return "is " + n.OS + "/" + normalArch(n.Arch) + ", the image is for " + strings.Join(s.Platforms, ", ")
+	}
+	for _, written := range s.Constraints {
+		if !Meets(n, written) {
+			return "does not meet " + written
+		}
+	}
+	return ""
+}

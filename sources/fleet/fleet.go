@@ -28,6 +28,7 @@ type Fleet struct {
 	sorted   []*entry          // as shown; nil: to be sorted anew
 	index    map[string]int    // name and id to position in sorted; shared with snapshots, never changed
 	early    map[string][]sources.Task
+	wakes    []chan struct{} // of Subscribe
 	networks []sources.Network
 	secrets  []sources.Reference
 	configs  []sources.Reference
@@ -76,11 +77,31 @@ func New(now func() time.Time, order ...string) *Fleet {
 // Changed is signalled when a new snapshot differs from the last one taken. Many changes make one signal.
 func (f *Fleet) Changed() <-chan struct{} { return f.wake }
 
+// Subscribe gives a signal of its own to one more reader, as Changed is for the first. stop ends it.
+func (f *Fleet) Subscribe() (changed <-chan struct{}, stop func()) {
+	c := make(chan struct{}, 1)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.wakes = append(f.wakes, c)
+	return c, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.wakes = slices.DeleteFunc(f.wakes, func(x chan struct{}) bool { return x == c })
+	}
+}
+
 // touch marks that the next snapshot differs. Callers hold mu.
 func (f *Fleet) touch() {
 	f.changed = true
+	signal(f.wake)
+	for _, c := range f.wakes {
+		signal(c)
+	}
+}
+
+func signal(c chan struct{}) {
 	select {
-	case f.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }

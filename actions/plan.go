@@ -1,0 +1,230 @@
+package actions
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"quarterdeck/sources"
+)
+
+// The actions, by the names that commands, journal and screen share.
+const (
+	Scale    = "scale"
+	Redeploy = "redeploy"
+	Rollback = "rollback"
+	Undo     = "undo"
+	Rotate   = "rotate"
+)
+
+// Harm is how much an action may break, and so how much is asked before it.
+type Harm int
+
+// How a plan is confirmed, in rising order.
+const (
+	// Light: one key (more replicas).
+	Light Harm = iota
+	// Serious: a confirmation whose default is No.
+	Serious
+	// Grave: the confirmation is asked twice (to 0 replicas).
+	Grave
+	// Guarded: the target's name must be typed (protected services, quiet hours).
+	Guarded
+)
+
+// Plan is what an action would do. It was made by reading alone; nothing has happened. It is a value: never changed once it is given out.
+type Plan struct {
+	Action string
+	At     time.Time
+	// Changes are the services that would change, in the order in which they are changed.
+	Changes []Change
+	// Material is what is made before and removed after, or nil.
+	Material *MaterialChange
+	// Hook redeploys in place of us, or nil.
+	Hook sources.Hook
+	// HookTag is the tag that the hook is asked for.
+	HookTag string
+	// Of is the run that is taken back, of an undo.
+	Of string
+	// Reason is why, in the words of whoever asked.
+	Reason string
+	// Warnings are risks that are worth reading before a yes.
+	Warnings []string
+	// Refused says why it cannot be done at all; "": it can.
+	Refused string
+	// Nothing says why there is nothing to do; "": there is.
+	Nothing string
+	Harm    Harm
+	// Why is what makes the harm greater than the action's own: protected, quiet hours.
+	Why string
+
+	// Deadline is how long a rollout may make no progress; 0: DefaultDeadline.
+	Deadline time.Duration
+	// TakeBack: a rollout that fails is taken back by itself.
+	TakeBack bool
+	// NoWait ends the run after the last change, without a verdict.
+	NoWait bool
+}
+
+// Change is what happens to one service.
+type Change struct {
+	Service string
+	ID      string
+	Stack   string
+	// Version is the one that the change is based on.
+	Version uint64
+	// Before and After are whole, with their secrets: they never leave this process. What is written down and shown is masked.
+	Before, After sources.Spec
+	// Fields is the difference as shown: masked.
+	Fields []sources.FieldChange
+	// Policy is how the rollout goes.
+	Policy sources.UpdatePolicy
+	// Group orders rollouts: those of one group go together, and the next begins once all of it is well.
+	Group int
+	// Usually is how long such a rollout took so far; 0: not known.
+	Usually time.Duration
+}
+
+// Rolls tells whether tasks are replaced, and not just added or taken away.
+func (c *Change) Rolls() bool {
+	for _, f := range c.Fields {
+		if f.Path[0] == "TaskTemplate" && strings.Join(f.Path, ".") != "TaskTemplate.Placement" {
+			return true
+		}
+	}
+	return false
+}
+
+// MaterialChange is a secret's or a config's new version.
+type MaterialChange struct {
+	Kind sources.MaterialKind
+	// Old is the one in use; OldID is removed after the proof.
+	Old, OldID string
+	// New is the new one's name.
+	New    string
+	Labels map[string]string
+	data   []byte
+}
+
+// Target is the plan's services, as one line of the journal has them.
+func (p *Plan) Target() string {
+	names := make([]string, 0, len(p.Changes))
+	for i := range p.Changes {
+		names = append(names, p.Changes[i].Service)
+	}
+	return strings.Join(names, ",")
+}
+
+// Word is what is typed to confirm a guarded plan: the service's name, or the stack's.
+func (p *Plan) Word() string {
+	switch len(p.Changes) {
+	case 0:
+		return p.Action
+	case 1:
+		return p.Changes[0].Service
+	}
+	stack := p.Changes[0].Stack
+	for i := range p.Changes {
+		if p.Changes[i].Stack != stack || stack == "" {
+			return fmt.Sprint(len(p.Changes), " services")
+		}
+	}
+	return stack
+}
+
+// Title is the plan in a line: "scale shop_web 2 → 4".
+func (p *Plan) Title() string {
+	switch {
+	case len(p.Changes) == 0:
+		return p.Action
+	case len(p.Changes) > 1:
+		return fmt.Sprintf("%s %d services", p.Action, len(p.Changes))
+	}
+	c := &p.Changes[0]
+	if p.Action == Scale && len(c.Fields) == 1 {
+		before, after := c.Fields[0].Text()
+		return fmt.Sprintf("scale %s %s → %s", c.Service, before, after)
+	}
+	return p.Action + " " + c.Service
+}
+
+// StepKind is what a step does.
+type StepKind string
+
+// The kinds of steps.
+const (
+	StepCreate StepKind = "create"
+	StepUpdate StepKind = "update"
+	StepHook   StepKind = "hook"
+	StepVerify StepKind = "verify"
+	StepRemove StepKind = "remove"
+)
+
+// Step is one thing that a run does, named as the journal names it.
+type Step struct {
+	Name string
+	Kind StepKind
+	// At is the index of the change that the step is about; of a verify, the group's number.
+	At int
+}
+
+// Steps are what a run of the plan does, in order.
+func (p *Plan) Steps() []Step {
+	var out []Step
+	if m := p.Material; m != nil {
+		out = append(out, Step{Name: fmt.Sprintf("create %s %s", m.Kind, m.New), Kind: StepCreate})
+	}
+	if p.Hook != nil {
+		out = append(out, Step{Name: "call the webhook " + p.Hook.Name(), Kind: StepHook})
+	}
+	for i := range p.Changes {
+		if p.Hook == nil {
+			out = append(out, Step{Name: "update " + p.Changes[i].Service, Kind: StepUpdate, At: i})
+		}
+		if last := i == len(p.Changes)-1; (last || p.Changes[i+1].Group != p.Changes[i].Group) && !p.NoWait {
+			out = append(out, Step{Name: p.verifyName(p.Changes[i].Group), Kind: StepVerify, At: p.Changes[i].Group})
+		}
+	}
+	if m := p.Material; m != nil && m.OldID != "" && !p.NoWait {
+		out = append(out, Step{Name: fmt.Sprintf("remove %s %s", m.Kind, m.Old), Kind: StepRemove})
+	}
+	return out
+}
+
+func (p *Plan) verifyName(group int) string {
+	var names []string
+	for i := range p.Changes {
+		if p.Changes[i].Group == group {
+			names = append(names, p.Changes[i].Service)
+		}
+	}
+	if len(names) == 1 {
+		return "verify " + names[0]
+	}
+	return fmt.Sprintf("verify %d services of group %d", len(names), group+1)
+}
+
+// lines are the steps in words, for people.
+func (p *Plan) lines() []string {
+	var out []string
+	for _, s := range p.Steps() {
+		out = append(out, s.Name)
+	}
+	return out
+}
+
+func (p *Plan) warn(format string, args ...any) {
+	p.Warnings = append(p.Warnings, fmt.Sprintf(format, args...))
+}
+
+func (p *Plan) raise(h Harm, why string) {
+	if h > p.Harm {
+		p.Harm = h
+	}
+	if why != "" {
+		if p.Why != "" {
+			p.Why += "; "
+		}
+		p.Why += why
+	}
+}
