@@ -13,6 +13,12 @@ func TestConformanceDemo(t *testing.T) {
 	testConformance(t, startDemo, false)
 }
 
+func TestHandsDemo(t *testing.T) {
+	t.Parallel()
+	p := startDemo(t)
+	testHands(t, p, registry{good: "registry.example/app:9.1", missing: "registry.example/app:none", nowhere: "registry.invalid/app:1"})
+}
+
 func startDemo(t *testing.T) platform {
 	d, err := demo.Start(t.Context(), demo.Options{Quiet: true})
 	if err != nil {

@@ -65,6 +65,12 @@ func TestConformanceLab(t *testing.T) {
 	}, true)
 }
 
+func TestHandsLab(t *testing.T) {
+	host := labHost(t)
+	p := platform{host: host, second: os.Getenv("QD_LAB_NODE2"), service: labService(t, "--replicas", "2"), size: 2}
+	testHands(t, p, registry{good: labImage, missing: labImage + "-none", nowhere: "10.200.0.254:1/workload:1.0"})
+}
+
 // killOne kills one container of the service, on whichever node it is.
 func killOne(t *testing.T, name string) {
 	t.Helper()

@@ -22,6 +22,7 @@ import (
 // lines all the time, and is the suite's own.
 type platform struct {
 	host    string
+	second  string // another manager's; "": there is none
 	service string
 	size    int                              // its replicas
 	scale   func(t *testing.T, replicas int) // nil: the platform has no such thing

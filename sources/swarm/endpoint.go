@@ -61,6 +61,43 @@ func resolve(o Options) (endpoint, error) {
 	return fromHost(client.DefaultDockerHost, "the default socket", o.TLS)
 }
 
+// resolveAll finds all endpoints: the first as resolve does, the further ones as they are named.
+func resolveAll(o Options) ([]endpoint, error) {
+	hosts := append(splitHosts(o.Host), o.Hosts...)
+	if o.Context != "" {
+		hosts = append([]string{""}, o.Hosts...)
+	}
+	if len(hosts) == 0 {
+		hosts = []string{""}
+	}
+	var out []endpoint
+	for i, host := range hosts {
+		one := Options{Host: host, TLS: o.TLS}
+		if i == 0 {
+			one.Context = o.Context
+		} else if strings.TrimSpace(host) == "" {
+			return nil, configError("read the engine's address", "write each manager as unix:///path, tcp://host:port or ssh://user@host", errors.New("one of the hosts is empty"))
+		}
+		e, err := resolve(one)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, e)
+	}
+	return out, nil
+}
+
+// splitHosts parts "a,b,c". No address of an engine has a comma in it.
+func splitHosts(s string) []string {
+	var out []string
+	for h := range strings.SplitSeq(s, ",") {
+		if h = strings.TrimSpace(h); h != "" {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
 // configDir is read anew each time: the CLI's config.Dir is frozen at the first call in a process.
 func configDir() string {
 	if dir := os.Getenv(config.EnvOverrideConfigDir); dir != "" {

@@ -31,51 +31,46 @@ func isEnd(err error) bool { return err == nil || errors.Is(err, io.EOF) }
 
 // stream is one open event stream.
 type stream struct {
+	*opened
 	events <-chan events.Message
 	failed <-chan error // one error, which ends it
-	note   *note
-	close  context.CancelFunc
 }
 
 // subscribe opens the stream and comes back once the engine has answered, so that what happens from now on is in it.
 // since replays what the engine still remembers; zero: nothing.
 func (c *Client) subscribe(ctx context.Context, since time.Time) (*stream, error) {
-	if err := c.do(ctx, "connect", func(context.Context, *client.Client) error { return nil }); err != nil {
-		return nil, err
-	}
-	api, err := c.ready(ctx)
-	if err != nil {
-		return nil, c.failure("connect", err)
-	}
 	o := client.EventsListOptions{Filters: eventFilters()}
 	if !since.IsZero() {
 		o.Since = stamp(since)
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	noted, n := withNote(ctx)
-	r := api.Events(noted, o) // returns when the answer's header is there; the transport bounds that wait
-	s := &stream{events: r.Messages, failed: r.Err, note: n, close: cancel}
-	select {
-	case err := <-r.Err: // refused, or over before it began
-		cancel()
-		return nil, c.streamError(ctx, s, err)
-	default:
-		return s, nil
+	var r client.EventsResult
+	s, err := c.open(ctx, "watch events", func(ctx context.Context, api *client.Client) error {
+		r = api.Events(ctx, o) // returns when the answer's header is there; the transport bounds that wait
+		select {
+		case err := <-r.Err: // refused, or over before it began
+			if isEnd(err) {
+				err = io.ErrUnexpectedEOF
+			}
+			return err
+		default:
+			return nil
+		}
+	})
+	if err != nil {
+		return nil, err
 	}
+	return &stream{opened: s, events: r.Messages, failed: r.Err}, nil
 }
 
 // streamError says why a stream ended. It never is nil: a stream has no end of its own.
 func (c *Client) streamError(ctx context.Context, s *stream, err error) error {
-	if s.note.err != nil {
-		err = s.note.err
-	}
-	if isEnd(err) {
-		err = io.ErrUnexpectedEOF
-	}
-	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return c.failure("watch events", err)
+	if err = s.why(err); isEnd(err) {
+		err = io.ErrUnexpectedEOF
+	}
+	return s.from.failure("watch events", err)
 }
 
 // seenEvents remembers the last events, so that a replay does not tell them twice.

@@ -209,6 +209,9 @@ func (f *follow) one(ctx context.Context, target target, t *targets, late bool) 
 			b.Reset()
 		}
 		wait := b.NextBackOff()
+		if errors.Is(err, errMoved) {
+			wait = 0
+		}
 		if unread {
 			wait = cannotReadIn
 		} else {

@@ -183,11 +183,14 @@ func (c *Client) engine(ctx context.Context) (sources.EngineInfo, error) {
 	var info client.SystemInfoResult
 	err := c.do(ctx, "ask the engine who it is", func(ctx context.Context, api *client.Client) (err error) {
 		e.API = api.ClientVersion()
-		info, err = api.Info(ctx, client.InfoOptions{})
+		if info, err = api.Info(ctx, client.InfoOptions{}); err == nil && !info.Info.Swarm.ControlAvailable {
+			err = notManager(seatOf(ctx), info.Info.Swarm)
+		}
 		return err
 	})
 	if err != nil {
-		if refusedFor(err) && e.API != "" {
+		var r *refusal
+		if refusedFor(err) && errors.As(err, &r) && e.API != "" {
 			e.Manager = true // not known to be none: the listing tells
 			return e, nil
 		}
@@ -198,9 +201,6 @@ func (c *Client) engine(ctx context.Context) (sources.EngineInfo, error) {
 	if i.Swarm.Cluster != nil {
 		e.ClusterID = i.Swarm.Cluster.ID
 	}
-	if !e.Manager {
-		return e, notManager(c.Address(), i.Swarm)
-	}
 	return e, nil
 }
 
@@ -209,7 +209,7 @@ func notManager(at string, s swarm.Info) error {
 	e := &sources.Error{Source: name, Kind: sources.NotManager, Op: "read the swarm"}
 	switch {
 	case s.LocalNodeState == swarm.LocalNodeStateLocked:
-		e.Kind, e.Err, e.Next = sources.Unauthorised, errors.New("the swarm is locked"), "run `docker swarm unlock` on this manager"
+		e.Kind, e.Err, e.Next = sources.Unauthorised, errLocked, "run `docker swarm unlock` on this manager"
 		return e
 	case s.LocalNodeState == swarm.LocalNodeStateInactive || s.LocalNodeState == "":
 		e.Err = fmt.Errorf("the engine at %s is in no swarm", at)

@@ -196,7 +196,7 @@ func list[V, T any](ctx context.Context, c *Client, m *memory[T], part bool, op 
 		return items, make([]uint64, len(raw)), nil
 	}
 	if len(raw) != len(l.fresh) {
-		return nil, nil, c.failure(op, fmt.Errorf("%w: %d objects in the list, %d understood", errNotEngine, len(l.fresh), len(raw)))
+		return nil, nil, c.place().failure(op, fmt.Errorf("%w: %d objects in the list, %d understood", errNotEngine, len(l.fresh), len(raw)))
 	}
 	for i := range raw {
 		m.byHash[l.fresh[i]] = convert(&raw[i])

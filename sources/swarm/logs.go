@@ -123,40 +123,31 @@ type logOptions struct {
 // read reads one target's stream to its end. Its error is a *sources.Error, or ctx's.
 func (l *Logs) read(ctx context.Context, target target, o logOptions, sink func(rawLine) error, system func(string)) error {
 	op := "read the logs of " + orElse(target.service, target.id)
-	fail := func(n *note, err error) error {
-		if errors.Is(ctx.Err(), context.Canceled) {
-			return ctx.Err()
+	var body client.ServiceLogsResult
+	stream, err := l.c.open(ctx, op, func(ctx context.Context, api *client.Client) (err error) {
+		if target.isTask {
+			body, err = api.TaskLogs(ctx, target.id, client.TaskLogsOptions{ShowStdout: true, ShowStderr: true, Timestamps: true, Details: true, Since: o.since, Tail: o.tail, Follow: o.follow})
+		} else {
+			body, err = api.ServiceLogs(ctx, target.id, client.ServiceLogsOptions{ShowStdout: true, ShowStderr: true, Timestamps: true, Details: true, Since: o.since, Tail: o.tail, Follow: o.follow})
 		}
-		if n.err != nil {
-			err = n.err
-		}
-		return logError(l.c.failure(op, err))
-	}
-	if err := l.c.do(ctx, "connect", func(context.Context, *client.Client) error { return nil }); err != nil {
+		return err
+	})
+	if err != nil {
 		return logError(err)
 	}
-	noted, n := withNote(ctx)
-	api, err := l.c.ready(noted)
-	if err != nil {
-		return fail(n, err)
-	}
-	var body client.ServiceLogsResult
-	if target.isTask {
-		body, err = api.TaskLogs(noted, target.id, client.TaskLogsOptions{ShowStdout: true, ShowStderr: true, Timestamps: true, Details: true, Since: o.since, Tail: o.tail, Follow: o.follow})
-	} else {
-		body, err = api.ServiceLogs(noted, target.id, client.ServiceLogsOptions{ShowStdout: true, ShowStderr: true, Timestamps: true, Details: true, Since: o.since, Tail: o.tail, Follow: o.follow})
-	}
-	if err != nil {
-		return fail(n, err)
-	}
+	defer stream.end()
 	defer body.Close()
 	if o.opened != nil {
 		o.opened()
 	}
-	if err := readLog(body, sink, system); err != nil {
-		return fail(n, err)
+	err = readLog(body, sink, system)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(ctx.Err(), context.Canceled):
+		return ctx.Err()
 	}
-	return nil
+	return logError(stream.from.failure(op, stream.why(err)))
 }
 
 // logError puts the source's name on an error of the shared client.

@@ -70,6 +70,11 @@ func (c *Client) Probe(ctx context.Context) sources.Probe {
 			p.State = sources.Polling
 		}
 	}
+	at := c.place()
+	p.Address = at.at()
+	if p.Fix == "" {
+		p.Fix = at.moved(engine.Name)
+	}
 	p.Took = time.Since(start)
 	return p
 }

@@ -34,6 +34,7 @@ func (c *Client) Watch(ctx context.Context, emit func(sources.Change)) error {
 	w.say(sources.Connecting, "")
 	b := backoff.NewExponentialBackOff()
 	b.InitialInterval, b.MaxInterval = firstRetry, slowestTry
+	hops := 0 // sessions that ended before their first listing because another manager was asked
 	for {
 		lived, err := w.session(ctx)
 		if ctx.Err() != nil {
@@ -41,12 +42,17 @@ func (c *Client) Watch(ctx context.Context, emit func(sources.Change)) error {
 		}
 		if lived {
 			b.Reset()
+			hops = 0
 		}
 		if errors.Is(err, errTryEvents) {
 			continue
 		}
 		w.say(sources.StateOf(err), err.Error())
 		c.log.Warn("swarm watch ended, trying again", "error", err)
+		if hops < len(c.seats)-1 && (lived || errors.Is(err, errMoved)) { // somebody else can be asked at once
+			hops++
+			continue
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -71,6 +77,7 @@ type watch struct {
 	subscribed time.Time
 
 	// Of the session under way.
+	place   *place // the manager that it is with
 	polling string // why there are no events; "": there are
 	listed  bool   // the first listing is done
 	dirty   dirty
@@ -95,20 +102,22 @@ func (w *watch) session(parent context.Context) (lived bool, err error) {
 	var reads sync.WaitGroup
 	defer reads.Wait()
 	defer cancel()
-	w.c.forget()
+	w.c.place().forget()
 	w.polling, w.listed, w.busy, w.dirty, w.done = "", false, false, dirty{}, make(chan outcome, 1)
 	w.plan = plan{poll: w.c.poll}
 	began := time.Now()
 	s, err := w.c.subscribe(ctx, w.since())
 	switch {
 	case err == nil:
-		defer s.close()
+		defer s.end()
+		w.place = s.from
 		if w.subscribed.IsZero() {
 			w.subscribed = began
 		}
 	case refusedFor(err):
 		w.polling = "events are not readable here, so the lists are read every few seconds"
 		s = &stream{}
+		w.place = w.c.place()
 	default:
 		return false, err
 	}
@@ -132,8 +141,13 @@ func (w *watch) session(parent context.Context) (lived bool, err error) {
 			}
 			w.plan.note(o.kind, o.took)
 			o.apply()
+			if now := w.c.place(); now != w.place { // what is watched must be what is read
+				return w.listed, now.failure("watch", errMoved)
+			}
 		case <-timer.C:
-			w.checkStale()
+			if err := w.checkStale(); err != nil {
+				return w.listed, err
+			}
 			if w.polling != "" && !w.busy && time.Since(began) > pollsPerTry*w.plan.fullPeriod() {
 				return w.listed, errTryEvents
 			}
@@ -207,11 +221,19 @@ func (w *watch) untilNext() time.Duration {
 	return max(next, time.Millisecond)
 }
 
-// checkStale says so when a read has no answer for long, while it is still being waited for.
-func (w *watch) checkStale() {
-	if w.busy && w.listed && time.Since(w.started) >= w.plan.patience(w.kind) {
-		w.say(sources.Stale, "the engine at "+w.c.Address()+" has not answered for "+time.Since(w.started).Round(time.Second).String()+"; it may be stopped or overloaded")
+// checkStale says so when a read has no answer for long, while it is still being waited for. Where there is another manager, that
+// one is asked, and the error ends the session.
+func (w *watch) checkStale() error {
+	if !w.busy || !w.listed || time.Since(w.started) < w.plan.patience(w.kind) {
+		return nil
 	}
+	waited := time.Since(w.started).Round(time.Second).String()
+	slow := &sources.Error{Source: name, Kind: sources.Unreachable, Op: "watch", Err: errors.New("no answer for " + waited), Next: "the next manager is asked"}
+	if w.c.moveOn(w.place, slow, true) {
+		return slow
+	}
+	w.say(sources.Stale, "the engine at "+w.c.Address()+" has not answered for "+waited+"; it may be stopped or overloaded")
+	return nil
 }
 
 // live says that an answer came.
@@ -219,6 +241,12 @@ func (w *watch) live(at time.Time) {
 	state, detail := sources.Live, ""
 	if w.polling != "" {
 		state, detail = sources.Polling, w.polling
+	}
+	if moved := w.c.place().moved(w.view.engine.Name); moved != "" {
+		if detail != "" {
+			detail += "; "
+		}
+		detail += moved
 	}
 	if w.view.missing != "" {
 		if detail != "" {
@@ -236,7 +264,7 @@ func (w *watch) say(state sources.State, detail string) {
 	if state != w.status.State {
 		w.status.State, w.status.Since = state, now
 	}
-	w.status.Detail = detail
+	w.status.Detail, w.status.Address = detail, w.c.Address()
 	s := w.status
 	w.emit(sources.Change{At: now, Status: &s})
 }
