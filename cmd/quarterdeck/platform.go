@@ -70,7 +70,7 @@ func openPlatform(set *config.Settings) (p *platform, err error) {
 		return nil, err
 	}
 	p.fleet = fleet.New(time.Now, fleet.SwarmName, fleet.LokiName, fleet.PrometheusName, fleet.AlertmanagerName)
-	p.swarm, err = swarm.New(swarm.Options{Host: set.Host, Context: set.DockerContext, TLS: set.Context.TLS.Source(), Timeout: set.Timeout, Logger: p.log})
+	p.swarm, err = swarm.New(swarm.Options{Host: set.Host, Hosts: set.Hosts, Context: set.DockerContext, TLS: set.Context.TLS.Source(), Timeout: set.Timeout, Logger: p.log})
 	if err != nil {
 		return nil, err
 	}

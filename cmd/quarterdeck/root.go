@@ -68,7 +68,7 @@ func newRootCommand(s *surroundings) *cobra.Command {
 	f := cmd.PersistentFlags()
 	f.StringVar(&s.flags.Config, "config", "", "configuration `file` [QUARTERDECK_CONFIG]")
 	f.StringVar(&s.flags.Context, "context", "", "the config's context by `name` [QUARTERDECK_CONTEXT]")
-	f.StringVar(&s.flags.Host, "host", "", "Docker `endpoint` of a Swarm manager [DOCKER_HOST, then the current Docker context]")
+	f.StringVar(&s.flags.Host, "host", "", "Docker `endpoint` of a Swarm manager, or several: a,b,c [DOCKER_HOST, then the current Docker context]")
 	f.StringVar(&s.flags.WriteHost, "write-host", "", "a second `endpoint` for changes, where --host is a GET-only socket proxy [QUARTERDECK_WRITE_HOST]")
 	f.StringVar(&s.flags.Loki, "loki", "", "Loki's `URL` [LOKI_ADDR]")
 	f.StringVar(&s.flags.Prometheus, "prometheus", "", "Prometheus' `URL` [PROMETHEUS_URL]")

@@ -48,6 +48,7 @@ type File struct {
 // Context is one platform.
 type Context struct {
 	Host          string     `yaml:"host"`
+	Hosts         []string   `yaml:"hosts"` // further managers, tried in order
 	DockerContext string     `yaml:"docker-context"`
 	WriteHost     string     `yaml:"write-host"`
 	TLS           TLS        `yaml:"tls"`

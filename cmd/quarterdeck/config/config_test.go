@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -56,7 +57,7 @@ func TestMistakesNameTheirLine(t *testing.T) {
 
 func TestPrecedence(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "c.yaml")
-	if err := os.WriteFile(file, []byte("context: a\ncontexts:\n  a: {host: file, loki: {address: 'http://file:1', tenant: t}}\n  b: {host: other, read-only: true}\ntimeout: 3s\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("context: a\ncontexts:\n  a: {host: file, loki: {address: 'http://file:1', tenant: t}}\n  b: {host: other, read-only: true}\n  c: {docker-context: prod, hosts: [m2, m3]}\ntimeout: 3s\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s, err := Resolve(Flags{Config: file}, env())
@@ -70,6 +71,21 @@ func TestPrecedence(t *testing.T) {
 	s, err = Resolve(Flags{Config: file, Host: "flag", Loki: "http://flag:3", Timeout: time.Second, Context: "b"}, env("DOCKER_HOST", "env", "QUARTERDECK_CONTEXT", "a"))
 	if err != nil || s.Host != "flag" || s.Loki.Address != "http://flag:3" || s.Timeout != time.Second || s.Name != "b" || !s.ReadOnly {
 		t.Fatalf("flag over environment: %+v %v", s, err)
+	}
+	for name, c := range map[string]struct {
+		flags Flags
+		env   func(string) string
+		want  string
+	}{
+		"file":                                   {Flags{}, env(), " [m2 m3] prod"},
+		"a host of the environment stands alone": {Flags{}, env("DOCKER_HOST", "env"), "env [] "},
+		"a host given stands alone":              {Flags{Host: "a,b"}, env(), "a,b [] "},
+	} {
+		c.flags.Config, c.flags.Context = file, "c"
+		s, err := Resolve(c.flags, c.env)
+		if err != nil || fmt.Sprint(s.Host, " ", s.Hosts, " ", s.DockerContext) != c.want {
+			t.Errorf("%s: %q %v %q, %v", name, s.Host, s.Hosts, s.DockerContext, err)
+		}
 	}
 	if _, err := Resolve(Flags{}, env("QUARTERDECK_READ_ONLY", "perhaps")); err == nil {
 		t.Fatal("a wrong truth value must be an error")

@@ -56,7 +56,9 @@ func Resolve(flags Flags, getenv func(string) string) (*Settings, error) {
 	}
 	// A host named by DOCKER_HOST or the current Docker context comes after the file's: the swarm
 	// source looks those up itself where Host stays empty.
-	override(&s.Host, flags.Host, getenv("DOCKER_HOST"))
+	if host := first(flags.Host, getenv("DOCKER_HOST")); host != "" {
+		s.Host, s.Hosts, s.DockerContext = host, nil, "" // the file's other endpoints may be another swarm's
+	}
 	override(&s.WriteHost, flags.WriteHost, getenv("QUARTERDECK_WRITE_HOST"))
 	override(&s.Loki.Address, flags.Loki, getenv("LOKI_ADDR"))
 	override(&s.Prometheus.Address, flags.Prometheus, getenv("PROMETHEUS_URL"))
