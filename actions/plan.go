@@ -98,9 +98,9 @@ func (c *Change) Rolls() bool {
 // MaterialChange is a secret's or a config's new version.
 type MaterialChange struct {
 	Kind sources.MaterialKind
-	// Old is the one in use; OldID is removed after the proof.
+	// Old is the one in use; the one with the id OldID is removed after the proof. "": it stays.
 	Old, OldID string
-	// New is the new one's name.
+	// New is the new one's name; "": none is made.
 	New    string
 	Labels map[string]string
 	data   []byte
@@ -113,6 +113,14 @@ func (p *Plan) Target() string {
 		names = append(names, p.Changes[i].Service)
 	}
 	return strings.Join(names, ",")
+}
+
+// target is what the journal says that the plan is about.
+func (p *Plan) target() string {
+	if m := p.Material; m != nil && len(p.Changes) == 0 {
+		return m.Old
+	}
+	return p.Target()
 }
 
 // Word is what is typed to confirm a guarded plan: the service's name, or the stack's.
@@ -171,7 +179,7 @@ type Step struct {
 // Steps are what a run of the plan does, in order.
 func (p *Plan) Steps() []Step {
 	var out []Step
-	if m := p.Material; m != nil {
+	if m := p.Material; m != nil && m.New != "" {
 		out = append(out, Step{Name: fmt.Sprintf("create %s %s", m.Kind, m.New), Kind: StepCreate})
 	}
 	if p.Hook != nil {

@@ -112,6 +112,22 @@ func TestReadStopsWhenToldTo(t *testing.T) {
 	}
 }
 
+// A Reader that was stopped goes on where it was, and gives what others add.
+func TestReaderGoesOn(t *testing.T) {
+	j := filled(t, 5)
+	r := j.NewReader()
+	var got []uint64
+	for range 3 {
+		if err := r.Read(func(e Entry) bool { got = append(got, e.Seq); return len(got)%2 == 1 }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add(t, open(t, j.dir), Entry{})
+	if err := r.Read(func(e Entry) bool { got = append(got, e.Seq); return true }); err != nil || fmt.Sprint(got) != "[1 2 3 4 5 6]" {
+		t.Error(got, err)
+	}
+}
+
 // The hash is what the package's text says it is: any machine's tools make it.
 func TestHashBySedAndSha256sum(t *testing.T) {
 	if _, err := exec.LookPath("sha256sum"); err != nil {

@@ -54,6 +54,7 @@ type cursor struct {
 	path   string
 	file   os.FileInfo // as last seen
 	off    int64       // after the last whole line that was read
+	rest   bool        // f stopped the last read: there may be more
 	broken int64
 }
 
@@ -67,7 +68,7 @@ func (c *cursor) read(f func(Entry) bool) error {
 	if err != nil {
 		return failed("read", c.path, err)
 	}
-	if c.file != nil && os.SameFile(c.file, info) && info.Size() == c.file.Size() && info.ModTime().Equal(c.file.ModTime()) {
+	if c.file != nil && !c.rest && os.SameFile(c.file, info) && info.Size() == c.file.Size() && info.ModTime().Equal(c.file.ModTime()) {
 		return nil
 	}
 	if c.file == nil || !os.SameFile(c.file, info) || info.Size() < c.off {
@@ -78,7 +79,7 @@ func (c *cursor) read(f func(Entry) bool) error {
 		return failed("read", c.path, err)
 	}
 	defer func() { _ = file.Close() }()
-	c.file = info
+	c.file, c.rest = info, false
 	err = scan(io.NewSectionReader(file, c.off, info.Size()-c.off), func(l line) bool {
 		if l.torn {
 			return false
@@ -89,7 +90,8 @@ func (c *cursor) read(f func(Entry) bool) error {
 			c.broken++
 			return true
 		}
-		return f(e)
+		c.rest = !f(e)
+		return !c.rest
 	})
 	return failed("read", c.path, err)
 }

@@ -1,0 +1,90 @@
+package actions
+
+import (
+	"sort"
+	"strings"
+
+	"quarterdeck/sources"
+)
+
+// A stack's services depend on each other, but a service's spec has no field that says so. What is known: the label qd.depends-on (names,
+// comma separated), and the names of other services of the stack in the environment and the arguments, as in DB_HOST=db or
+// postgres://db:5432.
+
+// dependsLabel names a service's dependencies, by their names in the stack or in full.
+const dependsLabel = "qd.depends-on"
+
+// groupsOf gives each service its place in the order: 0 depends on nothing here. Circles are cut at the name that comes first.
+func groupsOf(states []sources.ServiceState) map[string]int {
+	short := map[string]string{} // name in the stack, and in full, to the name in full
+	for i := range states {
+		s := &states[i]
+		short[s.Name] = s.Name
+		if s.Stack != "" {
+			short[strings.TrimPrefix(s.Name, s.Stack+"_")] = s.Name
+		}
+	}
+	needs := map[string][]string{}
+	for i := range states {
+		needs[states[i].Name] = dependencies(&states[i], short)
+	}
+	depth := map[string]int{}
+	var visit func(name string, way map[string]bool) int
+	visit = func(name string, way map[string]bool) int {
+		if d, ok := depth[name]; ok {
+			return d
+		}
+		way[name] = true
+		d := 0
+		for _, n := range needs[name] {
+			if !way[n] {
+				d = max(d, visit(n, way)+1)
+			}
+		}
+		delete(way, name)
+		depth[name] = d
+		return d
+	}
+	all := make([]string, 0, len(needs))
+	for n := range needs {
+		all = append(all, n)
+	}
+	sort.Strings(all)
+	for _, n := range all {
+		visit(n, map[string]bool{})
+	}
+	return depth
+}
+
+func dependencies(s *sources.ServiceState, short map[string]string) []string {
+	found := map[string]bool{}
+	take := func(word string) {
+		if full := short[word]; full != "" && full != s.Name {
+			found[full] = true
+		}
+	}
+	if label, ok := s.Labels[dependsLabel]; ok {
+		for _, n := range strings.Split(label, ",") {
+			take(strings.TrimSpace(n))
+		}
+	} else {
+		for _, text := range s.Spec.Texts() {
+			for _, word := range strings.FieldsFunc(text, notInName) {
+				take(word)
+				if host, _, dotted := strings.Cut(word, "."); dotted {
+					take(host)
+				}
+			}
+		}
+	}
+	out := make([]string, 0, len(found))
+	for n := range found {
+		out = append(out, n)
+	}
+	sort.Strings(out)
+	return out
+}
+
+func notInName(r rune) bool {
+	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-' || r == '.')
+}

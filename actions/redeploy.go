@@ -1,0 +1,162 @@
+package actions
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"quarterdeck/sources"
+)
+
+// RedeployTarget is a service and what it shall run.
+type RedeployTarget struct {
+	Service string
+	// Image is the new reference; "": the one it has, resolved anew. A bare ":tag" or "tag" changes only the tag.
+	Image string
+}
+
+// PlanRedeploy plans new tasks. The digest is resolved first and pinned; where it cannot be resolved the plan fails, for the engine would
+// only warn and deploy unpinned. The number of replicas stays what it is now.
+func (d *Deck) PlanRedeploy(ctx context.Context, targets []RedeployTarget) (*Plan, error) {
+	if _, err := d.Ready(ctx); err != nil {
+		return nil, err
+	}
+	key, err := d.key()
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{Action: Redeploy, Harm: Serious}
+	seen := map[string]bool{}
+	for _, t := range targets {
+		st, err := d.begin(ctx, t.Service)
+		if err != nil {
+			return nil, err
+		}
+		if seen[st.ID] {
+			return nil, &Refusal{st.Name + " is named twice"}
+		}
+		seen[st.ID] = true
+		if st.Mode.Job() {
+			p.Refused = st.Name + " is a job: a redeploy would run it once more; run it anew on purpose with the docker command"
+			continue
+		}
+		if st.Spec.Image() == "" {
+			p.Refused = st.Name + " runs no container image"
+			continue
+		}
+		after, err := d.redeployed(ctx, &st, t.Image)
+		if err != nil {
+			return nil, err
+		}
+		p.Changes = append(p.Changes, d.change(&st, after, key))
+		p.rolloutWarnings(&st.Service, &p.Changes[len(p.Changes)-1])
+		switch st.UpdateState {
+		case "updating":
+			p.warn("%s: an update is on its way and will be overtaken", st.Name)
+		case "paused", "rollback_paused":
+			p.warn("%s: its update is paused (%s): this begins a new one", st.Name, orWords(st.UpdateMessage, st.UpdateState))
+		}
+	}
+	return d.finish(p), nil
+}
+
+func (d *Deck) redeployed(ctx context.Context, st *sources.ServiceState, asked string) (sources.Spec, error) {
+	ref, err := newReference(st.Image, asked)
+	if err != nil {
+		return sources.Spec{}, err
+	}
+	image, err := d.Hands.ResolveImage(ctx, ref)
+	if err != nil {
+		return sources.Spec{}, fmt.Errorf("%s is not redeployed, because its image's digest could not be resolved: %w", st.Name, err)
+	}
+	if image.Digest == "" {
+		return sources.Spec{}, &sources.Error{Source: "registry", Kind: sources.BadAnswer, Op: "resolve " + ref, Err: errors.New("the registry gave no digest"), Next: "an image without a digest cannot be pinned: push it anew"}
+	}
+	if image.Pinned() == st.Spec.Image() {
+		return st.Spec.Forced(), nil
+	}
+	return st.Spec.WithImage(image.Pinned(), image.Platforms), nil
+}
+
+// newReference is what is to be resolved: what was asked for, or what there is without its digest.
+func newReference(now, asked string) (string, error) {
+	asked = strings.TrimSpace(asked)
+	switch {
+	case asked == "":
+		return now, nil
+	case strings.ContainsAny(asked, " \t\n"):
+		return "", &sources.Error{Source: "registry", Kind: sources.BadQuestion, Op: "read the image", Err: fmt.Errorf("%q is no reference of an image", asked), Next: "write it as registry/name:tag"}
+	case strings.HasPrefix(asked, ":"):
+		return withoutTag(now) + asked, nil
+	}
+	return asked, nil
+}
+
+// withoutTag is a reference's name: the tag is what follows the last colon after the last slash.
+func withoutTag(ref string) string {
+	ref, _, _ = strings.Cut(ref, "@")
+	if colon := strings.LastIndexByte(ref, ':'); colon > strings.LastIndexByte(ref, '/') {
+		return ref[:colon]
+	}
+	return ref
+}
+
+// Tags are the tags that a service's image may be replaced with, the registry's own order turned round, so that the newest of a sane
+// numbering come first.
+func (d *Deck) Tags(ctx context.Context, service string) (image string, tags []string, err error) {
+	st, err := d.begin(ctx, service)
+	if err != nil {
+		return "", nil, err
+	}
+	if d.Registry == nil {
+		return st.Image, nil, &sources.Error{Source: "registry", Kind: sources.NotConfigured, Op: "list tags", Next: "name the image by hand"}
+	}
+	tags, err = d.Registry.Tags(ctx, st.Image)
+	if err != nil {
+		return st.Image, nil, err
+	}
+	sortVersions(tags)
+	return st.Image, tags, nil
+}
+
+// rolloutWarnings says what the service's own rollout settings risk.
+func (p *Plan) rolloutWarnings(s *sources.Service, c *Change) {
+	if !c.Rolls() {
+		return
+	}
+	u := s.Update
+	one := s.Mode == sources.Global || s.Desired == 1
+	if u.Order != "start-first" && one {
+		away := "until the new task is healthy"
+		if c.Usually > 0 {
+			away = fmt.Sprintf("for about %s (as long as it took so far)", c.Usually.Round(time.Second))
+		}
+		where := "with one replica it is away "
+		if s.Mode == sources.Global {
+			where = "on each node in turn it is away "
+		}
+		p.warn("%s: update order stop-first: %s%s", s.Name, where, away)
+	}
+	if u.Order != "start-first" && !one && (u.Parallelism == 0 || u.Parallelism >= s.Desired) && s.Desired > 0 {
+		p.warn("%s: all %d tasks are stopped at once (update parallelism %d, stop-first): it is away until the new ones are healthy", s.Name, s.Desired, u.Parallelism)
+	}
+	switch u.FailureAction {
+	case "continue":
+		p.warn("%s: update failure action continue: a bad image replaces every task", s.Name)
+	case "pause":
+		p.warn("%s: update failure action pause: a bad image stops half way and stays there until somebody acts", s.Name)
+	}
+	if s.Healthcheck == "none" {
+		p.warn("%s: its health check is switched off: a task counts as well once it runs", s.Name)
+	}
+	if u.Order == "start-first" {
+		for _, port := range s.Ports {
+			if port.Mode == "host" && port.Published > 0 {
+				p.warn("%s: start-first with host port %d: a new task finds the port taken on the node of the old one", s.Name, port.Published)
+				break
+			}
+		}
+	}
+}

@@ -1,0 +1,94 @@
+package actions
+
+import (
+	"time"
+)
+
+// Results of a run, as commands and journal have them (COMMANDS.md).
+const (
+	ResultPlanned     = "planned"
+	ResultDone        = "done"
+	ResultNothing     = "nothing-to-do"
+	ResultFailed      = "failed"
+	ResultTakenBack   = "taken-back"
+	ResultInterrupted = "interrupted"
+)
+
+// States of a step.
+const (
+	stateStarted = "started"
+	stateDone    = "done"
+	stateFailed  = "failed"
+)
+
+// Report is what came of a run, in the contract's shape (COMMANDS.md, "every action").
+type Report struct {
+	Run     string       `json:"run"`
+	Action  string       `json:"action"`
+	Service string       `json:"service"` // names with commas between
+	Plan    PlanReport   `json:"plan"`
+	Result  string       `json:"result"`
+	Reason  string       `json:"reason"`
+	Steps   []StepReport `json:"steps"`
+	// Verify is null where nothing was verified.
+	Verify *VerifyReport `json:"verify"`
+	// Undo is the command that takes it back; "": nothing does, or nothing needs to.
+	Undo string `json:"undo"`
+}
+
+// PlanReport is the plan as text and values.
+type PlanReport struct {
+	Changes  []FieldReport `json:"changes"`
+	Steps    []string      `json:"steps"`
+	Warnings []string      `json:"warnings"`
+}
+
+// FieldReport is one field that changes. Before and After are JSON values; null: not there.
+type FieldReport struct {
+	Service string `json:"service"`
+	Field   string `json:"field"`
+	Before  any    `json:"before"`
+	After   any    `json:"after"`
+}
+
+// StepReport is one step that was begun.
+type StepReport struct {
+	Name    string    `json:"name"`
+	State   string    `json:"state"`
+	Started time.Time `json:"started"`
+	Took    float64   `json:"took"` // seconds
+	Detail  string    `json:"detail"`
+}
+
+// VerifyReport is the proof.
+type VerifyReport struct {
+	Converged bool          `json:"converged"`
+	StableFor float64       `json:"stable_for"` // seconds: the window that was held
+	Checks    []CheckReport `json:"checks"`
+}
+
+// CheckReport is one thing that was looked at.
+type CheckReport struct {
+	Service string `json:"service"`
+	Name    string `json:"name"`
+	OK      bool   `json:"ok"`
+	Detail  string `json:"detail"`
+}
+
+// Report is the plan before anything happens.
+func (p *Plan) Report() Report {
+	r := Report{Action: p.Action, Service: p.Target(), Result: ResultPlanned, Steps: []StepReport{}, Reason: p.Refused,
+		Plan: PlanReport{Changes: []FieldReport{}, Steps: p.lines(), Warnings: append([]string{}, p.Warnings...)}}
+	if r.Plan.Steps == nil {
+		r.Plan.Steps = []string{}
+	}
+	for i := range p.Changes {
+		for _, f := range p.Changes[i].Fields {
+			r.Plan.Changes = append(r.Plan.Changes, FieldReport{p.Changes[i].Service, f.Field, f.Before, f.After})
+		}
+	}
+	if p.Nothing != "" {
+		r.Result, r.Reason = ResultNothing, p.Nothing
+	}
+	return r
+}

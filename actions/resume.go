@@ -1,0 +1,322 @@
+package actions
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"quarterdeck/actions/journal"
+	"quarterdeck/sources"
+)
+
+// recordedPlan is a plan as the journal keeps it, from which a run that was interrupted can go on.
+type recordedPlan struct {
+	Services []recordedService `json:"services"`
+	Steps    []string          `json:"steps"`
+	Material *recordedMaterial `json:"material,omitempty"`
+	Hook     string            `json:"hook,omitempty"` // its name, never its address
+	HookTag  string            `json:"hook_tag,omitempty"`
+	Of       string            `json:"of,omitempty"`
+	Warnings []string          `json:"warnings,omitempty"`
+	Deadline float64           `json:"deadline,omitempty"` // seconds
+	TakeBack bool              `json:"take_back,omitempty"`
+	NoWait   bool              `json:"no_wait,omitempty"`
+}
+
+type recordedService struct {
+	Name    string        `json:"name"`
+	ID      string        `json:"id"`
+	Stack   string        `json:"stack,omitempty"`
+	Version uint64        `json:"version"`
+	Before  string        `json:"before"` // hashes of masked specs
+	After   string        `json:"after"`
+	Group   int           `json:"group,omitempty"`
+	Rolls   bool          `json:"rolls,omitempty"`
+	Fields  []FieldReport `json:"fields"`
+}
+
+type recordedMaterial struct {
+	Kind  sources.MaterialKind `json:"kind"`
+	Old   string               `json:"old"`
+	OldID string               `json:"old_id,omitempty"`
+	New   string               `json:"new,omitempty"`
+}
+
+// writeBegin keeps the specs and writes the plan down: after it the run can be found, finished and taken back, whatever happens.
+func (r *Running) writeBegin() error {
+	key, err := r.d.key()
+	if err != nil {
+		return err
+	}
+	p := r.plan
+	rec := recordedPlan{Services: []recordedService{}, Steps: p.lines(), HookTag: p.HookTag, Of: p.Of, Warnings: p.Warnings, Deadline: p.Deadline.Seconds(), TakeBack: p.TakeBack, NoWait: p.NoWait}
+	if p.Hook != nil {
+		rec.Hook = p.Hook.Name()
+	}
+	if m := p.Material; m != nil {
+		rec.Material = &recordedMaterial{m.Kind, m.Old, m.OldID, m.New}
+	}
+	var before, after []SpecRef
+	for i := range p.Changes {
+		c := &p.Changes[i]
+		a, b := c.Before.Masked(key), c.After.Masked(key)
+		for _, s := range []sources.Spec{a, b} {
+			if err := r.d.Journal.SaveSpec(s.Hash(), s.JSON()); err != nil {
+				return err
+			}
+		}
+		before = append(before, refOf(c.Service, c.ID, c.Version, c.Before, a))
+		after = append(after, refOf(c.Service, c.ID, 0, c.After, b))
+		s := recordedService{Name: c.Service, ID: c.ID, Stack: c.Stack, Version: c.Version, Before: a.Hash(), After: b.Hash(), Group: c.Group, Rolls: c.Rolls()}
+		for _, f := range c.Fields {
+			s.Fields = append(s.Fields, FieldReport{c.Service, f.Field, f.Before, f.After})
+		}
+		rec.Services = append(rec.Services, s)
+	}
+	if err := r.d.endTaken(p.Of, r.id); err != nil {
+		return err
+	}
+	_, err = r.write(journal.Entry{Phase: phaseBegin, Before: raw(before), After: raw(after), Detail: raw(rec), Reason: r.reason})
+	return err
+}
+
+// endTaken ends a run that was interrupted and is now being taken back.
+func (d *Deck) endTaken(run, by string) error {
+	if run == "" {
+		return nil
+	}
+	open, err := d.Unfinished()
+	if err != nil {
+		return err
+	}
+	for i := range open {
+		if open[i].ID == run {
+			_, err := d.write(journal.Entry{Run: run, Action: open[i].Action, Target: open[i].Target, Phase: phaseEnd, Result: ResultInterrupted, Reason: "it is being taken back by run " + by})
+			return err
+		}
+	}
+	return nil
+}
+
+// Unfinished are the runs of this swarm that have no end and that no living process is executing, the oldest first.
+func (d *Deck) Unfinished() ([]RunRecord, error) {
+	d.history.mu.Lock()
+	defer d.history.mu.Unlock()
+	if err := d.history.refresh(d.Journal, d.cluster()); err != nil {
+		return nil, err
+	}
+	var out []RunRecord
+	for id, e := range d.history.began {
+		if d.Journal.Held(id) {
+			continue
+		}
+		r := RunRecord{ID: id, Action: e.Action, Target: e.Target, Actor: e.Actor, Host: e.Host, Context: e.Context, Cluster: e.Cluster, Began: e.Time, Why: e.Reason,
+			Before: refsOf(e.Before), After: refsOf(e.After), Steps: slices.Clone(d.history.steps[id])}
+		_ = json.Unmarshal(e.Detail, &r.plan) // what cannot be read cannot be resumed, and is said there
+		r.Of = r.plan.Of
+		out = append(out, r)
+	}
+	slices.SortFunc(out, func(a, b RunRecord) int { return a.Began.Compare(b.Began) })
+	return out, nil
+}
+
+// Standing is how far an interrupted run has come, and what the services are now.
+type Standing struct {
+	Run RunRecord
+	// Step is the one at which it was interrupted; Of how many steps the run has, and Done how many of those were done.
+	Step     string
+	Done, Of int
+	Services []ServiceStanding
+	// NoFinish says why it cannot be finished; "": it can. All its changes made: it only needs to be watched.
+	NoFinish string
+	AllMade  bool
+}
+
+// ServiceStanding is one service of an interrupted run.
+type ServiceStanding struct {
+	Service string
+	// State: "as before", "changed", "changed by somebody else", or "gone".
+	State  string
+	Health string
+	Reason string
+}
+
+// Stand looks where an interrupted run stands.
+func (d *Deck) Stand(ctx context.Context, r RunRecord) (Standing, error) {
+	s := Standing{Run: r, Of: len(r.plan.Steps), Done: r.stepsDone(), AllMade: true}
+	if s.Done < s.Of {
+		s.Step = r.plan.Steps[s.Done]
+	}
+	if len(r.plan.Steps) == 0 {
+		s.NoFinish = "its plan cannot be read from the journal"
+	}
+	key, err := d.key()
+	if err != nil {
+		return s, err
+	}
+	snap := d.Fleet.Snapshot()
+	for _, x := range r.plan.Services {
+		one := ServiceStanding{Service: x.Name}
+		st, err := d.Hands.ServiceState(ctx, x.ID)
+		switch {
+		case sources.KindOf(err) == sources.NotFound:
+			one.State, s.NoFinish = "gone", x.Name+" is gone"
+		case err != nil:
+			return s, err
+		default:
+			before, errB := d.Spec(x.Before)
+			after, errA := d.Spec(x.After)
+			if errA != nil || errB != nil {
+				return s, errors.Join(errA, errB)
+			}
+			now := st.Spec.Masked(key)
+			switch {
+			case sources.Same(now, after) || r.rotated(now, after):
+				one.State = "changed"
+			case sources.Same(now, before):
+				one.State, s.AllMade = "as before", false
+			default:
+				one.State, s.NoFinish = "changed by somebody else", x.Name+" was changed by somebody else meanwhile"
+			}
+		}
+		if v := snap.Service(x.ID); v != nil {
+			one.Health, one.Reason = string(v.Health), v.Reason
+		}
+		s.Services = append(s.Services, one)
+	}
+	return s, nil
+}
+
+// rotated tells whether a spec is what was planned but for the id of the secret, which was not known then.
+func (r *RunRecord) rotated(now, planned sources.Spec) bool {
+	m := r.plan.Material
+	if m == nil || m.New == "" {
+		return false
+	}
+	withNew, used := planned.WithMaterial(m.Kind, m.New, "", m.New)
+	nowNew, _ := now.WithMaterial(m.Kind, m.New, "", m.New)
+	return used && sources.Same(withNew, nowNew)
+}
+
+// stepsDone counts the steps that are done, from the first on without a hole.
+func (r *RunRecord) stepsDone() int {
+	done := map[string]bool{}
+	for i := range r.Steps {
+		if e := &r.Steps[i]; e.Phase == phaseStep && e.State == stateDone {
+			done[e.Step] = true
+		}
+	}
+	for i, name := range r.plan.Steps {
+		if !done[name] {
+			return i
+		}
+	}
+	return len(r.plan.Steps)
+}
+
+// Resume goes on with an interrupted run where it stopped: what is made already is not made again, and what is left is done and watched.
+func (d *Deck) Resume(ctx context.Context, s Standing, notify func()) (*Running, error) {
+	if d.Policy.ReadOnly {
+		return nil, ErrReadOnly
+	}
+	if s.NoFinish != "" {
+		return nil, &Refusal{s.NoFinish}
+	}
+	release, err := d.Journal.Hold(s.Run.ID)
+	if errors.Is(err, journal.ErrHeld) {
+		return nil, &Busy{s.Run.ID, s.Run.Target}
+	}
+	if err != nil {
+		return nil, err
+	}
+	r, err := d.resumed(ctx, &s, notify)
+	if err == nil {
+		r.release = release
+		_, err = r.write(journal.Entry{Phase: phaseResume, Reason: fmt.Sprintf("after %d of %d steps", s.Done, s.Of)})
+	}
+	if err != nil {
+		release()
+		return nil, err
+	}
+	r.launch(ctx)
+	return r, nil
+}
+
+func (d *Deck) resumed(ctx context.Context, s *Standing, notify func()) (*Running, error) {
+	p, err := d.planOf(ctx, &s.Run)
+	if err != nil {
+		return nil, err
+	}
+	r := d.running(s.Run.ID, p, s.Run.Why, notify)
+	r.skip, r.resumed = s.Done, true
+	r.progress.Began = s.Run.Began
+	done := s.Run.applied()
+	for i := range p.Changes {
+		c := &p.Changes[i]
+		ref, ok := done[c.ID]
+		if !ok {
+			continue
+		}
+		a := &applied{change: c, at: s.Run.Began, version: ref.Version, generation: ref.Generation, scaleOnly: !c.Rolls(), anySpec: ref.Generation == "" || p.Hook != nil}
+		if ref.Replicas != nil {
+			a.mode, a.desired = sources.Replicated, int(*ref.Replicas) //nolint:gosec // bounded by the engine
+		}
+		r.applied[c.ID] = a
+		r.progress.Rollouts[i].Began = s.Run.Began
+	}
+	if m := p.Material; m != nil && m.New != "" {
+		made, err := d.madeBy(ctx, r.id, m.Kind)
+		if err != nil {
+			return nil, err
+		}
+		r.material = made.ID
+		if made.ID == "" && s.Done > 0 {
+			return nil, &Refusal{fmt.Sprintf("%s %s, which the run has made, is gone", m.Kind, m.New)}
+		}
+	}
+	return r, nil
+}
+
+// planOf makes a run's plan again from the journal.
+func (d *Deck) planOf(ctx context.Context, run *RunRecord) (*Plan, error) {
+	rec := &run.plan
+	p := &Plan{Action: run.Action, At: run.Began, Of: rec.Of, Warnings: rec.Warnings, Deadline: time.Duration(rec.Deadline * float64(time.Second)), TakeBack: rec.TakeBack, NoWait: rec.NoWait, HookTag: rec.HookTag, Reason: run.Why}
+	if m := rec.Material; m != nil {
+		p.Material = &MaterialChange{Kind: m.Kind, Old: m.Old, OldID: m.OldID, New: m.New}
+	}
+	key, err := d.key()
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range rec.Services {
+		st, err := d.Hands.ServiceState(ctx, s.ID)
+		if err != nil {
+			return nil, err
+		}
+		before, err := d.Spec(s.Before)
+		if err != nil {
+			return nil, err
+		}
+		after, err := d.Spec(s.After)
+		if err != nil {
+			return nil, err
+		}
+		c := Change{Service: s.Name, ID: s.ID, Stack: s.Stack, Version: s.Version, Group: s.Group, Policy: st.Update, Fields: sources.Diff(before, after)}
+		c.Before, _, _ = before.Unmasked(st.Spec, key)
+		var lost []string
+		if c.After, _, lost = after.Unmasked(st.Spec, key); len(lost) > 0 {
+			return nil, &Refusal{fmt.Sprintf("%s: values that are never written down are needed to go on: %v; take the run back", s.Name, lost)}
+		}
+		c.Usually = d.usually(c.Service, c.Rolls())
+		p.Changes = append(p.Changes, c)
+		if rec.Hook != "" {
+			if p.Hook = d.Hooks[hookKey(d, &c)]; p.Hook == nil {
+				return nil, &Refusal{"the webhook " + rec.Hook + " is not in the configuration any more"}
+			}
+		}
+	}
+	return p, nil
+}

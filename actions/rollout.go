@@ -1,0 +1,337 @@
+package actions
+
+import (
+	"fmt"
+	"time"
+
+	"quarterdeck/sources"
+	"quarterdeck/sources/fleet"
+)
+
+// Rules of time that a verdict on a rollout stands on.
+const (
+	// DefaultDeadline is how long a rollout may make no progress. The updater of the swarm has no limit of its own (OPERATIONS.md, "Updates").
+	DefaultDeadline = 3 * time.Minute
+	// BlockedDeadline is the same where a task has no suitable node: that does not mend itself in a while.
+	BlockedDeadline = 45 * time.Second
+	// LoopDeadline is the same where a task crashes again and again, and no update is under way that the swarm would stop by itself.
+	LoopDeadline = 45 * time.Second
+	// PullDeadline is the same while an image is being pulled.
+	PullDeadline = 10 * time.Minute
+)
+
+// RolloutState is how far a service is with what was asked of it.
+type RolloutState string
+
+// The states of a rollout.
+const (
+	RolloutWaiting    RolloutState = "waiting"      // its turn has not come, or the change is not seen yet
+	RolloutRolling    RolloutState = "rolling"      // tasks are replaced, started or stopped
+	RolloutSettling   RolloutState = "stabilising"  // all run; they must stay well for the window
+	RolloutDone       RolloutState = "converged"    // proven
+	RolloutBack       RolloutState = "rolling back" // by the swarm itself
+	RolloutFailed     RolloutState = "failed"       // and stays as it is
+	RolloutRolledBack RolloutState = "rolled back"  // by the swarm itself: a failure, whatever runs now
+	RolloutOvertaken  RolloutState = "overtaken"    // somebody else changed it meanwhile
+	RolloutUnseen     RolloutState = "out of sight" // could not look
+)
+
+// Ended tells whether the state is a verdict.
+func (s RolloutState) Ended() bool {
+	switch s {
+	case RolloutDone, RolloutFailed, RolloutRolledBack, RolloutOvertaken, RolloutUnseen:
+		return true
+	}
+	return false
+}
+
+// Rollout is one service on its way, as of one look.
+type Rollout struct {
+	Service string
+	State   RolloutState
+	// Reason is one line: what it waits for, or why it failed. It may quote the orchestrator: untrusted.
+	Reason string
+	// Want is how many places should be filled; Fresh how many run what was asked for; Well how many of those have been stable for the window.
+	Want, Fresh, Well int
+	// Window is how long a task must have run to count as stable.
+	Window time.Duration
+	// Began is when the change was made; Converged when it was proven.
+	Began, Converged time.Time
+	// Left is how long it will take from now, by the service's own history; 0: not known.
+	Left time.Duration
+	// Slots are the places with what runs there, old beside new.
+	Slots []SlotProgress
+	// Lines are the last lines of the newest task that died, where logs could be read: untrusted.
+	Lines []sources.Entry
+}
+
+// SlotProgress is one slot, or one node of a global service.
+type SlotProgress struct {
+	Slot int
+	Node string // of the new task; else of the old one
+	// Old and New are the newest task of the earlier generation and of the one asked for; nil: there is none.
+	Old, New *sources.Task
+	// Failures counts tasks of the one asked for that failed since the change.
+	Failures int
+}
+
+// applied is a change as the swarm has taken it.
+type applied struct {
+	change     *Change
+	at         time.Time
+	version    uint64
+	generation string
+	desired    int
+	mode       sources.Mode
+	scaleOnly  bool
+	// by a hook, the spec is not known before; then these are not held against what is seen.
+	anySpec bool
+}
+
+// watcher follows one rollout from look to look.
+type watcher struct {
+	applied
+	deadline  time.Duration
+	best      int // the most that was reached
+	progress  time.Time
+	phase     string
+	blocked   time.Time // since when there was no suitable node
+	loop      time.Time // since when it crashes
+	unseen    time.Time // since when nobody could look
+	last      Rollout
+	lastAsked string // task whose lines were asked for
+}
+
+// look judges a rollout by a snapshot. It is pure but for what it remembers of earlier looks.
+func (w *watcher) look(snap *fleet.Snapshot, now time.Time) Rollout {
+	r := Rollout{Service: w.change.Service, State: RolloutWaiting, Began: w.at, Window: window(w.change.Policy.Monitor), Lines: w.last.Lines}
+	if w.progress.IsZero() {
+		w.progress = w.at
+	}
+	if w.last.State.Ended() && w.last.State != RolloutUnseen {
+		return w.last
+	}
+	defer func() { w.last = r }()
+	if st := snap.Source(fleet.SwarmName); !st.OK() {
+		if w.unseen.IsZero() {
+			w.unseen = now
+		}
+		r = w.last
+		r.Service, r.Began, r.State, r.Reason = w.change.Service, w.at, RolloutWaiting, "could not look: "+orWords(st.Detail, string(st.State))
+		if now.Sub(w.unseen) > w.deadline {
+			r.State = RolloutUnseen
+		}
+		return r
+	}
+	if !w.unseen.IsZero() { // time in which nobody could look does not count
+		w.progress, w.unseen = w.progress.Add(now.Sub(w.unseen)), time.Time{}
+	}
+	s := snap.Service(w.change.ID)
+	if s == nil {
+		return w.gone(r, snap)
+	}
+	r.Want, r.Well = s.Want, s.Well
+	r.Slots, r.Fresh = slotsOf(s, snap, w.at)
+	if s.Version < w.version {
+		r.Reason = "the change is not seen yet"
+		return w.timed(r, s, now)
+	}
+	w.judge(&r, s, now)
+	r.Left = w.left(r, now)
+	return r
+}
+
+func (w *watcher) gone(r Rollout, snap *fleet.Snapshot) Rollout {
+	if snap.Ready() && snap.Listed.After(w.at) {
+		r.State, r.Reason = RolloutOvertaken, "the service was removed"
+	}
+	return r
+}
+
+func window(monitor time.Duration) time.Duration {
+	if monitor <= 0 {
+		monitor = fleet.DefaultWindow
+	}
+	return min(monitor, fleet.MaxWindow)
+}
+
+func (w *watcher) judge(r *Rollout, s *fleet.Service, now time.Time) {
+	switch s.UpdateState {
+	case "rollback_started":
+		r.State, r.Reason = RolloutBack, orWords(s.UpdateMessage, "the swarm takes the update back")
+		w.advance("back", s, r, now)
+		*r = w.timed(*r, s, now)
+		return
+	case "rollback_completed":
+		r.State, r.Reason = RolloutRolledBack, orWords(s.UpdateMessage, "the swarm has taken the update back")
+		return
+	case "rollback_paused":
+		r.State, r.Reason = RolloutFailed, "the swarm began to roll back, and that failed as well: "+orWords(s.UpdateMessage, "rollback paused")
+		return
+	case "paused":
+		r.State, r.Reason = RolloutFailed, orWords(s.UpdateMessage, "update paused")
+		return
+	}
+	if why := w.overtaken(s); why != "" {
+		r.State, r.Reason = RolloutOvertaken, why
+		return
+	}
+	w.advance(s.UpdateState, s, r, now)
+	switch {
+	case s.UpdateState == "updating":
+		r.State, r.Reason = RolloutRolling, s.Reason
+	case s.Health == fleet.Healthy:
+		r.State, r.Converged = RolloutDone, now
+		return
+	case s.Health == fleet.Idle && w.settledAtNothing(s):
+		r.State, r.Converged = RolloutDone, now
+		return
+	case r.Fresh >= r.Want && s.Health == fleet.Updating:
+		r.State, r.Reason = RolloutSettling, s.Reason
+	default:
+		r.State, r.Reason = RolloutRolling, s.Reason
+	}
+	*r = w.timed(*r, s, now)
+}
+
+func (w *watcher) overtaken(s *fleet.Service) string {
+	switch {
+	case w.anySpec:
+		return ""
+	case s.Generation != w.generation:
+		return "somebody else has changed what it runs"
+	case w.mode == sources.Replicated && s.Desired != w.desired:
+		return fmt.Sprintf("somebody else has scaled it to %d", s.Desired)
+	}
+	return ""
+}
+
+// settledAtNothing: a service that is to run nothing is there when nothing is left alive.
+func (w *watcher) settledAtNothing(s *fleet.Service) bool {
+	for i := range s.Tasks {
+		if !s.Tasks[i].State.Ended() {
+			return false
+		}
+	}
+	return true
+}
+
+// advance notes progress: more places filled, more of them well, fewer old tasks, or another phase of the update.
+func (w *watcher) advance(phase string, s *fleet.Service, r *Rollout, now time.Time) {
+	reached := 2*r.Fresh + r.Well
+	if r.Want == 0 {
+		for i := range s.Tasks {
+			if s.Tasks[i].State.Ended() {
+				reached++
+			}
+		}
+	}
+	if reached > w.best || phase != w.phase {
+		w.progress = now
+	}
+	w.best, w.phase = max(w.best, reached), phase
+	w.blocked = since(w.blocked, blockedTask(s) != nil, now)
+	w.loop = since(w.loop, s.Failures >= fleet.FlapFailures && (s.Health == fleet.Degraded || s.Health == fleet.Down), now)
+}
+
+// since keeps the moment from which on something holds.
+func since(at time.Time, holds bool, now time.Time) time.Time {
+	switch {
+	case !holds:
+		return time.Time{}
+	case at.IsZero():
+		return now
+	}
+	return at
+}
+
+// blockedTask is a task that has no node.
+func blockedTask(s *fleet.Service) *sources.Task {
+	for i := range s.Tasks {
+		t := &s.Tasks[i]
+		if t.State == sources.TaskPending && t.Err != "" && !t.Desired.Ended() {
+			return t
+		}
+	}
+	return nil
+}
+
+// timed turns a rollout that has made no progress for too long into a failure, with the reason.
+func (w *watcher) timed(r Rollout, s *fleet.Service, now time.Time) Rollout {
+	limit, why := w.deadline, ""
+	for i := range s.Tasks {
+		if t := &s.Tasks[i]; t.State == sources.TaskPreparing && !t.Desired.Ended() {
+			limit = max(limit, PullDeadline)
+			why = "an image is still being pulled"
+		}
+	}
+	if d := 2 * (w.change.Policy.Delay + w.change.Policy.Monitor); s.UpdateState != "" && d > limit { // it waits on purpose between tasks
+		limit = d
+	}
+	stuck := now.Sub(w.progress)
+	switch {
+	case !w.blocked.IsZero() && now.Sub(w.blocked) >= min(BlockedDeadline, w.deadline) && stuck >= min(BlockedDeadline, w.deadline):
+		why = blockedTask(s).Err
+	case !w.loop.IsZero() && s.UpdateState != "updating" && s.UpdateState != "rollback_started" && now.Sub(w.loop) >= min(LoopDeadline, w.deadline):
+		why = s.Reason
+	case stuck >= limit:
+		why = orWords(why, s.Reason)
+	default:
+		return r
+	}
+	r.State, r.Reason = RolloutFailed, fmt.Sprintf("no progress for %s: %s", stuck.Round(time.Second), orWords(why, "the swarm does not say why"))
+	return r
+}
+
+// left estimates by what such a rollout took before.
+func (w *watcher) left(r Rollout, now time.Time) time.Duration {
+	if w.change.Usually == 0 || r.State.Ended() {
+		return 0
+	}
+	return max(w.change.Usually-now.Sub(w.at), time.Second)
+}
+
+// slotsOf puts old beside new, and counts the places that run what is wanted.
+func slotsOf(s *fleet.Service, snap *fleet.Snapshot, from time.Time) ([]SlotProgress, int) {
+	var out []SlotProgress
+	fresh := 0
+	for _, slot := range s.Slots() {
+		p := SlotProgress{Slot: slot.Number}
+		runs := false
+		for i := range slot.Tasks {
+			t := &slot.Tasks[i]
+			if t.Generation != s.Generation {
+				if p.Old == nil {
+					p.Old = t
+				}
+				continue
+			}
+			if p.New == nil {
+				p.New = t
+			}
+			runs = runs || t.State == sources.TaskRunning && !t.Desired.Ended()
+			if (t.State == sources.TaskFailed || t.State == sources.TaskRejected) && t.Created.After(from.Add(-clockSkew)) {
+				p.Failures++
+			}
+		}
+		if runs {
+			fresh++
+		}
+		shown := p.New
+		if shown == nil {
+			shown = p.Old
+		}
+		if shown == nil || p.New == nil && p.Old.State.Ended() && p.Old.Desired.Ended() { // a slot that is gone
+			continue
+		}
+		p.Node = shown.NodeID
+		if n := snap.Node(shown.NodeID); n != nil {
+			p.Node = n.Name
+		}
+		out = append(out, p)
+	}
+	return out, fresh
+}
+
+// clockSkew is how far the manager's clock may be from ours.
+const clockSkew = 2 * time.Second
