@@ -40,6 +40,10 @@ type File struct {
 	ASCII    bool               `yaml:"ascii"`
 	// LogMemory bounds the log pane, in MiB.
 	LogMemory int `yaml:"log-memory"`
+	// StateDir is where journal and history are kept.
+	StateDir string `yaml:"state-dir"`
+	// Actor is who acts, as the journal names it.
+	Actor string `yaml:"actor"`
 
 	// Path is where it was read from; "" : no file.
 	Path string `yaml:"-"`
@@ -58,6 +62,28 @@ type Context struct {
 	Alertmanager  Endpoint   `yaml:"alertmanager"`
 	Grafana       Endpoint   `yaml:"grafana"`
 	S3            S3         `yaml:"s3"`
+	Actions       Actions    `yaml:"actions"`
+	// Webhooks redeploy services or stacks through Portainer, by the service's or stack's name.
+	Webhooks map[string]Webhook `yaml:"webhooks"`
+}
+
+// Actions is what changes demand.
+type Actions struct {
+	// Deadline is how long a rollout may make no progress.
+	Deadline Duration `yaml:"deadline"`
+	// RequireReason refuses what has no --reason.
+	RequireReason bool `yaml:"require-reason"`
+	// Protected are patterns of services whose name must be typed.
+	Protected []string `yaml:"protected"`
+	// QuietHours are hours in which every change must be typed: "22:00-06:00", "fri-sun 16:00-24:00".
+	QuietHours []string `yaml:"quiet-hours"`
+}
+
+// Webhook is a Portainer webhook. Its address is a secret.
+type Webhook struct {
+	URL     string `yaml:"url"`
+	URLFile string `yaml:"url-file"`
+	TLS     TLS    `yaml:"tls"`
 }
 
 // Endpoint is an HTTP source's address and login.

@@ -2,9 +2,12 @@ package config
 
 import (
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/adrg/xdg"
 )
 
 // Flags are the global flags as given; the zero value of each means: not given.
@@ -28,6 +31,8 @@ type Settings struct {
 	ASCII     bool
 	NoColor   bool
 	LogMemory int // MiB
+	// StateDir is where journal and history are kept; Actor is who acts, "" where neither file nor environment says.
+	StateDir, Actor string
 	// Path is the configuration file's, "" where there is none.
 	Path string
 }
@@ -77,6 +82,8 @@ func Resolve(flags Flags, getenv func(string) string) (*Settings, error) {
 	s.NoColor = getenv("NO_COLOR") != ""
 	s.ASCII = file.ASCII
 	s.Mouse = file.Mouse == nil || *file.Mouse
+	s.StateDir = first(getenv("QUARTERDECK_STATE_DIR"), file.StateDir, filepath.Join(xdg.StateHome, "quarterdeck"))
+	s.Actor = first(getenv("QUARTERDECK_ACTOR"), file.Actor)
 	s.Timeout = flags.Timeout
 	if s.Timeout == 0 {
 		s.Timeout = time.Duration(file.Timeout)
