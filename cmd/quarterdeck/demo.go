@@ -34,8 +34,8 @@ interrupted, so that docker, logcli, promtool and amtool can be pointed at it:
   quarterdeck demo --headless >demo.env &
   . ./demo.env; docker service ls
 
---listen with a port takes that one for Docker and the next three for Loki, Prometheus and
-Alertmanager.
+--listen with a port takes that one for Docker and the next four for Loki, Prometheus,
+Alertmanager and an image registry.
 
 EXIT STATUS
   0 done; 2 usage, an unknown scenario or a port that is taken; 130 interrupted`,
@@ -49,7 +49,7 @@ EXIT STATUS
 	f.IntVar(&o.tasks, "tasks", 0, "`number` of tasks of a big fleet")
 	f.Int64Var(&o.seed, "seed", 1, "the same seed makes the same platform")
 	f.BoolVar(&o.headless, "headless", false, "no console: print export lines and stay")
-	f.StringVar(&o.listen, "listen", "", "`host[:port]` to listen on, four ports in a row (default 127.0.0.1, free ports)")
+	f.StringVar(&o.listen, "listen", "", "`host[:port]` to listen on, five ports in a row (default 127.0.0.1, free ports)")
 	return cmd
 }
 

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -78,6 +80,51 @@ func TestDockerCommandLine(t *testing.T) {
 	}
 }
 
+// What changes the platform can be done with the docker command, which prints what it prints of an engine.
+func TestDockerCommandLineChanges(t *testing.T) {
+	if _, err := exec.LookPath("docker"); err != nil {
+		t.Skip("no docker command on this machine")
+	}
+	p := start(t, Options{})
+	file := filepath.Join(t.TempDir(), "value")
+	if err := os.WriteFile(file, []byte("s3cret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args, want string
+		exit       int
+	}{
+		{"secret create --label a=b fresh " + file, `^\w{25}\n$`, 0},
+		{"secret create fresh " + file, `code = AlreadyExists desc = secret fresh already exists`, 1},
+		{"secret inspect fresh", `"a": "b"`, 0},
+		{"secret rm shop_pay_key", `code = InvalidArgument desc = secret 'shop_pay_key' is in use by the following service: shop_payments`, 1},
+		{"config create fresh " + file, `^\w{25}\n$`, 0},
+		{"config inspect --pretty fresh", `s3cret`, 0},
+		{"service update --detach --secret-add fresh batch_reports", `^batch_reports\n$`, 0},
+		{"secret rm fresh", `is in use by the following service: batch_reports`, 1},
+		{"service update --detach --secret-rm fresh batch_reports", `^batch_reports\n$`, 0},
+		{"secret rm fresh", `^fresh\n$`, 0},
+		{"secret rm fresh", `secret fresh not found`, 1},
+		{"config rm fresh", `^fresh\n$`, 0},
+		{"events --since 1m --until -1s --filter type=secret --filter type=config", `(?s)secret create \w{25} \(name=fresh\).*config create .*secret remove .*config remove \w{25} \(name=fresh\)\n$`, 0},
+		{"service update --detach --image registry.quarterdeck.demo/shop/web:4.12.1 shop_web", `^shop_web\n$`, 0},
+		{"service inspect --format {{.Spec.TaskTemplate.ContainerSpec.Image}} shop_web", `:4\.12\.1@sha256:[0-9a-f]{64}\n$`, 0},
+		{"service update --detach --image registry.quarterdeck.demo/shop/web:missing-1 shop_cart", `image registry\.quarterdeck\.demo/shop/web:missing-1 could not be accessed on a registry to record\nits digest`, 0},
+		{"service update --detach --replicas 4 batch_reports", `^batch_reports\n$`, 0},
+		{"service inspect --format {{.PreviousSpec.Mode.Replicated.Replicas}} batch_reports", `^0\n$`, 0},
+		{"service rollback --detach batch_reports", `^batch_reports\n$`, 0},
+		{"service inspect --format {{.Spec.Mode.Replicated.Replicas}} batch_reports", `^0\n$`, 0},
+	} {
+		out, exit := dockerCLI(t, p, strings.Fields(c.args)...)
+		if exit != c.exit || !regexp.MustCompile(c.want).MatchString(out) {
+			t.Errorf("docker %s: exit %d, wanted %d and %s in:\n%s", c.args, exit, c.exit, c.want, out)
+		}
+		if strings.HasPrefix(c.args, "secret") && strings.Contains(out, "s3cret") {
+			t.Errorf("docker %s shows the secret: %s", c.args, out)
+		}
+	}
+}
+
 // A followed log goes on until it is cut.
 func TestDockerLogsFollow(t *testing.T) {
 	if _, err := exec.LookPath("docker"); err != nil {
@@ -142,10 +189,15 @@ func TestEngineErrors(t *testing.T) {
 		{`GET /services?filters={"nope":{"a":true}}`, `400 {"message":"invalid filter 'nope'"}`},
 		{"GET /services?filters=[", `400 {"message":"invalid filter"}`},
 		{"POST " + svc + "/update?version=x", `400 {"message":"invalid service version 'x': strconv.ParseUint: parsing \"x\": invalid syntax"}`},
+		{"POST " + svc + "/update?version=1&rollback=previous", `400 {"message":"invalid JSON: got EOF while reading request body"}`},
+		{"POST /secrets/create {", `400 {"message":"invalid JSON: unexpected end of JSON input"}`},
+		{"GET /distribution/x", `404 {"message":"page not found"}`},
 		{"POST " + svc + "/update?version=1", `400 {"message":"invalid JSON: got EOF while reading request body"}`},
 		{"POST /services/create {", `400 {"message":"invalid JSON: unexpected end of JSON input"}`},
 		{`POST /services/create {"Name":"shop_api","TaskTemplate":{"ContainerSpec":{"Image":"x"}}}`, `409 {"message":"rpc error: code = AlreadyExists desc = name conflicts with an existing object: service shop_api already exists"}`},
-		{`POST /services/create {"Name":"new"}`, `400 {"message":"rpc error: code = InvalidArgument desc = ContainerSpec: image reference must be provided"}`},
+		{`POST /services/create {"Name":"new"}`, `400 {"message":"mismatched Runtime and *Spec fields"}`},
+		{`POST /services/create {"Name":"new","TaskTemplate":{"ContainerSpec":{"Image":"UPPER"}}}`, `400 {"message":"rpc error: code = InvalidArgument desc = ContainerSpec: \"UPPER\" is not a valid repository/tag"}`},
+		{`POST /services/create {"Name":"new","TaskTemplate":{"ContainerSpec":{}}}`, `400 {"message":"rpc error: code = InvalidArgument desc = ContainerSpec: image reference must be provided"}`},
 		{"DELETE /services/nope", `404 {"message":"service nope not found"}`},
 	} {
 		method, rest, _ := strings.Cut(c.call, " ")

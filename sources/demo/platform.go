@@ -18,6 +18,7 @@ import (
 	"quarterdeck/sources/demo/docker"
 	"quarterdeck/sources/demo/logs"
 	"quarterdeck/sources/demo/metrics"
+	"quarterdeck/sources/demo/registry"
 	"quarterdeck/sources/demo/world"
 )
 
@@ -26,6 +27,7 @@ type Options struct {
 	Services, Tasks int              // 0: the twelve; else a big fleet of that size
 	Seed            int64            // the same seed makes the same world
 	Listen          string           // host or host:port, default 127.0.0.1; see ports
+	Managers        int              // managers whose Engine API is served, 0: one; see DockerHosts
 	Scenario        string           // an incident that is started at once, or ""
 	Quiet           bool             // no deploys or incidents by themselves, only steady traffic
 	Now             func() time.Time // default time.Now
@@ -40,16 +42,21 @@ func Scenarios() []Scenario { return world.Scenarios() }
 
 // Platform is a running demo. Safe for concurrent use.
 type Platform struct {
-	world   *world.World
-	docker  *docker.Server
-	logs    *logs.Server
-	rules   *metrics.Rules
-	addr    map[string]string // by protocol: host:port
-	servers []*http.Server
-	cancel  context.CancelFunc
-	wg      sync.WaitGroup
-	closed  sync.Once
-	err     error
+	world    *world.World
+	faults   docker.Faults
+	logs     *logs.Server
+	rules    *metrics.Rules
+	images   *registry.Server
+	addr     map[string]string // by protocol: host:port
+	mu       sync.Mutex        // guards the managers' servers
+	managers []*manager
+	servers  []*http.Server  // of all other protocols
+	ctx      context.Context //nolint:containedctx // that of the servers, for one that is brought back
+	cancel   context.CancelFunc
+	log      *slog.Logger
+	wg       sync.WaitGroup
+	closed   sync.Once
+	err      error
 }
 
 // Start brings a platform up and returns when all its listeners accept. It ends with Close or with ctx.
@@ -64,7 +71,7 @@ func Start(ctx context.Context, o Options) (*Platform, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := world.New(world.Options{Services: o.Services, Tasks: o.Tasks, Seed: o.Seed, Quiet: o.Quiet, Now: o.Now, Logger: o.Logger})
+	w, err := world.New(world.Options{Services: o.Services, Tasks: o.Tasks, Seed: o.Seed, Managers: o.Managers, Quiet: o.Quiet, Now: o.Now, Logger: o.Logger})
 	if err != nil {
 		return nil, fmt.Errorf("demo: %w", err)
 	}
@@ -75,12 +82,9 @@ func Start(ctx context.Context, o Options) (*Platform, error) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	prom := metrics.New(w, o.Logger)
-	p := &Platform{world: w, docker: docker.New(w), logs: logs.New(w, metrics.NewEngine(o.Logger), o.Logger), rules: prom.Rules(), addr: map[string]string{}, cancel: cancel}
-	handlers := []http.Handler{p.docker, p.logs, prom, alerts.New(w, p.rules)}
-	for i, address := range addresses {
-		if err := p.listen(ctx, address, protocols[i], handlers[i], o.Logger); err != nil {
-			return nil, errors.Join(err, p.Close())
-		}
+	p := &Platform{world: w, logs: logs.New(w, metrics.NewEngine(o.Logger), o.Logger), rules: prom.Rules(), images: registry.New(w), addr: map[string]string{}, ctx: ctx, cancel: cancel, log: o.Logger}
+	if err := p.listen(addresses, max(o.Managers, 1), []http.Handler{p.logs, prom, alerts.New(w, p.rules), p.images}); err != nil {
+		return nil, errors.Join(err, p.Close())
 	}
 	p.wg.Go(func() { w.Run(ctx) })
 	p.wg.Go(func() { p.rules.Run(ctx) })
@@ -89,7 +93,7 @@ func Start(ctx context.Context, o Options) (*Platform, error) {
 }
 
 // protocols are what is served, in the order of their ports.
-var protocols = [...]string{"docker", "loki", "prometheus", "alertmanager"}
+var protocols = [...]string{"docker", "loki", "prometheus", "alertmanager", "registry"}
 
 // ports is the address of each protocol. A host alone gives each a free port; with a port, that is the first one's, and
 // the others have those that follow.
@@ -116,33 +120,64 @@ func ports(listen string) ([]string, error) {
 	return out, nil
 }
 
-func (p *Platform) listen(ctx context.Context, address, name string, h http.Handler, log *slog.Logger) error {
+// listen serves all protocols. Managers but the first have free ports, which nobody needs to know beforehand.
+func (p *Platform) listen(addresses []string, managers int, others []http.Handler) error {
+	for i := range managers {
+		address := addresses[0]
+		if i > 0 {
+			host, _, _ := net.SplitHostPort(address)
+			address = net.JoinHostPort(host, "0")
+		}
+		if err := p.addManager(p.ctx, address); err != nil {
+			return err
+		}
+	}
+	p.addr["docker"] = p.managers[0].addr
+	for i, h := range others {
+		srv, addr, err := p.serve(p.ctx, addresses[i+1], protocols[i+1], h)
+		if err != nil {
+			return err
+		}
+		p.addr[protocols[i+1]] = addr
+		p.servers = append(p.servers, srv)
+	}
+	return nil
+}
+
+// serve starts a server, which ends when it is closed.
+func (p *Platform) serve(ctx context.Context, address, name string, h http.Handler) (*http.Server, string, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("demo: the port for %s, %s, is taken: free it, or listen on another one: %w", name, address, err)
+		return nil, "", fmt.Errorf("demo: the port for %s, %s, is taken: free it, or listen on another one: %w", name, address, err)
 	case err != nil:
-		return fmt.Errorf("demo: listen for %s on %s: %w", name, address, err)
+		return nil, "", fmt.Errorf("demo: listen for %s on %s: %w", name, address, err)
 	}
-	p.addr[name] = l.Addr().String()
 	// Docker's streams and Loki's tail last for hours: only the head of a request has a time limit.
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
-	p.servers = append(p.servers, srv)
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(p.log.Handler(), slog.LevelWarn)}
 	p.wg.Go(func() {
 		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("demo server ended", "server", name, "err", err)
+			p.log.Error("demo server ended", "server", name, "err", err)
 		}
 	})
-	return nil
+	return srv, l.Addr().String(), nil
 }
 
 // Close ends everything: streams, tails, servers and the simulation. It may be called more than once.
 func (p *Platform) Close() error {
 	p.closed.Do(func() {
 		p.cancel()
-		p.docker.Close()
 		var errs []error
+		p.mu.Lock()
+		for _, m := range p.managers {
+			m.engine.Close()
+			if m.server != nil {
+				errs = append(errs, m.server.Close())
+				m.server = nil
+			}
+		}
+		p.mu.Unlock()
 		for _, s := range p.servers {
 			errs = append(errs, s.Close())
 		}
@@ -165,6 +200,18 @@ func (p *Platform) PrometheusURL() string { return "http://" + p.addr["prometheu
 // AlertmanagerURL is Alertmanager's base URL.
 func (p *Platform) AlertmanagerURL() string { return "http://" + p.addr["alertmanager"] }
 
+// RegistryURL is the base URL of the registry that has the platform's images.
+func (p *Platform) RegistryURL() string { return "http://" + p.addr["registry"] }
+
+// RegistryMirrors is where to ask instead of each registry that the services' images name, by its host.
+func (p *Platform) RegistryMirrors() map[string]string {
+	out := map[string]string{}
+	for _, host := range p.images.Hosts() {
+		out[host] = p.RegistryURL()
+	}
+	return out
+}
+
 // StartScenario begins an incident; one that runs already is left as it is.
 func (p *Platform) StartScenario(name string) error { return p.world.StartScenario(name) }
 
@@ -172,10 +219,10 @@ func (p *Platform) StartScenario(name string) error { return p.world.StartScenar
 func (p *Platform) StopScenario(name string) error { return p.world.StopScenario(name) }
 
 // Deploy starts a rolling update of a service to an image. A tag with "bad" or "broken" in it crashes at its
-// start, one that begins with "missing" cannot be pulled.
+// start, one with "unhealthy" never passes its health check, one that begins with "missing" cannot be pulled.
 func (p *Platform) Deploy(service, image string) error { return p.world.Deploy(service, image) }
 
-// KillNode takes a node away, by name or id. The engine's own node, the first, cannot be killed.
+// KillNode takes a node away, by name or id. A manager's, one of the first, cannot be killed.
 func (p *Platform) KillNode(name string) error { return p.world.KillNode(name) }
 
 // ReviveNode brings a node back.
@@ -188,10 +235,16 @@ func (p *Platform) CrashLoop(service string, on bool) error { return p.world.Cra
 func (p *Platform) Burst(service string, lines int) error { return p.world.Burst(service, lines) }
 
 // SetForbidEvents lets the Engine API's /events answer 403, as behind a socket proxy.
-func (p *Platform) SetForbidEvents(on bool) { p.docker.SetForbidEvents(on) }
+func (p *Platform) SetForbidEvents(on bool) {
+	for _, m := range p.managers {
+		m.engine.SetForbidEvents(on)
+	}
+}
 
 // DropConnections cuts every open event stream, followed log and tail, as a lost connection does.
 func (p *Platform) DropConnections() {
-	p.docker.DropConnections()
+	for _, m := range p.managers {
+		m.engine.DropConnections()
+	}
 	p.logs.DropConnections()
 }

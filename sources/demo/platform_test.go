@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,7 +17,13 @@ import (
 	"github.com/moby/moby/api/types/swarm"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain lets the tests wait beside each other, whatever the number of cores: they wait, they do not work.
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "16"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func start(t testing.TB, o Options) *Platform {
 	t.Helper()

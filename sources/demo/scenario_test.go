@@ -221,7 +221,7 @@ func TestBadDeployRollsBack(t *testing.T) {
 		}
 		r.run(time.Second)
 	}
-	if fmt.Sprint(seen) != "[updating rollback_started rollback_completed]" {
+	if fmt.Sprint(seen) != "[ updating rollback_started rollback_completed]" {
 		t.Errorf("states %v", seen)
 	}
 	bad := r.tasks("shop_api", failed)

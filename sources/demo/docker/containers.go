@@ -42,7 +42,7 @@ func (s *Server) containers(rw http.ResponseWriter, r *http.Request) error {
 
 // own is the containers of the engine that we speak for that still have a task, as the engine removes the others.
 func (s *Server) own(from, to float64) []world.Container {
-	self := s.w.Self()
+	self := s.w.Manager(s.self)
 	tasks := map[string]bool{}
 	for _, t := range s.w.Tasks() {
 		tasks[t.ID] = true
@@ -56,7 +56,10 @@ func standing(c *world.Container, now float64) (state, status string) {
 		return "exited", fmt.Sprintf("Exited (%d) %s ago", c.ExitCode, about(now-c.End))
 	}
 	status = "Up " + about(now-c.Start)
-	if c.Checked {
+	switch {
+	case c.Sick:
+		status += " (health: starting)"
+	case c.Checked:
 		status += " (healthy)"
 	}
 	return "running", status

@@ -60,8 +60,8 @@ func (s *Server) service(rw http.ResponseWriter, r *http.Request) error {
 	return answer(rw, svc)
 }
 
-func readSpec(r *http.Request) (swarm.ServiceSpec, error) {
-	var spec swarm.ServiceSpec
+// readBody reads the JSON of a create or an update.
+func readBody[T any](r *http.Request) (spec T, err error) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxSpec+1))
 	switch {
 	case err != nil:
@@ -83,13 +83,13 @@ func (s *Server) update(rw http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return problem{http.StatusBadRequest, fmt.Sprintf("invalid service version '%s': %v", q.Get("version"), err)}
 	}
+	spec, err := readBody[swarm.ServiceSpec](r) // a rollback must bring one, too
+	if err != nil {
+		return err
+	}
 	if q.Get("rollback") == "previous" {
 		err = s.w.Rollback(r.PathValue("id"), version)
 	} else {
-		var spec swarm.ServiceSpec
-		if spec, err = readSpec(r); err != nil {
-			return err
-		}
 		err = s.w.Update(r.PathValue("id"), version, spec)
 	}
 	if err != nil {
@@ -99,7 +99,7 @@ func (s *Server) update(rw http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) create(rw http.ResponseWriter, r *http.Request) error {
-	spec, err := readSpec(r)
+	spec, err := readBody[swarm.ServiceSpec](r)
 	if err != nil {
 		return err
 	}
@@ -190,7 +190,7 @@ func (s *Server) nodes(rw http.ResponseWriter, r *http.Request) error {
 func (s *Server) node(rw http.ResponseWriter, r *http.Request) error {
 	ref := r.PathValue("id")
 	if ref == "self" {
-		return answer(rw, s.w.Self())
+		return answer(rw, s.w.Manager(s.self))
 	}
 	for _, n := range s.w.Nodes() {
 		if n.ID == ref || n.Description.Hostname == ref || len(ref) >= 4 && strings.HasPrefix(n.ID, ref) {
@@ -235,52 +235,4 @@ func (s *Server) network(rw http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return problem{http.StatusNotFound, "network " + ref + " not found"}
-}
-
-func (s *Server) secrets(rw http.ResponseWriter, r *http.Request) error {
-	f, err := parseFilters(r.URL.Query(), "id", "name", "names", "label")
-	if err != nil {
-		return err
-	}
-	out := []swarm.Secret{}
-	for _, x := range s.w.Secrets() {
-		if f.starts("id", x.ID) && f.starts("name", x.Spec.Name) && f.is("names", x.Spec.Name) && f.labels("label", x.Spec.Labels) {
-			out = append(out, x)
-		}
-	}
-	return answer(rw, out)
-}
-
-func (s *Server) secret(rw http.ResponseWriter, r *http.Request) error {
-	ref := r.PathValue("id")
-	for _, x := range s.w.Secrets() {
-		if x.ID == ref || x.Spec.Name == ref {
-			return answer(rw, x)
-		}
-	}
-	return problem{http.StatusNotFound, "secret " + ref + " not found"}
-}
-
-func (s *Server) configs(rw http.ResponseWriter, r *http.Request) error {
-	f, err := parseFilters(r.URL.Query(), "id", "name", "names", "label")
-	if err != nil {
-		return err
-	}
-	out := []swarm.Config{}
-	for _, x := range s.w.Configs() {
-		if f.starts("id", x.ID) && f.starts("name", x.Spec.Name) && f.is("names", x.Spec.Name) && f.labels("label", x.Spec.Labels) {
-			out = append(out, x)
-		}
-	}
-	return answer(rw, out)
-}
-
-func (s *Server) config(rw http.ResponseWriter, r *http.Request) error {
-	ref := r.PathValue("id")
-	for _, x := range s.w.Configs() {
-		if x.ID == ref || x.Spec.Name == ref {
-			return answer(rw, x)
-		}
-	}
-	return problem{http.StatusNotFound, "config " + ref + " not found"}
 }

@@ -27,6 +27,8 @@ const minAPIVersion = "1.24"
 // Server is the API as an http.Handler. Safe for concurrent use.
 type Server struct {
 	w       *world.World
+	self    int // the manager that we speak for
+	faults  *Faults
 	mux     *http.ServeMux
 	forbid  atomic.Bool
 	mu      sync.Mutex
@@ -37,9 +39,9 @@ type Server struct {
 
 type stream struct{ cut context.CancelFunc }
 
-// New makes a server of a world.
-func New(w *world.World) *Server {
-	s := &Server{w: w, mux: http.NewServeMux(), streams: map[*stream]struct{}{}}
+// New makes a server of a world, the engine of its manager number self. Several servers may share their faults.
+func New(w *world.World, self int, faults *Faults) *Server {
+	s := &Server{w: w, self: self, faults: faults, mux: http.NewServeMux(), streams: map[*stream]struct{}{}}
 	s.ended, s.stop = context.WithCancel(context.Background())
 	for pattern, h := range map[string]func(http.ResponseWriter, *http.Request) error{
 		"GET /_ping":                 s.ping,
@@ -61,16 +63,25 @@ func New(w *world.World) *Server {
 		"GET /networks/{id}":         s.network,
 		"GET /secrets":               s.secrets,
 		"GET /secrets/{id}":          s.secret,
+		"POST /secrets/create":       s.createSecret,
+		"POST /secrets/{id}/update":  s.labelSecret,
+		"DELETE /secrets/{id}":       s.removeMaterial(world.SecretKind),
 		"GET /configs":               s.configs,
 		"GET /configs/{id}":          s.config,
+		"POST /configs/create":       s.createConfig,
+		"POST /configs/{id}/update":  s.labelConfig,
+		"DELETE /configs/{id}":       s.removeMaterial(world.ConfigKind),
+		"GET /distribution/{ref...}": s.distribution,
 		"GET /events":                s.events,
 		"GET /containers/json":       s.containers,
 		"GET /containers/{id}/json":  s.container,
 	} {
 		s.mux.HandleFunc(pattern, func(rw http.ResponseWriter, r *http.Request) {
-			if err := h(rw, r); err != nil {
-				fail(rw, err)
-			}
+			s.faults.serve(rw, r, func(rw http.ResponseWriter) {
+				if err := h(rw, r); err != nil {
+					fail(rw, err)
+				}
+			})
 		})
 	}
 	for pattern, absent := range map[string]string{
@@ -236,7 +247,7 @@ func (s *Server) version(rw http.ResponseWriter, _ *http.Request) error {
 }
 
 func (s *Server) info(rw http.ResponseWriter, _ *http.Request) error {
-	self, nodes, cluster := s.w.Self(), s.w.Nodes(), s.w.Cluster()
+	self, nodes, cluster := s.w.Manager(s.self), s.w.Nodes(), s.w.Cluster()
 	managers := 0
 	var peers []swarm.Peer
 	for i := range nodes {

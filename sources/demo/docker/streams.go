@@ -88,7 +88,7 @@ func (s *Server) events(rw http.ResponseWriter, r *http.Request) error {
 		seq = next
 		for i := range news {
 			m := &news[i]
-			if !since.IsZero() && m.TimeNano < since.UnixNano() || !until.IsZero() && m.TimeNano > until.UnixNano() || !f.event(m) {
+			if !since.IsZero() && m.TimeNano < since.UnixNano() || !until.IsZero() && m.TimeNano > until.UnixNano() || !f.event(m) || s.foreign(m) {
 				continue
 			}
 			if err := enc.Encode(m); err != nil {
@@ -107,6 +107,11 @@ func (s *Server) events(rw http.ResponseWriter, r *http.Request) error {
 		case <-more:
 		}
 	}
+}
+
+// foreign tells whether a message is of another engine's container.
+func (s *Server) foreign(m *events.Message) bool {
+	return m.Scope == "local" && m.Actor.Attributes["com.docker.swarm.node.id"] != s.w.Manager(s.self).ID
 }
 
 // event tells whether a message passes, as daemon/events/filter.go.

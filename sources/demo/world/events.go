@@ -70,9 +70,9 @@ func (w *World) eventAt(at time.Time, typ events.Type, action events.Action, sco
 	})
 }
 
-// boxEvent is a container's event. Only the engine that we talk to, the first node, tells of its containers.
+// boxEvent is a container's event. Only an engine tells of its own containers, so none tells of those of the other nodes.
 func (w *World) boxEvent(action events.Action, t *Task, more map[string]string) {
-	if t.box == nil || t.node == nil || t.node.ordinal != 0 {
+	if t.box == nil || t.node == nil || t.node.ordinal >= w.managers {
 		return
 	}
 	attrs := map[string]string{

@@ -1,7 +1,6 @@
 package world
 
 import (
-	"crypto/sha256"
 	"encoding/hex"
 	"math"
 	"strconv"
@@ -58,12 +57,6 @@ func hexID(h uint64) string {
 		}
 	}
 	return hex.EncodeToString(b[:])
-}
-
-// digestOf is the stable digest that the demo's registry gives to an image reference.
-func digestOf(ref string) string {
-	sum := sha256.Sum256([]byte(ref))
-	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }

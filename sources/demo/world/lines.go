@@ -256,20 +256,45 @@ func (w *World) Lines(from, to int64, upTo uint64, keep func(*Container) bool) [
 	return out
 }
 
-// Push keeps lines that a client pushed.
+// Push keeps lines that a client pushed. As in Loki, a line that is there already with the same labels and time is taken once.
 func (w *World) Push(streams []Pushed) {
 	for _, s := range streams {
-		if len(s.Lines) == 0 {
-			continue
-		}
 		lines := slices.Clone(s.Lines)
 		slices.SortStableFunc(lines, func(a, b Line) int { return cmp.Compare(a.T, b.T) })
+		lines = w.unheard(s.Labels, lines)
+		if len(lines) == 0 {
+			continue
+		}
 		bytes := 0
 		for i := range lines {
 			bytes += len(lines[i].stored) + 64
 		}
 		w.keep(&batch{labels: maps.Clone(s.Labels), n: len(lines), at: func(i int) Line { return lines[i] }, first: lines[0].T, last: lines[len(lines)-1].T, bytes: bytes})
 	}
+}
+
+// unheard drops of lines, which are in order of time, those that were pushed before under the same labels, and repeats among them.
+func (w *World) unheard(labels map[string]string, lines []Line) []Line {
+	type key struct {
+		t    int64
+		text string
+	}
+	have := map[key]bool{}
+	for _, b := range w.batches.between(0, All) {
+		if len(lines) == 0 || b.box != nil || b.last < lines[0].T || b.first > lines[len(lines)-1].T || !maps.Equal(b.labels, labels) {
+			continue
+		}
+		for i := range b.n {
+			l := b.at(i)
+			have[key{l.T, l.stored}] = true
+		}
+	}
+	return slices.DeleteFunc(lines, func(l Line) bool {
+		k := key{l.T, l.stored}
+		known := have[k]
+		have[k] = true
+		return known
+	})
 }
 
 // StoredLine is a line with a text of its own.

@@ -193,12 +193,16 @@ func (w *World) start(t *Task) {
 		w.doom(t)
 		return
 	}
+	if t.box.Sick {
+		w.ail(t)
+		return
+	}
 	w.then(t, time.Duration(float64(s.Profile.StartTime)*spread(mix(t.box.hash+9), 0.25)), func() { w.running(t) })
 }
 
 func (w *World) running(t *Task) {
 	w.set(t, swarm.TaskStateRunning, "started", "")
-	if t.Spec.ContainerSpec.Healthcheck != nil {
+	if t.box.Checked {
 		w.boxEvent(events.ActionHealthStatusHealthy, t, nil)
 	}
 	if t.service.onRun != nil {
@@ -218,13 +222,30 @@ func (w *World) crash(t *Task) {
 // doom lets a container crash by itself shortly after its start. One with a health check never gets past starting.
 func (w *World) doom(t *Task) {
 	begin := func(d time.Duration) { w.then(t, d, func() { w.crash(t) }) }
-	if t.Spec.ContainerSpec.Healthcheck != nil {
+	if t.box.Checked {
 		begin(w.between(900*time.Millisecond, 2200*time.Millisecond)) // it never gets healthy
 		return
 	}
 	w.then(t, 400*time.Millisecond, func() {
 		w.running(t)
 		begin(w.between(1500*time.Millisecond, 4*time.Second))
+	})
+}
+
+// patience is the longest that the demo waits for a health check that never passes, whatever its spec says.
+const patience = 8 * time.Second
+
+// ail lets a container run unhealthy in its starting state until the agent gives it up: it is killed, since it does
+// not end by itself when it is asked to.
+func (w *World) ail(t *Task) {
+	wait := patience
+	if h := t.Spec.ContainerSpec.Healthcheck; h != nil && h.Interval > 0 && h.Retries > 0 {
+		wait = min(wait, h.StartPeriod+time.Duration(h.Retries)*h.Interval)
+	}
+	w.then(t, wait, func() {
+		w.boxEvent(events.ActionHealthStatusUnhealthy, t, nil)
+		w.boxEvent(events.ActionKill, t, map[string]string{"signal": "15"})
+		w.end(t, swarm.TaskStateFailed, t.Status.Message, "task: non-zero exit (137): dockerexec: unhealthy container", exit(137))
 	})
 }
 

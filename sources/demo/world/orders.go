@@ -1,12 +1,14 @@
 package world
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/distribution/reference"
 	"github.com/moby/moby/api/types/events"
 	"github.com/moby/moby/api/types/swarm"
 )
@@ -50,21 +52,30 @@ func (w *World) apply(s *Service, spec swarm.ServiceSpec) error {
 	s.PreviousSpec, s.Spec = &previous, spec
 	s.Endpoint = endpointOf(w, &spec)
 	s.prevGen = s.gen
-	if !reflect.DeepEqual(previous.TaskTemplate, spec.TaskTemplate) {
+	if !same(previous.TaskTemplate, spec.TaskTemplate) || !same(previous.EndpointSpec, spec.EndpointSpec) {
 		s.lastGen++
 		s.gen = s.lastGen
 	}
 	s.UpdateStatus = nil
 	w.changed(s, &old)
 	w.reconcile(s)
-	w.roll(s)
+	w.begin(s)
 	return nil
+}
+
+// same tells whether two parts of a spec say the same, as a client gets them: nothing and an empty list do.
+func same(a, b any) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && bytes.Equal(x, y)
 }
 
 // check is what the engine refuses.
 func (w *World) check(s *Service, spec *swarm.ServiceSpec) error {
 	switch {
-	case spec.TaskTemplate.ContainerSpec == nil || spec.TaskTemplate.ContainerSpec.Image == "":
+	case spec.TaskTemplate.ContainerSpec == nil:
+		return fmt.Errorf("mismatched Runtime and *Spec fields: %w", ErrInvalid)
+	case spec.TaskTemplate.ContainerSpec.Image == "":
 		return fmt.Errorf("rpc error: code = InvalidArgument desc = ContainerSpec: image reference must be provided: %w", ErrInvalid)
 	case s != nil && spec.Name != s.Spec.Name:
 		return fmt.Errorf("rpc error: code = Unimplemented desc = renaming services is not supported: %w", ErrUnimplemented)
@@ -73,11 +84,19 @@ func (w *World) check(s *Service, spec *swarm.ServiceSpec) error {
 	case spec.Mode.Replicated != nil && spec.Mode.Replicated.Replicas != nil && *spec.Mode.Replicated.Replicas > 100_000:
 		return fmt.Errorf("rpc error: code = InvalidArgument desc = the demo runs at most 100,000 replicas: %w", ErrInvalid)
 	}
-	return nil
+	image := spec.TaskTemplate.ContainerSpec.Image
+	if _, err := reference.ParseNormalizedNamed(image); err != nil {
+		return refused("InvalidArgument", ErrInvalid, "ContainerSpec: %q is not a valid repository/tag", image)
+	}
+	if err := w.checkReferences(SecretKind, spec.TaskTemplate.ContainerSpec); err != nil {
+		return err
+	}
+	return w.checkReferences(ConfigKind, spec.TaskTemplate.ContainerSpec)
 }
 
 // Deploy updates a service's image, as `docker service update --image` does. A tag with "bad" or
-// "broken" in it crashes, one that begins with "missing" cannot be pulled.
+// "broken" in it crashes, one with "unhealthy" never passes its health check, one that begins with "missing" cannot be
+// pulled.
 func (w *World) Deploy(ref, image string) error {
 	defer w.order()()
 	s, err := w.find(ref)

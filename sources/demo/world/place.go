@@ -116,7 +116,7 @@ func (w *World) refuses(n *Node, t *Task, cpu, mem int64) string {
 
 func (w *World) portTaken(n *Node, t *Task) bool {
 	for _, p := range t.service.Endpoint.Ports {
-		if p.PublishMode != swarm.PortConfigPublishModeHost || n.load.tasks == 0 {
+		if p.PublishMode != swarm.PortConfigPublishModeHost || p.PublishedPort == 0 || n.load.tasks == 0 {
 			continue
 		}
 		for id, count := range n.load.byService {
@@ -125,7 +125,7 @@ func (w *World) portTaken(n *Node, t *Task) bool {
 				continue
 			}
 			for _, o := range s.Endpoint.Ports {
-				if o.PublishMode == p.PublishMode && o.PublishedPort == p.PublishedPort {
+				if o.PublishMode == p.PublishMode && o.PublishedPort == p.PublishedPort && o.Protocol == p.Protocol {
 					return true
 				}
 			}
@@ -189,8 +189,8 @@ func (w *World) killNode(name string) error {
 	if err != nil {
 		return err
 	}
-	if n.ordinal == 0 {
-		return fmt.Errorf("%s is the engine that the demo speaks for, it cannot be killed: choose another node: %w", name, ErrInvalid)
+	if n.ordinal < w.managers {
+		return fmt.Errorf("%s is an engine that the demo speaks for, it cannot be killed: choose another node: %w", name, ErrInvalid)
 	}
 	if n.Status.State == swarm.NodeStateDown {
 		return nil
@@ -309,18 +309,4 @@ func (w *World) sorted() []*Service {
 	}
 	slices.SortFunc(out, func(a, b *Service) int { return strings.Compare(a.Spec.Name, b.Spec.Name) })
 	return out
-}
-
-// missing tells whether no registry has an image: by the demo's convention, its tag begins with "missing".
-func missing(image string) bool {
-	ref, _, _ := strings.Cut(image, "@")
-	i := strings.LastIndexByte(ref, ':')
-	return i >= 0 && strings.HasPrefix(ref[i+1:], "missing")
-}
-
-// broken tells whether an image crashes: by the demo's convention, its tag contains "bad" or "broken".
-func broken(image string) bool {
-	ref, _, _ := strings.Cut(image, "@")
-	i := strings.LastIndexByte(ref, ':')
-	return i >= 0 && (strings.Contains(ref[i+1:], "bad") || strings.Contains(ref[i+1:], "broken"))
 }

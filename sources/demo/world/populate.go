@@ -55,10 +55,11 @@ func (w *World) makeCluster(born time.Time) {
 
 func (w *World) makeNodes(n int, born time.Time) {
 	cpus, mem := int64(4e9), int64(8<<30)
-	managers := 1
+	managers := w.managers
 	if w.big {
-		cpus, mem, managers = 32e9, 128<<30, 3
+		cpus, mem, managers = 32e9, 128<<30, max(managers, 3)
 	}
+	n = max(n, managers+1) // what must run on a worker can
 	for i := range n {
 		role, storage := swarm.NodeRoleWorker, "hdd"
 		if i < managers {
@@ -116,19 +117,18 @@ func (w *World) makeNetworks(born time.Time) {
 func (w *World) makeReferences(d *draft, born time.Time) {
 	stack := map[string]string{"com.docker.stack.namespace": d.stack}
 	for _, name := range d.secrets {
-		w.index++
-		w.secrets = append(w.secrets, swarm.Secret{
-			ID: swarmID(hashText(name) + w.seed), Meta: swarm.Meta{Version: swarm.Version{Index: w.index}, CreatedAt: born.UTC(), UpdatedAt: born.UTC()},
-			Spec: swarm.SecretSpec{Annotations: swarm.Annotations{Name: name, Labels: stack}},
-		})
+		w.foundMaterial(SecretKind, swarm.Annotations{Name: name, Labels: stack}, nil, born)
 	}
 	for _, name := range d.configs {
-		w.index++
-		w.configs = append(w.configs, swarm.Config{
-			ID: swarmID(hashText(name) + w.seed), Meta: swarm.Meta{Version: swarm.Version{Index: w.index}, CreatedAt: born.UTC(), UpdatedAt: born.UTC()},
-			Spec: swarm.ConfigSpec{Annotations: swarm.Annotations{Name: name, Labels: stack}, Data: []byte("# written by the demo\n")},
-		})
+		w.foundMaterial(ConfigKind, swarm.Annotations{Name: name, Labels: stack}, []byte("# written by the demo\n"), born)
 	}
+}
+
+func (w *World) foundMaterial(kind Kind, a swarm.Annotations, data []byte, born time.Time) {
+	w.index++
+	m := material{id: swarmID(hashText(a.Name) + w.seed), Annotations: a, data: data, Meta: swarm.Meta{CreatedAt: born.UTC(), UpdatedAt: born.UTC()}}
+	m.Version.Index = w.index
+	w.materials[kind] = append(w.materials[kind], m)
 }
 
 // found makes a service whose tasks have been running for a while.
@@ -140,6 +140,7 @@ func (w *World) found(d *draft, born time.Time) {
 	deployed := w.began.Add(-time.Duration(2+unit(mix(s.hash+5))*30) * time.Hour)
 	s.CreatedAt = born.UTC()
 	s.Spec = w.specOf(d)
+	s.founded = d.image
 	w.index++
 	s.Version.Index, s.UpdatedAt = w.index, deployed.UTC()
 	s.Endpoint = endpointOf(w, &s.Spec)
@@ -218,7 +219,8 @@ func (w *World) openBox(t *Task, at time.Time) {
 	if r := t.Spec.Resources; r != nil && r.Limits != nil {
 		c.Limit, c.Cores = r.Limits.MemoryBytes, float64(r.Limits.NanoCPUs)/1e9
 	}
-	c.Checked = t.Spec.ContainerSpec.Healthcheck != nil
+	c.Sick = sick(t.Spec.ContainerSpec)
+	c.Checked = c.Sick || t.Spec.ContainerSpec.Healthcheck != nil && !unchecked(t.Spec.ContainerSpec.Healthcheck)
 	t.box = c
 	w.containers = append(w.containers, c)
 	w.prune()

@@ -63,6 +63,22 @@ func (w *World) stateOf(s *Service, state swarm.UpdateState, message string) *sw
 	return next
 }
 
+// begin starts a rolling update a moment after it was asked for: till then, as on a real manager, the service has its
+// new spec and no update state. What was under way before ends at once.
+func (w *World) begin(s *Service) {
+	if s.updater != nil {
+		s.updater.ended = true
+		s.updater = nil
+	}
+	s.asked++
+	asked := s.asked
+	w.after(w.between(40*time.Millisecond, 160*time.Millisecond), func() {
+		if s.asked == asked && w.services[s.ID] == s {
+			w.roll(s)
+		}
+	})
+}
+
 // roll starts the rolling update of the slots that are not of the present generation alone. Where there is none,
 // nothing begins.
 func (w *World) roll(s *Service) {
@@ -268,6 +284,7 @@ func (u *updater) complete() {
 // rollBack returns to the previous spec. Asked for by hand, the two change places and the update has a new start; by
 // itself, the spec that failed is forgotten.
 func (w *World) rollBack(s *Service, message string, byHand bool) {
+	s.asked++
 	old := s.Service
 	failed := s.Spec
 	s.Spec, s.PreviousSpec = *s.PreviousSpec, nil

@@ -111,22 +111,16 @@ func (w *World) Nodes() []swarm.Node {
 	return out
 }
 
-// Self is the node whose engine the demo speaks for.
-func (w *World) Self() swarm.Node {
+// Manager is one of the nodes whose engines the demo speaks for, counted from 0.
+func (w *World) Manager(i int) swarm.Node {
 	w.settle()
 	w.mu.RLock()
 	defer w.mu.RUnlock()
-	return w.nodes[0].Node
+	return w.nodes[i].Node
 }
 
-// Networks are the swarm's; like secrets and configs, they do not change.
+// Networks are the swarm's; they do not change.
 func (w *World) Networks() []swarm.Network { return w.networks }
-
-// Secrets without their values.
-func (w *World) Secrets() []swarm.Secret { return w.secrets }
-
-// Configs with their values.
-func (w *World) Configs() []swarm.Config { return w.configs }
 
 // Cluster is the swarm itself.
 func (w *World) Cluster() swarm.ClusterInfo { return w.cluster }

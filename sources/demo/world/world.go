@@ -20,6 +20,7 @@ import (
 type Options struct {
 	Services, Tasks int // 0: the platform of twelve services
 	Seed            int64
+	Managers        int  // how many nodes are managers whose engine is spoken for, 0: one
 	Quiet           bool // nothing happens by itself
 	Now             func() time.Time
 	Logger          *slog.Logger
@@ -39,13 +40,13 @@ type World struct {
 	turn  uint64 // of ids
 	index uint64 // raft's
 
+	managers   int // the first nodes, whose engines are spoken for
 	nodes      []*Node
 	services   map[string]*Service // by id
 	tasks      map[string]*Task    // by id
 	containers []*Container        // all that ran in the last day, by start
 	networks   []swarm.Network
-	secrets    []swarm.Secret
-	configs    []swarm.Config
+	materials  map[Kind][]material // by age
 	cluster    swarm.ClusterInfo
 
 	journal  journal
@@ -82,7 +83,9 @@ type Service struct {
 	effects []Effect
 	slots   map[string][]*Task // by slot number or node id; oldest first
 	updater *updater
-	crash   bool // told to crash, see CrashLoop
+	crash   bool   // told to crash, see CrashLoop
+	founded string // the image that it began with, as its registry still has it
+	asked   uint64 // counts what was asked for: an update's beginning for an older one is void
 	hash    uint64
 	// gen names the present task template, prevGen the previous one, lastGen the highest given out.
 	gen, prevGen, lastGen uint64
@@ -112,6 +115,7 @@ type Container struct {
 	OOM                                             bool    // killed for its memory
 	ExitCode                                        int     // once it has ended
 	Checked                                         bool    // it has a health check
+	Sick                                            bool    // and never passes it
 	owner                                           *Service
 	scale                                           float64
 	hash                                            uint64
@@ -130,7 +134,10 @@ func New(o Options) (*World, error) {
 	}
 	w := &World{
 		clock: o.Now, log: o.Logger, seed: mix(uint64(o.Seed)), //nolint:gosec // a seed's bits, not its value
-		services: map[string]*Service{}, tasks: map[string]*Task{}, incident: map[string]*incident{},
+		services: map[string]*Service{}, tasks: map[string]*Task{}, incident: map[string]*incident{}, materials: map[Kind][]material{}, managers: max(o.Managers, 1),
+	}
+	if o.Managers < 0 || o.Managers > 9 {
+		return nil, fmt.Errorf("a swarm of %d managers cannot be made: ask for 1 to 9", o.Managers)
 	}
 	w.rng = rand.New(rand.NewPCG(w.seed, 1)) //nolint:gosec // a simulation
 	w.began = o.Now()
