@@ -210,6 +210,7 @@ func conformance(t *testing.T, g target) {
 	t.Run("follow", func(t *testing.T) { conformFollow(t, g) })
 	t.Run("follow from before", func(t *testing.T) { conformBacklog(t, g) })
 	t.Run("burst", func(t *testing.T) { conformBurst(t, g) })
+	t.Run("push", func(t *testing.T) { conformPush(t, g) })
 	t.Run("errors", func(t *testing.T) { conformErrors(t, g) })
 }
 

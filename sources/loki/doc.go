@@ -1,4 +1,4 @@
-// Package loki reads logs from Grafana Loki over its documented HTTP API
+// Package loki reads logs from Grafana Loki, and pushes lines to it, over its documented HTTP API
 // (https://grafana.com/docs/loki/latest/reference/loki-http-api/). It is a thin typed client of its own:
 // Loki's packages are AGPL-3.0 and are not imported.
 //

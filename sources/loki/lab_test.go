@@ -4,6 +4,7 @@ package loki
 
 import (
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -49,6 +50,25 @@ func TestLabDriver(t *testing.T) {
 	}
 	rates, err := c.Rates(t.Context(), time.Time{}, 5*time.Minute)
 	t.Logf("%+v %s %v %v", *e.Stream, e.Level, rates, err)
+}
+
+// TestLabPushRefused: what Loki will not take is told apart.
+func TestLabPushRefused(t *testing.T) {
+	c, labels := httpTarget(labAddr(t)).client(t), map[string]string{"app": "quarterdeck", "run": unique(t)}
+	for _, tc := range []struct {
+		line sources.PushLine
+		kind sources.Kind
+	}{
+		{sources.PushLine{Time: time.Now().AddDate(-2, 0, 0), Line: "old"}, sources.BadQuestion},
+		{sources.PushLine{Time: time.Now().Add(24 * time.Hour), Line: "of tomorrow"}, sources.BadQuestion},
+		{sources.PushLine{Time: time.Now(), Line: strings.Repeat("x", 300<<10)}, sources.OverLimit},
+	} {
+		err := c.Push(t.Context(), labels, []sources.PushLine{tc.line})
+		t.Log(err)
+		if sources.KindOf(err) != tc.kind {
+			t.Errorf("%s: %v", tc.line.Time, err)
+		}
+	}
 }
 
 // TestLabIdle measures what a Follow of everything costs for LOKI_IDLE (60s).
