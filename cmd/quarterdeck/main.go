@@ -23,6 +23,8 @@ const (
 	exitUsage       = 2
 	exitUnreachable = 3
 	exitRefused     = 4
+	exitTakenBack   = 5
+	exitLeft        = 6
 	exitInterrupted = 130
 )
 

@@ -52,7 +52,9 @@ EXIT STATUS
   1    degraded
   2    usage: a flag, an argument or the config file is wrong
   3    a source that the command needs is unreachable or refuses
-  4    refused: read-only
+  4    refused: read-only, not confirmed, busy
+  5    an action failed and was taken back
+  6    an action failed and was left as the message says
   130  interrupted`
 
 func newRootCommand(s *surroundings) *cobra.Command {
@@ -82,7 +84,7 @@ func newRootCommand(s *surroundings) *cobra.Command {
 	f.DurationVar(&s.flags.Timeout, "timeout", 0, "how long one request may take (default 15s)")
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitStatus{exitUsage, err} })
 	cmd.AddCommand(newDemoCommand(s), newSnapshotCommand(s), newStatusCommand(s), newLogsCommand(s), newMetricsCommand(s),
-		newAlertsCommand(s), newDoctorCommand(s), newVersionCommand(s), newManCommand())
+		newAlertsCommand(s), newScaleCommand(s), newRedeployCommand(s), newRollbackCommand(s), newUndoCommand(s), newDoctorCommand(s), newVersionCommand(s), newManCommand())
 	return cmd
 }
 

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"strings"
+	"time"
+
+	"quarterdeck/actions"
+	"quarterdeck/actions/journal"
+	"quarterdeck/sources/fleet"
+	"quarterdeck/sources/swarm"
+)
+
+// flushWithin is how long the end of a command waits for the team's record.
+const flushWithin = 5 * time.Second
+
+// deck makes what acts on the platform. Its fleet must be run by the caller (watch, or watchSwarm).
+func (p *platform) deck() (*actions.Deck, error) {
+	set := p.settings
+	j, err := journal.Open(set.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	write := p.swarm
+	if set.WriteHost != "" {
+		write, err = swarm.New(swarm.Options{Host: set.WriteHost, TLS: set.Context.TLS.Source(), Timeout: set.Timeout, Logger: p.log})
+		if err != nil {
+			return nil, err
+		}
+		p.closers = append(p.closers, write)
+	}
+	policy, err := p.policy()
+	if err != nil {
+		return nil, err
+	}
+	d := &actions.Deck{Hands: swarm.NewHands(p.swarm, write), Fleet: p.fleet, Journal: j, Logs: p.logs, Policy: policy, Now: time.Now, Logger: p.log}
+	return d, nil
+}
+
+func (p *platform) policy() (actions.Policy, error) {
+	set := p.settings
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	out := actions.Policy{ReadOnly: set.ReadOnly, Actor: set.Actor, Host: host, Context: set.Name, NeedReason: set.Actions.RequireReason,
+		Protected: set.Actions.Protected, Deadline: time.Duration(set.Actions.Deadline)}
+	if out.Actor == "" {
+		out.Actor = whoami()
+	}
+	for _, text := range set.Actions.QuietHours {
+		h, err := actions.ParseHours(text)
+		if err != nil {
+			return out, &exitStatus{exitUsage, fmt.Errorf("config: actions.quiet-hours: %w", err)}
+		}
+		out.Quiet = append(out.Quiet, h)
+	}
+	return out, nil
+}
+
+// whoami is git's user.email, else the user of this machine.
+func whoami() string {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if out, err := exec.CommandContext(ctx, "git", "config", "--get", "user.email").Output(); err == nil {
+		if email := strings.TrimSpace(string(out)); email != "" {
+			return email
+		}
+	}
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return u.Username
+	}
+	return "unknown"
+}
+
+// watchSwarm keeps the fleet fresh with what actions need, and no more: the swarm.
+func (p *platform) watchSwarm(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.fleet.Run(ctx, fleet.Feeds{Swarm: p.swarm, Logger: p.log})
+	}()
+	return func() { cancel(); <-done }
+}
