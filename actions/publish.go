@@ -23,7 +23,9 @@ const AppLabel = "quarterdeck"
 // publisher copies the journal to where the team can see it: Loki, and Grafana's dashboards. The journal on the disk is the record; a
 // copy that fails is logged and counted, and stops nothing.
 type publisher struct {
-	once   sync.Once
+	open   bool
+	closed bool
+	ended  chan struct{}
 	queue  chan journal.Entry
 	idle   sync.WaitGroup
 	mu     sync.Mutex
@@ -36,20 +38,28 @@ func (p *publisher) take(d *Deck, e *journal.Entry) {
 	if d.Sink == nil && d.Marks == nil || e.Phase == phaseObserve {
 		return
 	}
-	p.once.Do(func() {
-		p.queue, p.begun = make(chan journal.Entry, publishQueue), map[string]time.Time{}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return
+	}
+	if !p.open {
+		p.open = true
+		p.queue, p.begun, p.ended = make(chan journal.Entry, publishQueue), map[string]time.Time{}, make(chan struct{})
 		go p.run(d)
-	})
+	}
 	p.idle.Add(1)
 	select {
 	case p.queue <- *e:
 	default:
 		p.idle.Done()
-		p.note(d, fmt.Errorf("more than %d entries wait", publishQueue))
+		p.failed++
+		p.why = fmt.Errorf("more than %d entries wait", publishQueue)
 	}
 }
 
 func (p *publisher) run(d *Deck) {
+	defer close(p.ended)
 	for e := range p.queue {
 		ctx, cancel := context.WithTimeout(context.Background(), publishWithin)
 		if d.Sink != nil {
@@ -117,4 +127,21 @@ func (d *Deck) Flush(ctx context.Context) error {
 		return fmt.Errorf("%d entries of the journal are not in the team's record: %w", d.publish.failed, d.publish.why)
 	}
 	return nil
+}
+
+// Close flushes and ends the copying. What is written afterwards is in the journal alone.
+func (d *Deck) Close(ctx context.Context) error {
+	err := d.Flush(ctx)
+	p := &d.publish
+	p.mu.Lock()
+	open := p.open && !p.closed
+	p.closed = true
+	if open {
+		close(p.queue)
+	}
+	p.mu.Unlock()
+	if open {
+		<-p.ended
+	}
+	return err
 }

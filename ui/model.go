@@ -7,6 +7,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"quarterdeck/actions"
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 	"quarterdeck/ui/logview"
@@ -19,6 +20,9 @@ type Options struct {
 	Logs    sources.Logs    // nil: ABSENT
 	Metrics sources.Metrics // nil: ABSENT
 	Alerts  sources.Alerts  // nil: ABSENT
+	// Deck plans and runs actions; nil: nothing can be done, and NoDeck says why.
+	Deck   *actions.Deck
+	NoDeck error
 	// Context is the platform's name, as the header shows it.
 	Context  string
 	Demo     bool

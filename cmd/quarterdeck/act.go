@@ -120,7 +120,7 @@ func (s *surroundings) follow(ctx context.Context, d *actions.Deck, run *actions
 	told.last(run)
 	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushWithin)
 	defer cancel()
-	if ferr := d.Flush(flush); ferr != nil {
+	if ferr := d.Close(flush); ferr != nil {
 		fmt.Fprintln(s.errs, "quarterdeck:", plain.Line(ferr.Error()))
 	}
 	if asJSON {

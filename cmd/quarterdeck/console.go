@@ -46,12 +46,18 @@ func consoleOn(ctx context.Context, s *surroundings, set *config.Settings, demo 
 		return err
 	}
 	defer p.Close()
-	m, err := ui.New(p.console(demo))
+	o := p.console(demo)
+	if o.Deck, err = p.deck(); err != nil { // what can be seen is worth seeing where nothing can be written down
+		o.NoDeck = err
+	}
+	m, err := ui.New(o)
 	if err != nil {
 		return &exitStatus{exitUsage, err}
 	}
-	stop := p.watch(ctx)
-	defer stop()
+	defer p.watch(ctx)()
+	if o.Deck != nil {
+		defer p.record(ctx, o.Deck)()
+	}
 	err = ui.Run(ctx, m, tea.WithInput(ui.Typed(s.in)), tea.WithOutput(s.out), tea.WithoutSignalHandler())
 	if errors.Is(err, context.Canceled) {
 		return &exitStatus{code: exitInterrupted}

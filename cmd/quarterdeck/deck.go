@@ -87,3 +87,22 @@ func (p *platform) watchSwarm(ctx context.Context) (stop func()) {
 	}()
 	return func() { cancel(); <-done }
 }
+
+// record keeps the history of specs until stop is called or ctx ends, and then waits for the team's record.
+func (p *platform) record(ctx context.Context, d *actions.Deck) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		d.Record(ctx)
+	}()
+	return func() {
+		cancel()
+		<-done
+		flush, end := context.WithTimeout(context.WithoutCancel(ctx), flushWithin)
+		defer end()
+		if err := d.Close(flush); err != nil {
+			p.log.Warn("the team's record", "error", err)
+		}
+	}
+}

@@ -80,6 +80,11 @@ func runDemo(ctx context.Context, s *surroundings, o demoOptions) error {
 	if o.headless {
 		return stay(ctx, s, p)
 	}
+	// What is done to a simulation is no part of the record, and ends with it.
+	if set.StateDir, err = os.MkdirTemp("", "quarterdeck-demo-"); err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	defer os.RemoveAll(set.StateDir)
 	return consoleOn(ctx, s, set, true)
 }
 
