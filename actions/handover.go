@@ -1,0 +1,181 @@
+package actions
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"quarterdeck/actions/journal"
+	"quarterdeck/sources"
+	"quarterdeck/sources/fleet"
+)
+
+// HandoverOptions choose what is handed over.
+type HandoverOptions struct {
+	Since   time.Time
+	Service string // "" : all
+	Actor   string // "" : all
+}
+
+// Handover is the record for whoever takes over: what was done, with its diffs and verdicts, what is unfinished, and how the services are now.
+type Handover struct {
+	At      time.Time
+	By      string
+	Context string
+	Since   time.Time
+	Runs    []RunRecord
+	Seen    []journal.Entry // specs that others changed meanwhile
+	Fleet   *fleet.Snapshot
+	Verdict journal.Report
+	changes map[string][]FieldReport
+}
+
+// Handover reads the journal and the fleet.
+func (d *Deck) Handover(_ context.Context, o HandoverOptions) (*Handover, error) {
+	h := &Handover{At: d.Now(), By: d.Policy.Actor, Context: d.Policy.Context, Since: o.Since, Fleet: d.Fleet.Snapshot(), changes: map[string][]FieldReport{}}
+	runs, err := d.Runs()
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range runs {
+		if r.Began.Before(o.Since) && (r.Ended.IsZero() || r.Ended.Before(o.Since)) || o.Actor != "" && r.Actor != o.Actor || o.Service != "" && !slices.Contains(strings.Split(r.Target, ","), o.Service) {
+			continue
+		}
+		h.Runs = append(h.Runs, r)
+		for _, s := range r.plan.Services {
+			h.changes[r.ID] = append(h.changes[r.ID], s.Fields...)
+		}
+	}
+	cluster := d.cluster()
+	err = d.Journal.Read(func(e journal.Entry) bool {
+		if e.Phase == phaseObserve && len(e.Before) == 0 && !e.Time.Before(o.Since) && (e.Cluster == "" || e.Cluster == cluster) && (o.Service == "" || e.Target == o.Service) {
+			h.Seen = append(h.Seen, e)
+		}
+		return true
+	})
+	if err != nil {
+		return nil, err
+	}
+	h.Verdict, err = journal.Verify(d.Journal.Dir())
+	return h, err
+}
+
+// cell makes text fit into a Markdown table and harmless in what renders it.
+func cell(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+			return ' '
+		}
+		return r
+	}, s)
+	return strings.NewReplacer("|", "\\|", "<", "&lt;", "`", "'").Replace(s)
+}
+
+// Markdown writes the handover.
+func (h *Handover) Markdown(w io.Writer) error {
+	var b strings.Builder
+	stamp := func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }
+	fmt.Fprintf(&b, "# Handover: %s\n\n%s UTC, by %s.", cell(h.Context), stamp(h.At), cell(h.By))
+	if !h.Since.IsZero() {
+		fmt.Fprintf(&b, " Since %s UTC.", stamp(h.Since))
+	}
+	b.WriteString("\n\n## Now\n\n")
+	h.writeNow(&b)
+	b.WriteString("\n## What was done\n\n")
+	if len(h.Runs) == 0 {
+		b.WriteString("Nothing.\n")
+	}
+	for i := range h.Runs {
+		h.writeRun(&b, &h.Runs[i], stamp)
+	}
+	if len(h.Seen) > 0 {
+		b.WriteString("\n## What others changed\n\n| time (UTC) | service | image | replicas |\n|---|---|---|---|\n")
+		for _, e := range h.Seen {
+			for _, r := range refsOf(e.After) {
+				n := "-"
+				if r.Replicas != nil {
+					n = fmt.Sprint(*r.Replicas)
+				}
+				fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", stamp(orTime(r.Updated, e.Time)), cell(r.Service), cell(short(r.Image)), n)
+			}
+		}
+	}
+	b.WriteString("\n## The record\n\n")
+	if len(h.Verdict.Faults) == 0 && h.Verdict.Torn == 0 {
+		fmt.Fprintf(&b, "%d entries, the chain is whole (`quarterdeck journal verify`).\n", h.Verdict.Entries)
+	} else {
+		fmt.Fprintf(&b, "%d entries, **%d faults**, torn bytes %d: run `quarterdeck journal verify`.\n", h.Verdict.Entries, len(h.Verdict.Faults), h.Verdict.Torn)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (h *Handover) writeNow(b *strings.Builder) {
+	s := h.Fleet
+	if !s.Ready() {
+		b.WriteString("The swarm could not be read.\n")
+		return
+	}
+	c := s.Counts
+	fmt.Fprintf(b, "%d of %d nodes up. %d services: %d healthy, %d updating, %d degraded, %d down, %d idle, %d unknown.\n", c.NodesUp, c.Nodes, c.Services, c.Healthy, c.Updating, c.Degraded, c.Down, c.Idle, c.Unknown)
+	for _, v := range s.Services {
+		if v.Health != fleet.Healthy && v.Health != fleet.Idle {
+			fmt.Fprintf(b, "- **%s** %s, %s: %s\n", cell(v.Name), v.Health, v.Run(), cell(v.Reason))
+		}
+	}
+	for i := range s.Alerts {
+		if a := &s.Alerts[i]; a.State == sources.Firing {
+			fmt.Fprintf(b, "- alert **%s** %s %s: %s\n", cell(a.Name), cell(a.Severity), cell(a.Service), cell(a.Summary))
+		}
+	}
+}
+
+func (h *Handover) writeRun(b *strings.Builder, r *RunRecord, stamp func(time.Time) string) {
+	result := r.Result
+	if result == "" {
+		result = "UNFINISHED"
+	}
+	fmt.Fprintf(b, "### %s %s: %s\n\n%s UTC by %s on %s, run `%s`", r.Action, cell(r.Target), result, stamp(r.Began), cell(r.Actor), cell(r.Host), cell(r.ID))
+	if !r.Ended.IsZero() {
+		fmt.Fprintf(b, ", %s long", r.Ended.Sub(r.Began).Round(time.Second))
+	}
+	b.WriteString(".")
+	if r.Why != "" {
+		fmt.Fprintf(b, " Reason: %s.", cell(r.Why))
+	}
+	if r.Reason != "" {
+		fmt.Fprintf(b, " Came to: %s.", cell(r.Reason))
+	}
+	if r.Of != "" {
+		fmt.Fprintf(b, " Takes run `%s` back.", cell(r.Of))
+	}
+	if r.UndoneBy != "" {
+		fmt.Fprintf(b, " **Taken back** by run `%s`.", cell(r.UndoneBy))
+	}
+	b.WriteString("\n\n")
+	if fields := h.changes[r.ID]; len(fields) > 0 {
+		b.WriteString("| service | field | before | after |\n|---|---|---|---|\n")
+		for _, f := range fields {
+			fmt.Fprintf(b, "| %s | %s | %s | %s |\n", cell(f.Service), cell(f.Field), cell(valueText(f.Before)), cell(valueText(f.After)))
+		}
+		b.WriteString("\n")
+	}
+}
+
+func valueText(v any) string {
+	if v == nil {
+		return "none"
+	}
+	return fmt.Sprint(v)
+}
+
+// short is an image with no more of its digest than tells it apart.
+func short(image string) string {
+	if ref, digest, ok := strings.Cut(image, "@sha256:"); ok && len(digest) > 12 {
+		return ref + "@" + digest[:12]
+	}
+	return image
+}
