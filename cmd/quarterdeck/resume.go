@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"quarterdeck/actions"
+	"quarterdeck/ui/plain"
+)
+
+func newResumeCommand(s *surroundings) *cobra.Command {
+	var f actFlags
+	var back bool
+	cmd := &cobra.Command{
+		Use:   "resume [RUN]",
+		Short: "Go on with a run that was interrupted, or take it back",
+		Long: `Without --yes it says where the run stands: at which step it stopped, and what the services are now. With --yes it is finished: what was done is
+not done again, what is left is done and watched. With --undo it is taken back.
+` + actExits,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return &exitStatus{exitUsage, errors.New("one run at a time")}
+			}
+			run := ""
+			if len(args) == 1 {
+				run = args[0]
+			}
+			return runResume(cmd.Context(), s, &f, run, back)
+		},
+	}
+	cmd.Flags().BoolVarP(&f.yes, "yes", "y", false, "finish it")
+	cmd.Flags().BoolVar(&back, "undo", false, "take it back")
+	cmd.Flags().StringVar(&f.reason, "reason", "", "why, for the journal (with --undo)")
+	f.wait = true
+	return cmd
+}
+
+func runResume(ctx context.Context, s *surroundings, f *actFlags, run string, back bool) error {
+	p, d, end, err := s.openDeck(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	asJSON, err := s.json("table")
+	if err != nil {
+		return err
+	}
+	reading, cancel := context.WithTimeout(ctx, p.settings.Timeout)
+	defer cancel()
+	if _, err := d.Ready(reading); err != nil {
+		return err
+	}
+	open, err := d.Unfinished()
+	if err != nil {
+		return err
+	}
+	one, err := pickRun(open, run)
+	if err != nil {
+		return err
+	}
+	if one == nil {
+		fmt.Fprintln(s.errs, "no run of this swarm is unfinished")
+		return nil
+	}
+	st, err := d.Stand(reading, *one)
+	if err != nil {
+		return refusal(err)
+	}
+	if !f.yes && !back {
+		writeStanding(s.out, &st)
+		return nil
+	}
+	told := newTeller(s.errs)
+	var running *actions.Running
+	if back {
+		var undo *actions.Plan
+		if undo, err = d.PlanUndo(reading, one.ID); err == nil {
+			running, err = d.Start(ctx, undo, actions.Approval{Yes: true, Reason: f.reason}, told.wake)
+		}
+	} else {
+		running, err = d.Resume(ctx, st, told.wake)
+	}
+	if err != nil {
+		return refusal(err)
+	}
+	return s.follow(ctx, d, running, told, asJSON)
+}
+
+// pickRun is the run that was named; without a name the only one. nil: there is none.
+func pickRun(open []actions.RunRecord, run string) (*actions.RunRecord, error) {
+	var hits []*actions.RunRecord
+	var ids []string
+	for i := range open {
+		if strings.HasPrefix(open[i].ID, run) {
+			hits = append(hits, &open[i])
+			ids = append(ids, open[i].ID)
+		}
+	}
+	switch {
+	case len(hits) == 1:
+		return hits[0], nil
+	case len(hits) > 1:
+		return nil, &exitStatus{exitUsage, fmt.Errorf("more than one run is unfinished, name one: %s", strings.Join(ids, ", "))}
+	case run != "":
+		return nil, &exitStatus{exitUsage, fmt.Errorf("no unfinished run %q: see `quarterdeck journal`", run)}
+	}
+	return nil, nil
+}
+
+func writeStanding(out io.Writer, st *actions.Standing) {
+	r := &st.Run
+	fmt.Fprintf(out, "%s %s, run %s, begun %s by %s\n", r.Action, plain.Line(r.Target), r.ID, r.Began.UTC().Format("2006-01-02T15:04:05Z"), plain.Line(r.Actor))
+	step := "at the end"
+	if st.Step != "" {
+		step = "at \"" + st.Step + "\""
+	}
+	fmt.Fprintf(out, "interrupted %s, after %d of %d steps\n", plain.Line(step), st.Done, st.Of)
+	w := tabwriter.NewWriter(out, 2, 8, 2, ' ', 0)
+	for _, x := range st.Services {
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", plain.Line(x.Service), x.State, x.Health, plain.Line(x.Reason))
+	}
+	_ = w.Flush() // the reader has gone
+	if st.NoFinish != "" {
+		fmt.Fprintln(out, "it cannot be finished:", plain.Line(st.NoFinish))
+	} else {
+		fmt.Fprintf(out, "finish it: quarterdeck resume %s --yes\n", r.ID)
+	}
+	fmt.Fprintf(out, "take it back: quarterdeck resume %s --undo\n", r.ID)
+}
