@@ -97,6 +97,10 @@ func startDemo(ctx context.Context, o demo.Options, set *config.Settings) (*demo
 	set.Name = "demo"
 	set.Context = config.Context{Host: p.DockerHost(), ReadOnly: set.ReadOnly}
 	set.Loki.Address, set.Prometheus.Address, set.Alertmanager.Address = p.LokiAddr(), p.PrometheusURL(), p.AlertmanagerURL()
+	set.Registries = map[string]config.Registry{}
+	for host, address := range p.RegistryMirrors() {
+		set.Registries[host] = config.Registry{Address: address}
+	}
 	// A Docker context or certificate of the user's must not reach for another engine.
 	for _, name := range []string{"DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"} {
 		_ = os.Unsetenv(name)

@@ -65,6 +65,8 @@ type Context struct {
 	Actions       Actions    `yaml:"actions"`
 	// Webhooks redeploy services or stacks through Portainer, by the service's or stack's name.
 	Webhooks map[string]Webhook `yaml:"webhooks"`
+	// Registries say how image registries are reached, by their host as image names have it.
+	Registries map[string]Registry `yaml:"registries"`
 }
 
 // Actions is what changes demand.

@@ -92,6 +92,20 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
+func TestRegistries(t *testing.T) {
+	f, err := Parse([]byte("contexts: {a: {registries: {r.example: {address: 'http://10.0.0.5:5000'}, 'z:5000': {insecure: true}, 'b:5000': {address: 'https://b', insecure: true}}}}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mirrors, insecure := f.Contexts["a"].Mirrors()
+	if len(mirrors) != 2 || mirrors["r.example"] != "http://10.0.0.5:5000" || mirrors["b:5000"] != "https://b" || strings.Join(insecure, " ") != "b:5000 z:5000" {
+		t.Errorf("%v %v", mirrors, insecure)
+	}
+	if _, err := Parse([]byte("contexts: {a: {registries: {r: {adress: x}}}}")); err == nil || !strings.Contains(err.Error(), "adress") {
+		t.Errorf("a mistake: %v", err)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(Example))
 	f.Add([]byte("contexts: {a: {tls: {ca: x}}}"))
