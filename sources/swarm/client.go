@@ -99,7 +99,6 @@ func (c *Client) do(ctx context.Context, op string, call func(context.Context, *
 // opened is a stream whose engine has begun to answer. end must be called.
 type opened struct {
 	note *note
-	ctx  context.Context //nolint:containedctx // the stream's own: it ends when its endpoint is left
 	from *place
 	end  context.CancelFunc
 }
@@ -110,7 +109,7 @@ func (c *Client) open(ctx context.Context, op string, call func(context.Context,
 	if a.err != nil {
 		return nil, a.err
 	}
-	return &opened{note: a.note, ctx: a.ctx, from: a.from, end: a.end}, nil
+	return &opened{note: a.note, from: a.from, end: a.end}, nil
 }
 
 // why is the reason for which a stream has ended with err, which may be the client's or the transport's.

@@ -273,7 +273,7 @@ func testMaterials(t *testing.T, p platform, kind sources.MaterialKind) {
 	if err := h.RemoveMaterial(t.Context(), kind, id); sources.KindOf(err) != sources.Conflict || !strings.Contains(err.Error(), p.service) {
 		t.Errorf("in use: %v", err)
 	}
-	change(t, h, p.service, func(s sources.Spec) sources.Spec { return before.Spec })
+	change(t, h, p.service, func(sources.Spec) sources.Spec { return before.Spec })
 	if err := h.RemoveMaterial(t.Context(), kind, id); err != nil {
 		t.Error(err)
 	}
@@ -339,7 +339,7 @@ func testTwoEndpoints(t *testing.T, p platform) {
 
 func testCutAnswer(t *testing.T, p platform) {
 	var sent atomic.Int64
-	h := handsOf(t, proxyTo(t, p.host, func(w http.ResponseWriter, r *http.Request, engine http.Handler) bool {
+	h := handsOf(t, proxyTo(t, p.host, func(_ http.ResponseWriter, r *http.Request, engine http.Handler) bool {
 		if r.Method != http.MethodPost {
 			return false
 		}
@@ -466,7 +466,9 @@ func testFailoverFollow(t *testing.T, p platform) {
 		t.Errorf("through %s", c.Address())
 	}
 	cancel()
-	<-done
+	if err := <-done; err == nil || sources.KindOf(err) != 0 {
+		t.Errorf("Follow returned %v", err)
+	}
 }
 
 func (w *watcher) len() int {

@@ -20,6 +20,11 @@ import (
 // errNotEngine: JSON came, but not what an engine says.
 var errNotEngine = errors.New("not what a Docker engine answers")
 
+// lateError: an engine has not answered its first ping.
+type lateError struct{ within time.Duration }
+
+func (e *lateError) Error() string { return fmt.Sprintf("no answer within %s", e.within) }
+
 // engineMessage is the message in an engine's error body ({"message":"…"}), else the body's beginning; engine tells which.
 func engineMessage(body []byte) (text string, engine bool) {
 	var m struct {
@@ -53,6 +58,7 @@ func (s *seat) failure(op string, err error) error {
 	var shape *json.UnmarshalTypeError
 	var base base64.CorruptInputError // a config's data
 	var moment *time.ParseError
+	var late *lateError
 	switch {
 	case errors.Is(err, errMoved):
 		e.Next = "it is asked there by itself"
@@ -65,6 +71,8 @@ func (s *seat) failure(op string, err error) error {
 		e.Kind, e.Next = sources.BadAnswer, "check that a Docker engine, and no proxy that rewrites, listens at "+at+"; it is tried again by itself"
 	case strings.Contains(text, "is not supported by this client"):
 		e.Kind, e.Next = sources.TooOld, "Docker Engine 19.03 (API 1.40) is the oldest that can be talked to: upgrade the engine, or go through another manager"
+	case errors.As(err, &late):
+		e.Next = "the engine is stopped, overloaded or cut off: check " + at + "; it is tried again by itself"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), strings.Contains(text, "timeout awaiting response headers"):
 		e.Err = fmt.Errorf("no answer within %s", s.timeout)
 		e.Next = "the engine is stopped, overloaded or cut off: check " + at + "; it is tried again by itself"

@@ -229,7 +229,7 @@ func (w *watch) checkStale() error {
 	}
 	waited := time.Since(w.started).Round(time.Second).String()
 	slow := &sources.Error{Source: name, Kind: sources.Unreachable, Op: "watch", Err: errors.New("no answer for " + waited), Next: "the next manager is asked"}
-	if w.c.moveOn(w.place, slow, true) {
+	if w.c.moveOn(w.place, slow, false) {
 		return slow
 	}
 	w.say(sources.Stale, "the engine at "+w.c.Address()+" has not answered for "+waited+"; it may be stopped or overloaded")
