@@ -100,7 +100,7 @@ func (d *Deck) unknownService(name string) error {
 }
 
 func (d *Deck) change(st *sources.ServiceState, after sources.Spec, key []byte) Change {
-	c := Change{Service: st.Name, ID: st.ID, Stack: st.Stack, Version: st.Version, Before: st.Spec, After: after, Policy: st.Update}
+	c := Change{Service: st.Name, ID: st.ID, Stack: st.Stack, Version: st.Version, Before: st.Spec, After: after, Policy: st.Update, seen: *st}
 	c.Fields = sources.Diff(st.Spec.Masked(key), after.Masked(key))
 	c.Usually = d.usually(st.Name, c.Rolls())
 	return c

@@ -83,6 +83,7 @@ type Change struct {
 	Group int
 	// Usually is how long such a rollout took so far; 0: not known.
 	Usually time.Duration
+	seen    sources.ServiceState // as it was read for the plan
 }
 
 // Rolls tells whether tasks are replaced, and not just added or taken away.

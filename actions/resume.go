@@ -59,6 +59,13 @@ func (r *Running) writeBegin() error {
 	if m := p.Material; m != nil {
 		rec.Material = &recordedMaterial{m.Kind, m.Old, m.OldID, m.New}
 	}
+	seen := make([]sources.ServiceState, 0, len(p.Changes))
+	for i := range p.Changes {
+		seen = append(seen, p.Changes[i].seen)
+	}
+	if err := r.d.observe(seen); err != nil { // what the engine remembers from before is forgotten with the first change
+		return err
+	}
 	var before, after []SpecRef
 	for i := range p.Changes {
 		c := &p.Changes[i]

@@ -71,7 +71,8 @@ type SlotProgress struct {
 	Node string // of the new task; else of the old one
 	// Old and New are the newest task of the earlier generation and of the one asked for; nil: there is none.
 	Old, New *sources.Task
-	// Failures counts tasks of the one asked for that failed since the change.
+	// Failed is the newest task of the one asked for that failed since the change, and Failures how many did.
+	Failed   *sources.Task
 	Failures int
 }
 
@@ -100,6 +101,7 @@ type watcher struct {
 	unseen    time.Time // since when nobody could look
 	last      Rollout
 	lastAsked string // task whose lines were asked for
+	cause     string // why the swarm rolls back, in its words at the time
 }
 
 // look judges a rollout by a snapshot. It is pure but for what it remembers of earlier looks.
@@ -130,8 +132,14 @@ func (w *watcher) look(snap *fleet.Snapshot, now time.Time) Rollout {
 	if s == nil {
 		return w.gone(r, snap)
 	}
-	r.Want, r.Well = s.Want, s.Well
-	r.Slots, r.Fresh = slotsOf(s, snap, w.at)
+	asked := w.generation
+	if w.anySpec {
+		asked = s.Generation
+	}
+	if r.Want = s.Want; s.Generation == asked {
+		r.Well = s.Well
+	}
+	r.Slots, r.Fresh = slotsOf(s, snap, asked, w.at)
 	if s.Version < w.version {
 		r.Reason = "the change is not seen yet"
 		return w.timed(r, s, now)
@@ -158,18 +166,19 @@ func window(monitor time.Duration) time.Duration {
 func (w *watcher) judge(r *Rollout, s *fleet.Service, now time.Time) {
 	switch s.UpdateState {
 	case "rollback_started":
-		r.State, r.Reason = RolloutBack, orWords(s.UpdateMessage, "the swarm takes the update back")
+		w.cause = because(orWords(s.UpdateMessage, "the swarm takes the update back"), r)
+		r.State, r.Reason = RolloutBack, w.cause
 		w.advance("back", s, r, now)
 		*r = w.timed(*r, s, now)
 		return
 	case "rollback_completed":
-		r.State, r.Reason = RolloutRolledBack, orWords(s.UpdateMessage, "the swarm has taken the update back")
+		r.State, r.Reason = RolloutRolledBack, orWords(w.cause, because(orWords(s.UpdateMessage, "the swarm has taken the update back"), r))
 		return
 	case "rollback_paused":
-		r.State, r.Reason = RolloutFailed, "the swarm began to roll back, and that failed as well: "+orWords(s.UpdateMessage, "rollback paused")
+		r.State, r.Reason = RolloutFailed, because("the swarm began to roll back, and that failed as well: "+orWords(s.UpdateMessage, "rollback paused"), r)
 		return
 	case "paused":
-		r.State, r.Reason = RolloutFailed, orWords(s.UpdateMessage, "update paused")
+		r.State, r.Reason = RolloutFailed, because(orWords(s.UpdateMessage, "update paused"), r)
 		return
 	}
 	if why := w.overtaken(s); why != "" {
@@ -192,6 +201,20 @@ func (w *watcher) judge(r *Rollout, s *fleet.Service, now time.Time) {
 		r.State, r.Reason = RolloutRolling, s.Reason
 	}
 	*r = w.timed(*r, s, now)
+}
+
+// because adds to the orchestrator's words, which name a task at most, what that task died of.
+func because(words string, r *Rollout) string {
+	var newest *sources.Task
+	for i := range r.Slots {
+		if t := r.Slots[i].Failed; t != nil && (newest == nil || t.Since.After(newest.Since)) {
+			newest = t
+		}
+	}
+	if newest == nil || newest.Err == "" {
+		return words
+	}
+	return words + ": " + newest.Err
 }
 
 func (w *watcher) overtaken(s *fleet.Service) string {
@@ -292,7 +315,7 @@ func (w *watcher) left(r Rollout, now time.Time) time.Duration {
 }
 
 // slotsOf puts old beside new, and counts the places that run what is wanted.
-func slotsOf(s *fleet.Service, snap *fleet.Snapshot, from time.Time) ([]SlotProgress, int) {
+func slotsOf(s *fleet.Service, snap *fleet.Snapshot, asked string, from time.Time) ([]SlotProgress, int) {
 	var out []SlotProgress
 	fresh := 0
 	for _, slot := range s.Slots() {
@@ -300,7 +323,7 @@ func slotsOf(s *fleet.Service, snap *fleet.Snapshot, from time.Time) ([]SlotProg
 		runs := false
 		for i := range slot.Tasks {
 			t := &slot.Tasks[i]
-			if t.Generation != s.Generation {
+			if t.Generation != asked {
 				if p.Old == nil {
 					p.Old = t
 				}
@@ -311,7 +334,9 @@ func slotsOf(s *fleet.Service, snap *fleet.Snapshot, from time.Time) ([]SlotProg
 			}
 			runs = runs || t.State == sources.TaskRunning && !t.Desired.Ended()
 			if (t.State == sources.TaskFailed || t.State == sources.TaskRejected) && t.Created.After(from.Add(-clockSkew)) {
-				p.Failures++
+				if p.Failures++; p.Failed == nil {
+					p.Failed = t
+				}
 			}
 		}
 		if runs {

@@ -96,8 +96,8 @@ func deadTask(watched []*watcher) (*sources.Task, *watcher) {
 	var of *watcher
 	for _, w := range watched {
 		for i := range w.last.Slots {
-			t := w.last.Slots[i].New
-			if t == nil || t.State != sources.TaskFailed || t.Created.Before(w.at.Add(-clockSkew)) {
+			t := w.last.Slots[i].Failed
+			if t == nil || t.State == sources.TaskRejected { // it never ran
 				continue
 			}
 			if newest == nil || t.Since.After(newest.Since) {

@@ -279,7 +279,17 @@ func (t *teller) follow(run *actions.Running) {
 	}
 }
 
-func (t *teller) last(run *actions.Running) { t.tell(run.Progress(), true) }
+// last tells how it ended, and what the tasks that died have said.
+func (t *teller) last(run *actions.Running) {
+	p := run.Progress()
+	t.tell(p, true)
+	for i := range p.Rollouts {
+		for j := range p.Rollouts[i].Lines {
+			e := &p.Rollouts[i].Lines[j]
+			fmt.Fprintf(t.out, "  | %s %s\n", plain.Line(p.Rollouts[i].Service), plain.Line(e.Line))
+		}
+	}
+}
 
 func (t *teller) tell(p actions.Progress, all bool) {
 	for ; t.steps < len(p.Steps); t.steps++ {
