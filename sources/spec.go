@@ -203,3 +203,38 @@ func (s *Spec) UnmarshalJSON(b []byte) error {
 	*s = v
 	return err
 }
+
+// Texts are the values of the environment, and the words of command and arguments: where a spec names what it talks to.
+func (s Spec) Texts() []string {
+	box, _ := valueAt(s.tree(), "TaskTemplate", "ContainerSpec").(map[string]any)
+	var out []string
+	for _, list := range []string{"Env", "Command", "Args"} {
+		items, _ := box[list].([]any)
+		for _, item := range items {
+			text, _ := item.(string)
+			if _, value, ok := strings.Cut(text, "="); ok && list == "Env" {
+				text = value
+			}
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
+// Materials are the secrets or configs that the spec refers to: ids and names.
+func (s Spec) Materials(kind MaterialKind) []Reference {
+	list, idKey, nameKey := "Secrets", "SecretID", "SecretName"
+	if kind == Config {
+		list, idKey, nameKey = "Configs", "ConfigID", "ConfigName"
+	}
+	refs, _ := valueAt(s.tree(), "TaskTemplate", "ContainerSpec", list).([]any)
+	var out []Reference
+	for _, r := range refs {
+		if ref, ok := r.(map[string]any); ok {
+			id, _ := ref[idKey].(string)
+			name, _ := ref[nameKey].(string)
+			out = append(out, Reference{ID: id, Name: name})
+		}
+	}
+	return out
+}
