@@ -2,6 +2,7 @@ package swarm_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,7 +17,12 @@ func TestConformanceDemo(t *testing.T) {
 func TestHandsDemo(t *testing.T) {
 	t.Parallel()
 	p := startDemo(t)
-	testHands(t, p, registry{good: "registry.example/app:9.1", missing: "registry.example/app:none", nowhere: "registry.invalid/app:1"})
+	s, err := handsOf(t, p.host).ServiceState(t.Context(), p.service)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := s.Image[:strings.LastIndexByte(s.Image, ':')]
+	testHands(t, p, registry{good: s.Image, missing: name + ":missing-1", nowhere: "registry.invalid/app:1"})
 }
 
 func startDemo(t *testing.T) platform {

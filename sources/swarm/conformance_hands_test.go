@@ -198,7 +198,7 @@ func testResolve(t *testing.T, p platform, r registry) {
 		{r.missing, sources.NotFound, r.missing},
 		{r.nowhere, sources.Unreachable, "cannot reach the registry " + strings.SplitN(r.nowhere, "/", 2)[0]},
 		{repository + "@" + other, sources.NotFound, repository},
-		{"UPPER/case:1", sources.BadQuestion, "registry/name:tag"},
+		{"registry.example/UPPER:1", sources.BadQuestion, "registry/name:tag"},
 	} {
 		if _, err := h.ResolveImage(t.Context(), c.ref); sources.KindOf(err) != c.kind || !strings.Contains(sources.NextOf(err), c.says) {
 			t.Errorf("%s: want %s saying %q, got %v", c.ref, c.kind, c.says, err)

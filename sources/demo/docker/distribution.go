@@ -19,8 +19,12 @@ func (s *Server) distribution(rw http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return problem{http.StatusNotFound, "page not found"}
 	}
-	if _, err := reference.ParseAnyReference(ref); err != nil {
+	named, err := reference.ParseNormalizedNamed(ref)
+	if err != nil {
 		return problem{http.StatusBadRequest, err.Error()}
+	}
+	if host := reference.Domain(named); strings.HasSuffix(host, ".invalid") { // such a name is nobody's (RFC 2606)
+		return problem{http.StatusInternalServerError, `Get "https://` + host + `/v2/": dial tcp: lookup ` + host + `: no such host`}
 	}
 	m, err := s.w.Resolve(ref)
 	switch {
