@@ -71,6 +71,43 @@ func TestHandsLab(t *testing.T) {
 	testHands(t, p, registry{good: labImage, missing: labImage + "-none", nowhere: "10.200.0.254:1/workload:1.0"})
 }
 
+// TestFailoverLab kills the engine that a watch goes through, as a machine dies, and starts it again.
+func TestFailoverLab(t *testing.T) {
+	labHost(t)
+	first, second := os.Getenv("QD_LAB_NODE3"), os.Getenv("QD_LAB_NODE2")
+	name := labService(t, "--replicas", "1", "--constraint", "node.hostname==node2")
+	c, err := sut.New(sut.Options{Host: first, Hosts: []string{second}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	w := watchIt(t, c)
+	w.settle(t, "running", running(name, 1))
+	h := sut.NewHands(c, nil)
+	before := stateOf(t, h, name)
+	i := w.len()
+	lab := func(args ...string) {
+		if out, err := exec.Command(os.Getenv("QD_LAB_BIN"), args...).CombinedOutput(); err != nil {
+			t.Errorf("lab %v: %v\n%s", args, err, out)
+		}
+	}
+	defer lab("node", "start", "3")
+	lab("node", "kill", "3")
+	killed := time.Now()
+	i = w.until(t, i, "LIVE through node2", func(ch sources.Change) bool {
+		return ch.Status != nil && ch.Status.State == sources.Live && strings.HasPrefix(ch.Status.Detail, "through node2's "+second+", because "+first+" is unreachable")
+	})
+	t.Logf("live through the second %s after the kill had returned", time.Since(killed).Round(time.Millisecond))
+	after := change(t, h, name, sources.Spec.Forced)
+	if after.Spec.ForceUpdate() != before.Spec.ForceUpdate()+1 {
+		t.Errorf("force update %d after %d", after.Spec.ForceUpdate(), before.Spec.ForceUpdate())
+	}
+	w.until(t, i, "the change's event through the second", func(ch sources.Change) bool {
+		return ch.Event != nil && ch.Event.Type == "service" && ch.Event.Name == name
+	})
+	w.settle(t, "running again", running(name, 1))
+}
+
 // killOne kills one container of the service, on whichever node it is.
 func killOne(t *testing.T, name string) {
 	t.Helper()
