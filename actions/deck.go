@@ -31,9 +31,11 @@ type Deck struct {
 	Now      func() time.Time
 	Logger   *slog.Logger // nil: nothing is logged
 
-	once    sync.Once
 	history history
 	publish publisher
+	team    team
+	// afterWrite is for tests that die at this point; nil: nothing happens.
+	afterWrite func(*journal.Entry)
 
 	mu   sync.Mutex
 	runs []*Running

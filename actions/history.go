@@ -323,6 +323,9 @@ func (d *Deck) write(e journal.Entry) (journal.Entry, error) {
 	written, err := d.Journal.Append(e)
 	if err == nil {
 		d.publish.take(d, &written)
+		if d.afterWrite != nil {
+			d.afterWrite(&written)
+		}
 	}
 	return written, err
 }

@@ -7,11 +7,13 @@ import (
 	"os/exec"
 	"os/user"
 	"strings"
+	"sync"
 	"time"
 
 	"quarterdeck/actions"
 	"quarterdeck/actions/journal"
 	"quarterdeck/sources/fleet"
+	"quarterdeck/sources/registry"
 	"quarterdeck/sources/swarm"
 )
 
@@ -38,7 +40,27 @@ func (p *platform) deck() (*actions.Deck, error) {
 		return nil, err
 	}
 	d := &actions.Deck{Hands: swarm.NewHands(p.swarm, write), Fleet: p.fleet, Journal: j, Logs: p.logs, Policy: policy, Now: time.Now, Logger: p.log}
+	if d.Registry, err = p.registry(); err != nil {
+		return nil, err
+	}
+	if p.loki != nil {
+		d.Sink = p.loki
+	}
 	return d, nil
+}
+
+// registry is where tags are listed.
+func (p *platform) registry() (*registry.Client, error) {
+	o := registry.Options{Mirrors: map[string]string{}, Timeout: p.settings.Timeout, Logger: p.log}
+	for host, r := range p.settings.Registries {
+		if r.Address != "" {
+			o.Mirrors[host] = r.Address
+		}
+		if r.Insecure {
+			o.Insecure = append(o.Insecure, host)
+		}
+	}
+	return registry.New(o)
 }
 
 func (p *platform) policy() (actions.Policy, error) {
@@ -88,17 +110,21 @@ func (p *platform) watchSwarm(ctx context.Context) (stop func()) {
 	return func() { cancel(); <-done }
 }
 
-// record keeps the history of specs until stop is called or ctx ends, and then waits for the team's record.
+// record keeps the history of specs, and follows what others do, until stop is called or ctx ends, and then waits for the team's record.
 func (p *platform) record(ctx context.Context, d *actions.Deck) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		d.Record(ctx)
-	}()
+	var wg sync.WaitGroup
+	wg.Go(func() { d.Record(ctx) })
+	wg.Go(func() {
+		if p.loki == nil {
+			d.FollowTeam(ctx, nil)
+			return
+		}
+		d.FollowTeam(ctx, p.loki)
+	})
 	return func() {
 		cancel()
-		<-done
+		wg.Wait()
 		flush, end := context.WithTimeout(context.WithoutCancel(ctx), flushWithin)
 		defer end()
 		if err := d.Close(flush); err != nil {

@@ -28,6 +28,8 @@ const (
 	AlertFiring    = "alert"
 	AlertResolved  = "resolved"
 	SourceChanged  = "source"
+	ActionBegun    = "action"  // somebody has begun a run
+	ActionEnded    = "verdict" // and what came of it
 	OtherHappening = "event"
 )
 

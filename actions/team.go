@@ -1,0 +1,143 @@
+package actions
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"quarterdeck/actions/journal"
+	"quarterdeck/sources"
+	"quarterdeck/sources/fleet"
+)
+
+// Bounds of what is remembered of the team's runs.
+const (
+	teamMost = 200
+	teamNews = 24 * time.Hour // older runs are not put on the timeline
+	teamBack = time.Hour      // how far back the team's record is read at the start
+)
+
+// TeamRun is a run as the record tells it: ours, another console's on this machine, or a colleague's elsewhere.
+type TeamRun struct {
+	Run, Action, Target, Actor, Host string
+	Began, Ended                     time.Time // Ended zero: it is under way, as far as is known
+	Step                             string    // the one that was begun last
+	Result, Reason, Why              string
+}
+
+// team is what is known of all runs, from the journal and from Loki.
+type team struct {
+	mu     sync.Mutex
+	hashes map[string]bool
+	order  []string // of hashes, the oldest first
+	runs   []TeamRun
+}
+
+// Team are the runs that are known, the newest last: of this machine, and with FollowTeam of the others.
+func (d *Deck) Team() []TeamRun {
+	d.team.mu.Lock()
+	defer d.team.mu.Unlock()
+	return slices.Clone(d.team.runs)
+}
+
+// FollowTeam takes in what consoles write, on this machine from the journal and elsewhere from Loki ({app="quarterdeck"}), until ctx ends.
+// logs may be nil. Begins and ends go to the fleet's history.
+func (d *Deck) FollowTeam(ctx context.Context, logs sources.Logs) {
+	if !d.untilReady(ctx) {
+		return
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		err := d.Journal.Follow(ctx, 0, func(e journal.Entry) { d.hear(&e) })
+		if ctx.Err() == nil && err != nil {
+			d.log().Warn("the journal could not be followed", "error", err)
+		}
+	})
+	if logs != nil {
+		wg.Go(func() { d.followLoki(ctx, logs) })
+	}
+	wg.Wait()
+}
+
+// untilReady waits for the first listing, which says what swarm it is; false: ctx ended.
+func (d *Deck) untilReady(ctx context.Context) bool {
+	_, err := d.Ready(ctx)
+	return err == nil
+}
+
+func (d *Deck) followLoki(ctx context.Context, logs sources.Logs) {
+	q := sources.LogQuery{Expr: fmt.Sprintf(`{app=%q}`, AppLabel), Since: d.Now().Add(-teamBack), Forward: true, Limit: teamMost}
+	hearAll := func(entries []sources.Entry) {
+		for i := range entries {
+			var e journal.Entry
+			if json.Unmarshal([]byte(entries[i].Line), &e) == nil && e.Hash != "" { // others may write under that label too
+				d.hear(&e)
+			}
+		}
+	}
+	_ = logs.Follow(ctx, q, func(b sources.LogBatch) { hearAll(b.Entries) }) // returns only ctx's error
+}
+
+// hear takes an entry in, once, whichever way it comes.
+func (d *Deck) hear(e *journal.Entry) {
+	if e.Run == "" || e.Hash == "" || e.Cluster != "" && e.Cluster != d.cluster() && d.cluster() != "" {
+		return
+	}
+	t := &d.team
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.hashes[e.Hash] {
+		return
+	}
+	if t.hashes == nil {
+		t.hashes = map[string]bool{}
+	}
+	t.hashes[e.Hash] = true
+	if t.order = append(t.order, e.Hash); len(t.order) > 10*teamMost {
+		delete(t.hashes, t.order[0])
+		t.order = t.order[1:]
+	}
+	i := slices.IndexFunc(t.runs, func(r TeamRun) bool { return r.Run == e.Run })
+	if i < 0 {
+		t.runs = append(t.runs, TeamRun{Run: e.Run, Action: e.Action, Target: e.Target, Actor: e.Actor, Host: e.Host, Began: e.Time})
+		if len(t.runs) > teamMost {
+			t.runs = t.runs[1:]
+		}
+		i = len(t.runs) - 1
+	}
+	r := &t.runs[i]
+	news := d.Now().Sub(e.Time) < teamNews
+	switch e.Phase {
+	case phaseBegin:
+		r.Began, r.Why = e.Time, e.Reason
+		d.note(news, fleet.Happening{Time: e.Time, Kind: fleet.ActionBegun, Service: firstOf(e.Target), Text: noted(e, "begun", e.Reason), Source: "journal"})
+	case phaseStep:
+		r.Step = e.Step
+	case phaseEnd:
+		r.Ended, r.Result, r.Reason = e.Time, e.Result, e.Reason
+		d.note(news, fleet.Happening{Time: e.Time, Kind: fleet.ActionEnded, Service: firstOf(e.Target), Text: noted(e, e.Result, e.Reason), Source: "journal", Bad: e.Result == ResultFailed || e.Result == ResultTakenBack})
+	}
+}
+
+func (d *Deck) note(news bool, h fleet.Happening) {
+	if news {
+		d.Fleet.Note(h)
+	}
+}
+
+func noted(e *journal.Entry, what, why string) string {
+	text := fmt.Sprintf("%s %s %s, by %s", e.Action, e.Target, what, e.Actor)
+	if why != "" {
+		text += ": " + why
+	}
+	return text
+}
+
+func firstOf(target string) string {
+	name, _, _ := strings.Cut(target, ",")
+	return name
+}
