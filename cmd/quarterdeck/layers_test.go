@@ -50,6 +50,12 @@ func TestForbiddenTellsApart(t *testing.T) {
 		{"quarterdeck/ui", "quarterdeck/sources/fleet", false},
 		{"quarterdeck/ui", "quarterdeck/sources/swarm", true},
 		{"quarterdeck/ui/logview", "quarterdeck/ui/plain", false},
+		{"quarterdeck/ui", "quarterdeck/actions", false},
+		{"quarterdeck/actions", "quarterdeck/ui/plain", true},
+		{"quarterdeck/actions", "quarterdeck/sources/swarm", true},
+		{"quarterdeck/actions", "quarterdeck/sources/fleet", false},
+		{"quarterdeck/actions", "github.com/moby/moby/client", true},
+		{"quarterdeck/sources/swarm", "quarterdeck/actions", true},
 		{"quarterdeck/sources/loki", "quarterdeck/sources", false},
 		{"quarterdeck/sources/loki", "quarterdeck/sources/swarm", true},
 		{"quarterdeck/sources/demo/world", "quarterdeck/sources/demo", false},
@@ -91,8 +97,10 @@ func forbidden(from, to string) string {
 		return "the domain imports the standard library alone"
 	case source(from) != "" && source(to) != "" && source(from) != source(to):
 		return "a source knows no other source"
-	case under(from, "ui") && source(to) != "" && source(to) != "fleet":
-		return "the ui sees the fleet and the domain's interfaces"
+	case (under(from, "ui") || under(from, "actions")) && source(to) != "" && source(to) != "fleet":
+		return "ui and actions see the fleet and the domain's interfaces"
+	case under(from, "sources") && under(to, "actions"):
+		return "a source knows nothing of what is done with it"
 	}
 	return ""
 }
