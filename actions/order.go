@@ -1,6 +1,7 @@
 package actions
 
 import (
+	"regexp"
 	"sort"
 	"strings"
 
@@ -69,7 +70,7 @@ func dependencies(s *sources.ServiceState, short map[string]string) []string {
 		}
 	} else {
 		for _, text := range s.Spec.Texts() {
-			for _, word := range strings.FieldsFunc(text, notInName) {
+			for _, word := range nameWord.FindAllString(text, -1) {
 				take(word)
 				if host, _, dotted := strings.Cut(word, "."); dotted {
 					take(host)
@@ -85,6 +86,5 @@ func dependencies(s *sources.ServiceState, short map[string]string) []string {
 	return out
 }
 
-func notInName(r rune) bool {
-	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-' || r == '.')
-}
+// nameWord is a word that may be a service's name, or a host's.
+var nameWord = regexp.MustCompile(`[A-Za-z0-9_.-]+`)

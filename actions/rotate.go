@@ -116,8 +116,9 @@ var versionAtEnd = regexp.MustCompile(`^(.*?)([._-]?v?)(\d+)$`)
 func nextName(name string, taken map[string]bool) string {
 	base, sep, n := name, "_v", 1
 	if m := versionAtEnd.FindStringSubmatch(name); m != nil && m[2] != "" {
-		base, sep = m[1], m[2]
-		n, _ = strconv.Atoi(m[3]) //nolint:errcheck // digits; too many of them give a number that is free
+		if v, err := strconv.Atoi(m[3]); err == nil { // more digits than a number has are a name
+			base, sep, n = m[1], m[2], v
+		}
 	}
 	for {
 		n++

@@ -100,6 +100,9 @@ func (c FieldChange) Text() (before, after string) {
 func (c FieldChange) valueText(v any) string {
 	switch x := v.(type) {
 	case nil:
+		if isForce(c.Path) {
+			return "0"
+		}
 		return "none"
 	case string:
 		if len(c.Path) > 2 && c.Path[len(c.Path)-2] == "Env" {

@@ -48,29 +48,40 @@ func (f *actFlags) add(cmd *cobra.Command) {
 	fs.BoolVar(&f.takeBack, "take-back", false, "take a rollout that fails back by itself")
 }
 
-// act makes a plan, shows it, asks, runs it and reports.
-func act(ctx context.Context, s *surroundings, f *actFlags, plan func(context.Context, *actions.Deck) (*actions.Plan, error)) error {
-	p, asJSON, err := s.open("table")
+// planner makes a plan; where somebody else was in between it is called again.
+type planner func(context.Context, *actions.Deck) (*actions.Plan, error)
+
+// act makes a plan, shows it, asks, runs it and reports. Where somebody else has changed a service meanwhile and somebody is there to be asked, it
+// is planned, shown and asked anew.
+func act(ctx context.Context, s *surroundings, f *actFlags, plan planner) error {
+	p, d, end, err := s.openDeck(ctx)
 	if err != nil {
 		return err
 	}
-	defer p.Close()
-	d, err := p.deck()
+	defer end()
+	asJSON, err := s.json("table")
 	if err != nil {
 		return err
 	}
-	defer p.watchSwarm(ctx)()
+	for {
+		err := s.actOnce(ctx, p, d, f, asJSON, plan)
+		var changed *actions.Conflict
+		if !errors.As(err, &changed) || f.yes || f.confirm != "" || ctx.Err() != nil {
+			return err
+		}
+		fmt.Fprintln(s.errs, "quarterdeck:", plain.Line(changed.Error()))
+	}
+}
+
+func (s *surroundings) actOnce(ctx context.Context, p *platform, d *actions.Deck, f *actFlags, asJSON bool, plan planner) error {
 	planning, cancel := context.WithTimeout(ctx, p.settings.Timeout)
 	defer cancel()
 	made, err := plan(planning, d)
 	if err != nil {
 		return refusal(err)
 	}
-	made.Deadline, made.TakeBack, made.NoWait = orDuration(f.deadline, made.Deadline), f.takeBack, !f.wait
-	made.Reason = f.reason
-	if !asJSON || made.Refused == "" && !f.dryRun {
-		writePlan(s.errs, made)
-	}
+	made.Deadline, made.TakeBack, made.NoWait, made.Reason = orDuration(f.deadline, made.Deadline), f.takeBack, !f.wait, f.reason
+	writePlan(s.errs, made)
 	if f.dryRun || made.Refused != "" || made.Nothing != "" {
 		return s.planned(made, asJSON)
 	}
@@ -120,8 +131,12 @@ func (s *surroundings) follow(ctx context.Context, d *actions.Deck, run *actions
 	told.last(run)
 	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushWithin)
 	defer cancel()
-	if ferr := d.Close(flush); ferr != nil {
+	if ferr := d.Flush(flush); ferr != nil {
 		fmt.Fprintln(s.errs, "quarterdeck:", plain.Line(ferr.Error()))
+	}
+	var conflict *actions.Conflict
+	if errors.As(err, &conflict) && report.Undo == "" && !asJSON {
+		return refusal(err)
 	}
 	if asJSON {
 		if jerr := json.NewEncoder(s.out).Encode(report); jerr != nil {
@@ -142,8 +157,7 @@ func (s *surroundings) follow(ctx context.Context, d *actions.Deck, run *actions
 		fmt.Fprintf(s.errs, "quarterdeck: run %s is unfinished; what the swarm was told goes on. See `quarterdeck resume %s`\n", report.Run, report.Run)
 		return &exitStatus{code: exitInterrupted}
 	}
-	var conflict *actions.Conflict
-	if errors.As(err, &conflict) {
+	if conflict != nil && report.Undo == "" {
 		return refusal(err)
 	}
 	if report.Undo != "" {

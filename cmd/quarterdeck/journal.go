@@ -368,6 +368,9 @@ func (s *surroundings) openDeck(ctx context.Context) (*platform, *actions.Deck, 
 	stop := p.watchSwarm(ctx)
 	return p, d, func() {
 		stop()
+		flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushWithin)
+		defer cancel()
+		_ = d.Close(flush) // what failed was told by Flush
 		_ = p.Close() // only connections
 	}, nil
 }

@@ -108,6 +108,9 @@ func registrySaid(op string, image reference.Named, r *refusal, authErr error) e
 	host := reference.Domain(image)
 	e := &sources.Error{Source: name, Op: op, Err: &registryFault{r}}
 	text := strings.ToLower(r.message)
+	if _, after, ok := strings.Cut(text, `": `); ok { // what was asked for stands before: its name says nothing of what went wrong
+		text = after
+	}
 	says := func(words ...string) bool {
 		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) })
 	}
