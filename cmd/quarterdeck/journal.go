@@ -371,6 +371,6 @@ func (s *surroundings) openDeck(ctx context.Context) (*platform, *actions.Deck, 
 		flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushWithin)
 		defer cancel()
 		_ = d.Close(flush) // what failed was told by Flush
-		_ = p.Close() // only connections
+		_ = p.Close()      // only connections
 	}, nil
 }
