@@ -123,7 +123,7 @@ type leaf struct {
 	value any
 }
 
-// leaves are all values, by the way to them. What is empty (null, "", {}, []) is the same as not there, as the engine has it.
+// leaves are all values, by the way to them. What is empty (null, "", {}, [], false) is the same as not there, as the engine has it.
 func (s Spec) leaves() map[string]leaf {
 	out := map[string]leaf{}
 	collect(s.keyedTree(), nil, out)
@@ -154,6 +154,9 @@ func collect(v any, path []string, out map[string]leaf) {
 		if x == "" {
 			return
 		}
+	}
+	if v == false && path[len(path)-1] != "Init" { // clients write false for what was left out; Init alone has a third state, the engine's own
+		return
 	}
 	key := strings.Join(path, pathSep)
 	if n, ok := v.(json.Number); ok && n.String() == "0" && zeroIsAbsent[key] {
