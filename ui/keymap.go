@@ -93,6 +93,12 @@ const (
 	actLater
 	actLive
 	actConfirm
+	actScale
+	actMore
+	actLess
+	actRedeploy
+	actUndo
+	actRuns
 )
 
 // binding is one line of the keymap.
@@ -124,6 +130,7 @@ var keymap = []binding{
 	bind(areaAll, actTimeline, 0, "6", "timeline", "6"),
 	bind(areaAll, actNodes, 0, "9", "nodes", "9"),
 	bind(areaAll, actFilter, 60, "/", "filter", "/"),
+	bind(areaAll, actRuns, 0, "R", "runs: under way, ended, interrupted", "R"),
 	bind(areaAll, actRedraw, 0, "ctrl+l", "draw again", "ctrl+l"),
 	bind(areaAll, actSuspend, 0, "ctrl+z", "to the shell and back (fg)", "ctrl+z"),
 	bind(areaAll, actQuit, 0, "q", "back, or quit from the overview", "q"),
@@ -142,6 +149,11 @@ var keymap = []binding{
 
 	bind(areaServices, actOpenLogs, 20, "l", "logs", "l"),
 	bind(areaServices, actOpenMetrics, 30, "m", "metrics", "m"),
+	bind(areaServices, actScale, 32, "s", "scale", "s"),
+	bind(areaServices, actRedeploy, 34, "r", "redeploy", "r"),
+	bind(areaServices, actUndo, 36, "u", "undo the last run", "u"),
+	bind(areaServices, actMore, 0, "+", "one replica more", "+", "="),
+	bind(areaServices, actLess, 0, "-", "one replica less", "-"),
 	bind(areaServices, actMark, 40, "space", "mark", "space"),
 	bind(areaServices, actMarkAll, 0, "ctrl+a", "mark all shown, or none", "ctrl+a"),
 	bind(areaServices, actSort, 50, "o", "sort", "o"),
@@ -179,6 +191,11 @@ var keymap = []binding{
 
 	bind(areaRows, actOpenLogs, 20, "l", "its logs", "l"),
 	bind(areaRows, actOpenMetrics, 30, "m", "its metrics", "m"),
+	bind(areaRows, actScale, 32, "s", "scale", "s"),
+	bind(areaRows, actRedeploy, 34, "r", "redeploy", "r"),
+	bind(areaRows, actUndo, 36, "u", "undo the last run", "u"),
+	bind(areaRows, actMore, 0, "+", "one replica more", "+", "="),
+	bind(areaRows, actLess, 0, "-", "one replica less", "-"),
 
 	bind(areaOverlay, actConfirm, 10, "enter", "take", "enter"),
 }

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"slices"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -30,6 +31,12 @@ func (m *Model) focusedArea() area {
 		return areaServices
 	}
 	return areaList
+}
+
+// means tells whether some key does it here and now.
+func (m *Model) means(do act) bool {
+	areas := append(m.areas(), areaAll)
+	return slices.ContainsFunc(keymap, func(b binding) bool { return b.act == do && slices.Contains(areas, b.area) })
 }
 
 // focusArea brings the focus to where an area's keys mean something.
@@ -117,11 +124,13 @@ func (m *Model) do(a act) tea.Cmd {
 		return nil
 	case actQuit:
 		if m.view == viewOverview && !m.zoom {
-			return tea.Quit
+			return m.quit()
 		}
 		m.back()
 	case actLeave:
-		return tea.Quit
+		return m.quit()
+	case actRuns:
+		return m.openRuns()
 	case actBack:
 		m.back()
 	case actHelp:
@@ -247,6 +256,8 @@ func (m *Model) doWithService(a act) tea.Cmd {
 		m.open(viewMetrics)
 	case actCopy:
 		return m.copySelection()
+	case actScale, actMore, actLess, actRedeploy, actUndo:
+		return m.doAct(a)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package ui
 import (
 	"time"
 
+	"quarterdeck/actions"
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 )
@@ -39,6 +40,60 @@ type toastExpiredMsg struct{ generation uint64 }
 type savedMsg struct {
 	path  string
 	lines int
+	err   error
+}
+
+// planMsg is sent when a plan was made, or could not be.
+type planMsg struct {
+	box  *planningBox
+	plan *actions.Plan
+	err  error
+}
+
+// planSlowMsg is sent when a plan has been waited for long enough to say so.
+type planSlowMsg struct{ box *planningBox }
+
+// runStartedMsg is sent when a run has begun, or was refused.
+type runStartedMsg struct {
+	box overlay // that has asked for it
+	asking
+	run *actions.Running
+	err error
+}
+
+// runEndedMsg is sent when a run has come to its end, or is not watched any more.
+type runEndedMsg struct {
+	entry  *runEntry
+	report actions.Report
+	err    error
+}
+
+// openRunsMsg is sent when the journal was looked at for runs that were interrupted.
+type openRunsMsg struct {
+	runs  []actions.Standing
+	err   error
+	offer bool // at the start: offered at once
+}
+
+// scaleSettleMsg is sent when the number in the scale prompt has stood still.
+type scaleSettleMsg struct {
+	box        *scaleBox
+	generation uint64
+}
+
+// scalePlanMsg is sent when the plan of the number in the scale prompt was made, or could not be.
+type scalePlanMsg struct {
+	box        *scaleBox
+	generation uint64
+	plan       *actions.Plan
+	err        error
+}
+
+// tagsMsg is sent when the registry's tags have come, or could not be had.
+type tagsMsg struct {
+	box   *tagsBox
+	image string
+	tags  []string
 	err   error
 }
 

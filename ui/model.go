@@ -86,6 +86,7 @@ type Model struct {
 	timeline listPane
 	nodes    listPane
 
+	hands   hands
 	overlay overlay
 	prompt  *prompt
 	toast   toast
@@ -102,7 +103,7 @@ func New(o Options) (*Model, error) {
 	if o.Location == nil {
 		o.Location = time.Local
 	}
-	m := &Model{o: o, dark: true, metrics: newMetricsPane()}
+	m := &Model{o: o, dark: true, metrics: newMetricsPane(), hands: newHands()}
 	if err := m.restyle(); err != nil {
 		return nil, err
 	}
@@ -151,6 +152,8 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		cmd = m.handleMouse(msg.(tea.MouseMsg))
 	case wakeMsg:
 		m.snap = msg.snap
+		m.hands.look(m.o.Now())
+		cmd = m.lookAtStart()
 	case settleMsg:
 		if msg.generation == m.metrics.generation {
 			cmd = m.metrics.request(m, m.subject())
@@ -173,6 +176,8 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		cmd = m.applySaved(msg)
 	case toastExpiredMsg:
 		m.toast.expire(msg.generation)
+	default:
+		cmd = m.handleAct(msg)
 	}
 	return m, tea.Batch(cmd, m.arrange())
 }

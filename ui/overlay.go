@@ -255,7 +255,9 @@ func (m *Model) commands() []command {
 			name = strings.ToLower(areaTitles[a]) + ": " + h.Desc
 		}
 		out = append(out, command{name: name, hint: h.Key, run: func(m *Model) tea.Cmd {
-			m.focusArea(a)
+			if !m.means(do) {
+				m.focusArea(a)
+			}
 			return m.do(do)
 		}})
 	}

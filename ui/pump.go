@@ -7,11 +7,12 @@ import (
 	"quarterdeck/sources/fleet"
 )
 
-// pump wakes the root model when the fleet or the log buffer changed, at most FrameRate times a
+// pump wakes the root model when the fleet, the log buffer or a run changed, at most FrameRate times a
 // second, and never when nothing did.
 type pump struct {
 	fleet *fleet.Fleet
 	lines <-chan struct{} // signalled by the log sink
+	runs  <-chan struct{} // signalled by runs
 	send  func(wakeMsg)
 }
 
@@ -20,13 +21,15 @@ func (p pump) Run(ctx context.Context) {
 	var last time.Time
 	var sent *fleet.Snapshot
 	for {
-		lines := false
+		other := false
 		select {
 		case <-ctx.Done():
 			return
 		case <-p.fleet.Changed():
 		case <-p.lines:
-			lines = true
+			other = true
+		case <-p.runs:
+			other = true
 		}
 		select {
 		case <-ctx.Done():
@@ -35,11 +38,13 @@ func (p pump) Run(ctx context.Context) {
 		}
 		select {
 		case <-p.lines:
-			lines = true
+			other = true
+		case <-p.runs:
+			other = true
 		default:
 		}
 		snap := p.fleet.Snapshot()
-		if snap == sent && !lines { // what was gathered signals once more
+		if snap == sent && !other { // what was gathered signals once more
 			continue
 		}
 		last, sent = time.Now(), snap

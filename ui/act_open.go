@@ -1,0 +1,206 @@
+package ui
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"quarterdeck/actions"
+)
+
+// lookForOpen asks the journal for runs that were interrupted and that no living program executes; offer: they are shown at once.
+func (m *Model) lookForOpen(offer bool) tea.Cmd {
+	deck := m.o.Deck
+	if deck == nil {
+		return nil
+	}
+	ctx, cancel := m.queryContext()
+	return func() tea.Msg {
+		defer cancel()
+		runs, err := deck.Unfinished()
+		msg := openRunsMsg{err: err, offer: offer}
+		for _, r := range runs {
+			s, serr := deck.Stand(ctx, r)
+			if serr != nil {
+				s.Run, s.NoFinish = r, serr.Error()
+				err = errors.Join(err, serr)
+			}
+			msg.runs = append(msg.runs, s)
+		}
+		return msg
+	}
+}
+
+// lookAtStart looks for interrupted runs once the swarm is known.
+func (m *Model) lookAtStart() tea.Cmd {
+	if m.hands.looked || m.o.Deck == nil || !m.snap.Ready() {
+		return nil
+	}
+	m.hands.looked = true
+	return m.lookForOpen(true)
+}
+
+func (m *Model) applyOpenRuns(msg openRunsMsg) tea.Cmd {
+	if msg.err != nil {
+		return m.say("the journal cannot be read for interrupted runs: " + inLine(msg.err.Error()))
+	}
+	m.hands.open = msg.runs
+	switch {
+	case len(msg.runs) == 0 || !msg.offer:
+		return nil
+	case m.overlay != nil || m.prompt != nil:
+		return m.say(count(len(msg.runs), "run") + " unfinished · R shows it")
+	}
+	m.overlay = newOpenBox(m, msg.runs[0])
+	return nil
+}
+
+// forgetOpen takes runs off that are in hand again, or are being taken back.
+func (m *Model) forgetOpen(ids ...string) {
+	m.hands.open = slices.DeleteFunc(m.hands.open, func(s actions.Standing) bool { return slices.Contains(ids, s.Run.ID) })
+}
+
+// openBox offers what can be done about a run that was interrupted.
+type openBox struct {
+	at      actions.Standing
+	grace   grace
+	choice  choice
+	finish  bool // is being asked
+	started bool
+}
+
+func newOpenBox(m *Model, s actions.Standing) *openBox {
+	b := &openBox{at: s}
+	b.grace.restart(m.o.Now())
+	return b
+}
+
+func (b *openBox) title() string { return "interrupted: " + inLine(b.at.Run.Action) + " " + b.target() }
+func (b *openBox) paste(string)  {}
+
+func (b *openBox) target() string {
+	return about(strings.Split(b.at.Run.Target, ","))
+}
+
+func (b *openBox) page(m *Model, w int) *page {
+	p := &page{w: w}
+	r := &b.at.Run
+	who := ""
+	if r.Actor != "" {
+		who = ", begun by " + r.Actor + " on " + r.Host
+	}
+	p.add(m.st.Text, "Run "+r.ID+who+" at "+m.clock(r.Began)+", has no end, and no program executes it.")
+	if r.Why != "" {
+		p.add(m.st.Muted, "why: "+r.Why)
+	}
+	if b.at.Step != "" {
+		p.add(m.st.Text, fmt.Sprintf("It stopped at step %d of %d: %s.", b.at.Done+1, b.at.Of, b.at.Step))
+	}
+	p.gap()
+	for i := range b.at.Services {
+		b.service(m, p, &b.at.Services[i])
+	}
+	if b.at.NoFinish != "" {
+		p.sign(m.st.Warn, m.st.Signs.Warning, "it cannot be finished: "+b.at.NoFinish)
+	}
+	p.gap()
+	b.offers(m, p)
+	return p
+}
+
+func (b *openBox) service(m *Model, p *page, s *actions.ServiceStanding) {
+	health := s.Health
+	reason := s.Reason
+	if v := m.snap.Service(s.Service); v != nil { // as of now
+		health, reason = string(v.Health), v.Reason
+	}
+	sign, word, style := m.st.Health(health)
+	text := s.Service + ": " + s.State + ", " + word
+	if reason != "" {
+		text += ": " + reason
+	}
+	p.sign(style, sign, text)
+}
+
+func (b *openBox) offers(m *Model, p *page) {
+	switch {
+	case b.started:
+		p.add(m.st.Updating, m.st.Signs.Updating+" it goes on"+m.st.Signs.Ellipsis)
+	case b.finish:
+		p.add(m.st.Text, fmt.Sprintf("Do the %s that are left?", count(b.at.Of-b.at.Done, "step")))
+		p.drawn(b.choice.draw(m.st, "No", "Yes"))
+		p.hints(m, "tab y", "choose", "enter", "takes", "esc", "no")
+	case b.at.NoFinish != "":
+		p.hints(m, "t", "take back", "esc", "later")
+	case b.at.AllMade:
+		p.hints(m, "w", "watch: all is changed, the verdict is missing", "t", "take back", "esc", "later")
+	default:
+		p.hints(m, "f", "finish", "t", "take back", "esc", "later")
+	}
+}
+
+func (b *openBox) size(m *Model) (int, int) {
+	w := boxWidth(m)
+	return w, len(b.page(m, w).lines)
+}
+
+func (b *openBox) lines(m *Model, w, h int) []string {
+	p := b.page(m, w)
+	if over := len(p.lines) - h; over > 0 { // the offers stay in sight
+		tail := page{w: w}
+		b.offers(m, &tail)
+		keep := max(h-len(tail.lines), 0)
+		return append(p.window(0, keep), tail.lines...)[:h]
+	}
+	return p.exactly(h)
+}
+
+func (b *openBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
+	s := k.String()
+	switch {
+	case b.started:
+		return nil, false
+	case s == "esc" || s == "ctrl+c":
+		if b.finish {
+			b.finish = false
+			return nil, false
+		}
+		return nil, true
+	case b.grace.tooEarly(m.o.Now()):
+		return nil, false
+	case b.finish:
+		switch b.choice.key(s, false) {
+		case answerYes:
+			return b.resume(m), false
+		case answerNo:
+			b.finish = false
+		}
+		return nil, false
+	}
+	switch s {
+	case "w":
+		if b.at.NoFinish == "" && b.at.AllMade {
+			return b.resume(m), false
+		}
+	case "f":
+		if b.at.NoFinish == "" && !b.at.AllMade {
+			b.finish, b.choice = true, choice{}
+			b.grace.restart(m.o.Now())
+		}
+	case "t":
+		return m.requestUndo(b.at.Run.ID, b.at.Run.Action+" "+b.target()), false
+	}
+	return nil, false
+}
+
+// resume goes on with the run. That nobody else does is seen to by the journal.
+func (b *openBox) resume(m *Model) tea.Cmd {
+	b.started = true
+	deck, ctx, at := m.o.Deck, m.hands.ctx, b.at
+	return m.begin(b, asking{what: "resume " + inLine(at.Run.Action) + " " + b.target()}, func() (*actions.Running, error) {
+		return deck.Resume(ctx, at, m.hands.wake)
+	})
+}
