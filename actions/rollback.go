@@ -3,6 +3,7 @@ package actions
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,8 @@ type RollbackOptions struct {
 	At time.Time
 	// WithReplicas takes the number of replicas back too; else it stays what it is now.
 	WithReplicas bool
+	// Only are the services of a stack that go back; nil: all. Of a single service it means nothing.
+	Only []string
 }
 
 // PlanRollback plans the way back to an earlier state of a service, from our own history: the engine's one previous spec is overwritten by every
@@ -168,7 +171,7 @@ func (d *Deck) PlanRollbackStack(ctx context.Context, stack string, o RollbackOp
 	}
 	var of []sources.ServiceState
 	for _, st := range all {
-		if st.Stack == stack && !st.Mode.Job() {
+		if st.Stack == stack && !st.Mode.Job() && (o.Only == nil || slices.Contains(o.Only, st.Name)) {
 			of = append(of, st)
 		}
 	}

@@ -114,12 +114,12 @@ func (d *Deck) hear(e *journal.Entry) {
 	switch e.Phase {
 	case phaseBegin:
 		r.Began, r.Why = e.Time, e.Reason
-		d.note(news, fleet.Happening{Time: e.Time, Kind: fleet.ActionBegun, Service: firstOf(e.Target), Text: noted(e, "begun", e.Reason), Source: "journal"})
+		d.note(news, fleet.Happening{Time: e.Time, Kind: fleet.ActionBegun, Service: firstOf(e.Target), Text: noted(e, "begun", e.Reason), Source: "journal", Run: e.Run})
 	case phaseStep:
 		r.Step = e.Step
 	case phaseEnd:
 		r.Ended, r.Result, r.Reason = e.Time, e.Result, e.Reason
-		d.note(news, fleet.Happening{Time: e.Time, Kind: fleet.ActionEnded, Service: firstOf(e.Target), Text: noted(e, e.Result, e.Reason), Source: "journal", Bad: e.Result == ResultFailed || e.Result == ResultTakenBack})
+		d.note(news, fleet.Happening{Time: e.Time, Kind: fleet.ActionEnded, Service: firstOf(e.Target), Text: noted(e, e.Result, e.Reason), Source: "journal", Run: e.Run, Bad: e.Result == ResultFailed || e.Result == ResultTakenBack})
 	}
 }
 

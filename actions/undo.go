@@ -31,35 +31,45 @@ func (d *Deck) Runs() ([]RunRecord, error) {
 
 // ReadRuns are the runs that a journal tells of; cluster "": of all swarms.
 func ReadRuns(j *journal.Journal, cluster string) ([]RunRecord, error) {
-	var out []RunRecord
-	at := map[string]int{}
-	err := j.Read(func(e journal.Entry) bool {
-		if e.Run == "" || cluster != "" && e.Cluster != "" && e.Cluster != cluster {
-			return true
+	f := runFold{cluster: cluster}
+	err := j.Read(func(e journal.Entry) bool { f.take(e); return true })
+	return f.runs, err
+}
+
+// runFold makes runs of entries that come in order.
+type runFold struct {
+	cluster string // "": all swarms'
+	runs    []RunRecord
+	at      map[string]int // by run id
+}
+
+func (f *runFold) take(e journal.Entry) {
+	if e.Run == "" || f.cluster != "" && e.Cluster != "" && e.Cluster != f.cluster {
+		return
+	}
+	if f.at == nil {
+		f.at = map[string]int{}
+	}
+	i, known := f.at[e.Run]
+	if !known {
+		if e.Phase != phaseBegin {
+			return
 		}
-		i, known := at[e.Run]
-		if !known {
-			if e.Phase != phaseBegin {
-				return true
-			}
-			r := RunRecord{ID: e.Run, Action: e.Action, Target: e.Target, Actor: e.Actor, Host: e.Host, Context: e.Context, Cluster: e.Cluster, Began: e.Time, Why: e.Reason, Before: refsOf(e.Before), After: refsOf(e.After)}
-			_ = json.Unmarshal(e.Detail, &r.plan) // what cannot be read cannot be resumed, and is said there
-			r.Of = r.plan.Of
-			at[e.Run] = len(out)
-			out = append(out, r)
-			return true
+		r := RunRecord{ID: e.Run, Action: e.Action, Target: e.Target, Actor: e.Actor, Host: e.Host, Context: e.Context, Cluster: e.Cluster, Began: e.Time, Why: e.Reason, Before: refsOf(e.Before), After: refsOf(e.After)}
+		_ = json.Unmarshal(e.Detail, &r.plan) // what cannot be read cannot be resumed, and is said there
+		r.Of = r.plan.Of
+		f.at[e.Run] = len(f.runs)
+		f.runs = append(f.runs, r)
+		return
+	}
+	r := &f.runs[i]
+	r.Steps = append(r.Steps, e)
+	if e.Phase == phaseEnd {
+		r.Ended, r.Result, r.Reason = e.Time, e.Result, e.Reason
+		if of, ok := f.at[r.Of]; ok && r.Result == ResultDone {
+			f.runs[of].UndoneBy = r.ID
 		}
-		r := &out[i]
-		r.Steps = append(r.Steps, e)
-		if e.Phase == phaseEnd {
-			r.Ended, r.Result, r.Reason = e.Time, e.Result, e.Reason
-			if of, ok := at[r.Of]; ok && r.Result == ResultDone {
-				out[of].UndoneBy = r.ID
-			}
-		}
-		return true
-	})
-	return out, err
+	}
 }
 
 // applied are the specs that the run's updates really made, by service id.

@@ -43,6 +43,8 @@ type Happening struct {
 	Source  string // swarm | alertmanager | …
 	// Bad: worth the eye.
 	Bad bool
+	// Run is the id of the run that an action or a verdict is of; else "".
+	Run string
 
 	key string // two happenings with one key are one
 }

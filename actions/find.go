@@ -1,0 +1,114 @@
+package actions
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"quarterdeck/actions/journal"
+	"quarterdeck/sources"
+)
+
+// Bounds of what is read of one run from the team's record.
+const (
+	findBack = 7 * 24 * time.Hour
+	findMost = 1000 // lines
+)
+
+// Find is one run, by its whole id: as this machine's journal has it or, of a colleague's, as the team's record in Loki has it.
+func (d *Deck) Find(ctx context.Context, run string) (RunRecord, error) {
+	runs, err := d.Runs()
+	if err != nil {
+		return RunRecord{}, err
+	}
+	if i := slices.IndexFunc(runs, func(r RunRecord) bool { return r.ID == run }); i >= 0 {
+		return runs[i], nil
+	}
+	e := &sources.Error{Source: "journal", Kind: sources.BadQuestion, Op: "find run " + run, Err: errors.New("neither this machine's journal nor the team's record has it")}
+	if d.Sink == nil || d.Logs == nil {
+		e.Err, e.Next = errors.New("this machine's journal does not have it"), "with Loki configured, the team's runs are found as well"
+		return RunRecord{}, e
+	}
+	page, err := d.Logs.Query(ctx, sources.LogQuery{Expr: fmt.Sprintf("{app=%q} |= %q", AppLabel, run), Since: d.Now().Add(-findBack), Until: d.Now(), Limit: findMost, Forward: true})
+	if err != nil {
+		return RunRecord{}, err
+	}
+	var entries []journal.Entry
+	for i := range page.Entries {
+		var x journal.Entry
+		if json.Unmarshal([]byte(page.Entries[i].Line), &x) == nil && x.Hash != "" {
+			entries = append(entries, x)
+		}
+	}
+	slices.SortStableFunc(entries, func(a, b journal.Entry) int { return a.Time.Compare(b.Time) })
+	f := runFold{}
+	for _, x := range entries {
+		f.take(x)
+	}
+	if i := slices.IndexFunc(f.runs, func(r RunRecord) bool { return r.ID == run }); i >= 0 {
+		return f.runs[i], nil
+	}
+	return RunRecord{}, e
+}
+
+// Changes are what the plan would change, masked.
+func (r *RunRecord) Changes() []FieldReport {
+	var out []FieldReport
+	for i := range r.plan.Services {
+		out = append(out, r.plan.Services[i].Fields...)
+	}
+	return out
+}
+
+// Services are the names of the services that the run is about.
+func (r *RunRecord) Services() []string {
+	var out []string
+	for i := range r.plan.Services {
+		out = append(out, r.plan.Services[i].Name)
+	}
+	if out == nil && r.Target != "" {
+		out = strings.Split(r.Target, ",")
+	}
+	return out
+}
+
+// Warnings are the plan's.
+func (r *RunRecord) Warnings() []string { return r.plan.Warnings }
+
+// Touched tells whether the run has changed anything, as far as its steps say.
+func (r *RunRecord) Touched() bool { return len(r.touched()) > 0 }
+
+// StepReports are the steps that were begun, in order. One that has no end is "started".
+func (r *RunRecord) StepReports() []StepReport {
+	var out []StepReport
+	for i := range r.Steps {
+		e := &r.Steps[i]
+		if e.Phase != phaseStep {
+			continue
+		}
+		at := slices.IndexFunc(out, func(s StepReport) bool { return s.Name == e.Step && s.State == stateStarted })
+		if e.State == stateStarted || at < 0 {
+			out = append(out, StepReport{Name: e.Step, State: e.State, Started: e.Time, Detail: e.Reason})
+			continue
+		}
+		out[at].State, out[at].Detail, out[at].Took = e.State, e.Reason, e.Time.Sub(out[at].Started).Seconds()
+	}
+	return out
+}
+
+// Verdict is the proof that the run ended with; nil: nothing was verified, or it has no end.
+func (r *RunRecord) Verdict() *VerifyReport {
+	for i := len(r.Steps) - 1; i >= 0; i-- {
+		if e := &r.Steps[i]; e.Phase == phaseEnd && len(e.Detail) > 0 {
+			var v *VerifyReport
+			if json.Unmarshal(e.Detail, &v) == nil {
+				return v
+			}
+		}
+	}
+	return nil
+}
