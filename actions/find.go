@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -55,13 +56,35 @@ func (d *Deck) Find(ctx context.Context, run string) (RunRecord, error) {
 	return RunRecord{}, e
 }
 
-// Changes are what the plan would change, masked.
-func (r *RunRecord) Changes() []FieldReport {
-	var out []FieldReport
+// ServiceFields are the fields of one service that a plan changes, masked.
+type ServiceFields struct {
+	Service string
+	Fields  []sources.FieldChange
+}
+
+// ChangesOf are what a run's plan changes. Where this machine does not have the specs, the record's own words are taken.
+func (d *Deck) ChangesOf(r *RunRecord) []ServiceFields {
+	var out []ServiceFields
 	for i := range r.plan.Services {
-		out = append(out, r.plan.Services[i].Fields...)
+		s := &r.plan.Services[i]
+		fields, err := d.Between(s.Before, s.After)
+		if err != nil {
+			fields = nil
+			for _, f := range s.Fields {
+				fields = append(fields, sources.FieldChange{Path: []string{f.Field}, Field: f.Field, Before: exact(f.Before), After: exact(f.After)})
+			}
+		}
+		out = append(out, ServiceFields{s.Name, fields})
 	}
 	return out
+}
+
+// exact is a value of JSON with its number as it was written.
+func exact(v any) any {
+	if n, ok := v.(float64); ok {
+		return json.Number(strconv.FormatFloat(n, 'f', -1, 64))
+	}
+	return v
 }
 
 // Services are the names of the services that the run is about.

@@ -45,8 +45,11 @@ func (d *Deck) Handover(_ context.Context, o HandoverOptions) (*Handover, error)
 			continue
 		}
 		h.Runs = append(h.Runs, r)
-		for _, s := range r.plan.Services {
-			h.changes[r.ID] = append(h.changes[r.ID], s.Fields...)
+		for _, s := range d.ChangesOf(&r) {
+			for _, f := range s.Fields {
+				before, after := f.Text()
+				h.changes[r.ID] = append(h.changes[r.ID], FieldReport{s.Service, f.Field, before, after})
+			}
 		}
 	}
 	cluster := d.cluster()
