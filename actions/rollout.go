@@ -100,8 +100,9 @@ type watcher struct {
 	loop      time.Time // since when it crashes
 	unseen    time.Time // since when nobody could look
 	last      Rollout
-	lastAsked string // task whose lines were asked for
-	cause     string // why the swarm rolls back, in its words at the time
+	lastAsked string    // task whose lines were asked for
+	judged    time.Time // when the swarm's own verdict was first seen
+	cause     string    // why the swarm rolls back, in its words at the time
 }
 
 // look judges a rollout by a snapshot. It is pure but for what it remembers of earlier looks.
@@ -166,19 +167,19 @@ func window(monitor time.Duration) time.Duration {
 func (w *watcher) judge(r *Rollout, s *fleet.Service, now time.Time) {
 	switch s.UpdateState {
 	case "rollback_started":
-		w.cause = because(orWords(s.UpdateMessage, "the swarm takes the update back"), r)
-		r.State, r.Reason = RolloutBack, w.cause
+		w.cause = orWords(s.UpdateMessage, "the swarm takes the update back")
+		r.State, r.Reason = RolloutBack, because(w.cause, r)
 		w.advance("back", s, r, now)
 		*r = w.timed(*r, s, now)
 		return
 	case "rollback_completed":
-		r.State, r.Reason = RolloutRolledBack, orWords(w.cause, because(orWords(s.UpdateMessage, "the swarm has taken the update back"), r))
+		w.verdict(r, RolloutRolledBack, orWords(w.cause, orWords(s.UpdateMessage, "the swarm has taken the update back")), now)
 		return
 	case "rollback_paused":
-		r.State, r.Reason = RolloutFailed, because("the swarm began to roll back, and that failed as well: "+orWords(s.UpdateMessage, "rollback paused"), r)
+		w.verdict(r, RolloutFailed, "the swarm began to roll back, and that failed as well: "+orWords(s.UpdateMessage, "rollback paused"), now)
 		return
 	case "paused":
-		r.State, r.Reason = RolloutFailed, because(orWords(s.UpdateMessage, "update paused"), r)
+		w.verdict(r, RolloutFailed, orWords(s.UpdateMessage, "update paused"), now)
 		return
 	}
 	if why := w.overtaken(s); why != "" {
@@ -189,6 +190,8 @@ func (w *watcher) judge(r *Rollout, s *fleet.Service, now time.Time) {
 	switch {
 	case s.UpdateState == "updating":
 		r.State, r.Reason = RolloutRolling, s.Reason
+	case s.Health == fleet.Healthy && w.others(s):
+		r.State, r.Reason = RolloutRolling, "tasks of another spec are still to be stopped"
 	case s.Health == fleet.Healthy:
 		r.State, r.Converged = RolloutDone, now
 		return
@@ -203,18 +206,37 @@ func (w *watcher) judge(r *Rollout, s *fleet.Service, now time.Time) {
 	*r = w.timed(*r, s, now)
 }
 
+// explainWithin is how long the tasks behind a verdict of the swarm are waited for: the service is often seen before them.
+const explainWithin = 2 * time.Second
+
+// verdict is the swarm's own on an update, with what the task died of.
+func (w *watcher) verdict(r *Rollout, state RolloutState, words string, now time.Time) {
+	if w.judged.IsZero() {
+		w.judged = now
+	}
+	r.State, r.Reason = state, because(words, r)
+	if newestFailed(r) == nil && now.Sub(w.judged) < explainWithin {
+		r.State = RolloutRolling
+	}
+}
+
 // because adds to the orchestrator's words, which name a task at most, what that task died of.
 func because(words string, r *Rollout) string {
+	newest := newestFailed(r)
+	if newest == nil || newest.Err == "" {
+		return words
+	}
+	return words + ": " + newest.Err
+}
+
+func newestFailed(r *Rollout) *sources.Task {
 	var newest *sources.Task
 	for i := range r.Slots {
 		if t := r.Slots[i].Failed; t != nil && (newest == nil || t.Since.After(newest.Since)) {
 			newest = t
 		}
 	}
-	if newest == nil || newest.Err == "" {
-		return words
-	}
-	return words + ": " + newest.Err
+	return newest
 }
 
 func (w *watcher) overtaken(s *fleet.Service) string {
@@ -227,6 +249,16 @@ func (w *watcher) overtaken(s *fleet.Service) string {
 		return fmt.Sprintf("somebody else has scaled it to %d", s.Desired)
 	}
 	return ""
+}
+
+// others tells whether tasks of another spec are still meant to run: the swarm has not begun, or not ended, to replace them.
+func (w *watcher) others(s *fleet.Service) bool {
+	for i := range s.Tasks {
+		if t := &s.Tasks[i]; !w.anySpec && t.Generation != w.generation && !t.State.Ended() && !t.Desired.Ended() {
+			return true
+		}
+	}
+	return false
 }
 
 // settledAtNothing: a service that is to run nothing is there when nothing is left alive.

@@ -1,0 +1,3 @@
+package actions_test
+
+func child(string) int { return 1 }

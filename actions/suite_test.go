@@ -1,0 +1,37 @@
+package actions_test
+
+import "testing"
+
+// suite is what every action must keep, on every swarm. Each case makes services of its own, and removes them.
+var suite = []struct {
+	name string
+	run  func(*testing.T, *platform)
+}{
+	{"scale converges", testScale},
+	{"redeploy the same image", testRedeploySame},
+	{"redeploy another image", testRedeployOther},
+	{"rollback converges", testRollback},
+	{"undo converges", testUndo},
+	{"rotate converges", testRotate},
+	{"scale to nothing and back", testToNothing},
+	{"without waiting", testNoWait},
+	{"no such tag", testNoSuchTag},
+	{"a crash, and the update pauses", testCrashPauses},
+	{"a crash, and the swarm rolls back", testCrashIsRolledBack},
+	{"a crash, and the update goes on", testCrashGoesOn},
+	{"a crash, and the run takes back", testTakeBack},
+	{"a failing health check", testUnhealthy},
+	{"no node", testNoNode},
+	{"the host port is taken", testPortTaken},
+}
+
+func TestActionsDemo(t *testing.T) {
+	t.Parallel()
+	p := sharedDemo(t)
+	for _, c := range suite {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			c.run(t, p)
+		})
+	}
+}
