@@ -29,6 +29,7 @@ const (
 type Journal struct {
 	dir    string
 	wait   time.Duration // for the lock
+	news   func(dir string) (changed <-chan struct{}, stop func(), err error)
 	broken atomic.Int64
 
 	mu   sync.Mutex
@@ -49,7 +50,7 @@ func Open(dir string) (*Journal, error) {
 	if err != nil {
 		return nil, failed("open", dir, err)
 	}
-	j := &Journal{dir: dir, wait: lockWait}
+	j := &Journal{dir: dir, wait: lockWait, news: news}
 	if err := j.makeDir(dir); err != nil {
 		return nil, err
 	}

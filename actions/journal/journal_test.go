@@ -301,8 +301,15 @@ func write(t testing.TB, j *Journal, b []byte) {
 	}
 }
 
-func TestFollow(t *testing.T) {
+func TestFollow(t *testing.T) { followed(t, filled(t, 3)) }
+
+func TestFollowByLooking(t *testing.T) {
 	j := filled(t, 3)
+	j.news = func(string) (<-chan struct{}, func(), error) { return nil, nil, errors.ErrUnsupported }
+	followed(t, j)
+}
+
+func followed(t *testing.T, j *Journal) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	got := make(chan Entry, 100)

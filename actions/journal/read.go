@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// pollEvery is how often Follow looks whether the file has grown.
+// pollEvery is how often Follow looks whether the file has grown, where the system does not announce it.
 const pollEvery = 250 * time.Millisecond
 
 // Read gives all entries, oldest first, that are there when it is called, until f returns false. A torn last line is passed over. A
@@ -28,7 +28,14 @@ func (j *Journal) Broken() int { return int(j.broken.Load()) }
 // second. It ends with the context, whose error it returns, or when the file cannot be read.
 func (j *Journal) Follow(ctx context.Context, from uint64, f func(Entry)) error {
 	c := cursor{path: j.path(fileName)}
-	tick := time.NewTicker(pollEvery)
+	changed, stop, err := j.news(j.dir)
+	every := lookAnyway
+	if err != nil {
+		every = pollEvery // too many watches, or a system without them
+	} else {
+		defer stop()
+	}
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		err := c.read(func(e Entry) bool {
@@ -44,6 +51,7 @@ func (j *Journal) Follow(ctx context.Context, from uint64, f func(Entry)) error 
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-changed:
 		case <-tick.C:
 		}
 	}
