@@ -204,7 +204,11 @@ func TestNoAnswerShowsNothing(t *testing.T) {
 		{"redirect", redirect.URL, sources.BadAnswer, "https://elsewhere.example"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			h := hook(t, tc.origin+service, sources.Access{Timeout: 300 * time.Millisecond})
+			a := sources.Access{Timeout: 20 * time.Second}
+			if tc.name == "timeout" {
+				a.Timeout = 50 * time.Millisecond
+			}
+			h := hook(t, tc.origin+service, a)
 			err := h.Fire(t.Context(), "v1")
 			if err == nil || tc.kind != 0 && (sources.KindOf(err) != tc.kind || sources.NextOf(err) == "" || !strings.Contains(err.Error(), tc.says)) {
 				t.Error(err)
