@@ -51,16 +51,8 @@ func (p *platform) deck() (*actions.Deck, error) {
 
 // registry is where tags are listed.
 func (p *platform) registry() (*registry.Client, error) {
-	o := registry.Options{Mirrors: map[string]string{}, Timeout: p.settings.Timeout, Logger: p.log}
-	for host, r := range p.settings.Registries {
-		if r.Address != "" {
-			o.Mirrors[host] = r.Address
-		}
-		if r.Insecure {
-			o.Insecure = append(o.Insecure, host)
-		}
-	}
-	return registry.New(o)
+	mirrors, insecure := p.settings.Mirrors()
+	return registry.New(registry.Options{Mirrors: mirrors, Insecure: insecure, Timeout: p.settings.Timeout, Logger: p.log})
 }
 
 func (p *platform) policy() (actions.Policy, error) {
