@@ -12,7 +12,9 @@ import (
 
 	"quarterdeck/actions"
 	"quarterdeck/actions/journal"
+	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
+	"quarterdeck/sources/portainer"
 	"quarterdeck/sources/registry"
 	"quarterdeck/sources/swarm"
 )
@@ -43,10 +45,38 @@ func (p *platform) deck() (*actions.Deck, error) {
 	if d.Registry, err = p.registry(); err != nil {
 		return nil, err
 	}
+	if d.Hooks, err = p.hooks(); err != nil {
+		return nil, err
+	}
 	if p.loki != nil {
 		d.Sink = p.loki
 	}
+	if p.grafana != nil {
+		d.Marks = p.grafana
+	}
 	return d, nil
+}
+
+// hooks are the webhooks of the config. Their addresses are secrets: they are in no message.
+func (p *platform) hooks() (map[string]sources.Hook, error) {
+	out := map[string]sources.Hook{}
+	for name, w := range p.settings.Webhooks {
+		address := w.URL
+		if w.URLFile != "" {
+			body, err := os.ReadFile(w.URLFile)
+			if err != nil {
+				return nil, &exitStatus{exitUsage, fmt.Errorf("config: webhooks.%s.url-file: %w", name, err)}
+			}
+			address = strings.TrimSpace(string(body))
+		}
+		h, err := portainer.New(portainer.Options{Name: name, URL: address, Access: sources.Access{Source: "portainer", TLS: w.TLS.Source(), Timeout: p.settings.Timeout}})
+		if err != nil {
+			return nil, err
+		}
+		p.closers = append(p.closers, h)
+		out[name] = h
+	}
+	return out, nil
 }
 
 // registry is where tags are listed.

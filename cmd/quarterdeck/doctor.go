@@ -87,6 +87,10 @@ func (p *platform) probe(ctx context.Context) []sources.Probe {
 	ask(1, fleet.LokiName, "--loki, LOKI_ADDR or loki.address", p.loki != nil, func(c context.Context) sources.Probe { return p.loki.Probe(c) })
 	ask(2, fleet.PrometheusName, "--prometheus, PROMETHEUS_URL or prometheus.address", p.metrics != nil, func(c context.Context) sources.Probe { return p.metrics.Probe(c) })
 	ask(3, fleet.AlertmanagerName, "--alertmanager, ALERTMANAGER_URL or alertmanager.address", p.alerts != nil, func(c context.Context) sources.Probe { return p.alerts.Probe(c) })
+	if p.grafana != nil { // it only takes marks: where there is none nothing is missing
+		out = append(out, sources.Probe{})
+		ask(4, "grafana", "", true, p.grafana.Probe)
+	}
 	wg.Wait()
 	return out
 }

@@ -13,6 +13,7 @@ import (
 	"quarterdeck/sources"
 	"quarterdeck/sources/alertmanager"
 	"quarterdeck/sources/fleet"
+	"quarterdeck/sources/grafana"
 	"quarterdeck/sources/loki"
 	"quarterdeck/sources/prometheus"
 	"quarterdeck/sources/swarm"
@@ -27,6 +28,7 @@ type platform struct {
 	loki     *loki.Client         // nil: not configured
 	metrics  *prometheus.Client   // nil: not configured
 	alerts   *alertmanager.Client // nil: not configured
+	grafana  *grafana.Client      // nil: not configured
 	logs     sources.Logs
 	closers  []io.Closer
 }
@@ -100,6 +102,13 @@ func openPlatform(set *config.Settings) (p *platform, err error) {
 			return nil, err
 		}
 		p.closers = append(p.closers, p.alerts)
+	}
+	if set.Grafana.Address != "" {
+		p.grafana, err = grafana.New(grafana.Options{Access: set.Grafana.Access("grafana", set.Timeout), Logger: p.log})
+		if err != nil {
+			return nil, err
+		}
+		p.closers = append(p.closers, p.grafana)
 	}
 	return p, nil
 }
