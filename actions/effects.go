@@ -140,7 +140,7 @@ func (r *Running) create(ctx context.Context) error {
 		return err
 	}
 	if m.data == nil {
-		return &Refusal{fmt.Sprintf("the value of %s is nowhere but in the run that was interrupted: take the run back and rotate again", m.New)}
+		return &Refusal{noValue(m.New)}
 	}
 	id, err := r.d.Hands.CreateMaterial(ctx, m.Kind, sources.Material{Name: m.New, Labels: labels, Data: m.data})
 	if sources.KindOf(err) == sources.Unreachable {
@@ -245,6 +245,10 @@ func (d *Deck) PlanRedeployHook(ctx context.Context, service, tag string) (*Plan
 		return nil, &sources.Error{Source: "portainer", Kind: sources.NotConfigured, Op: "redeploy " + service, Next: "name its webhook in the config (webhooks), or redeploy without --webhook"}
 	}
 	p.Hook, p.HookTag = hook, tag
+	if host, _, _ := strings.Cut(p.Changes[0].After.Image(), "/"); tag != "" && strings.Contains(host, ":") {
+		// portainer/api/http/handler/webhooks/webhook_execute.go takes what is before the first colon for the name.
+		p.warn("%s: Portainer cuts the image at the first colon, and this one's registry has a port: leave the tag away, or redeploy without the webhook", service)
+	}
 	p.warn("%s: the webhook acts on its own and answers before the fact: what comes of it is held against the registry's digest", service)
 	return p, nil
 }
