@@ -19,6 +19,9 @@ const (
 	teamMost = 200
 	teamNews = 24 * time.Hour // older runs are not put on the timeline
 	teamBack = time.Hour      // how far back the team's record is read at the start
+	teamLate = time.Minute    // so late an entry may come and is still seen
+	// teamAgain is how often the team's record in Loki is read.
+	teamAgain = 5 * time.Second
 )
 
 // TeamRun is a run as the record tells it: ours, another console's on this machine, or a colleague's elsewhere.
@@ -69,17 +72,32 @@ func (d *Deck) untilReady(ctx context.Context) bool {
 	return err == nil
 }
 
+// followLoki asks every few seconds. A tail would be there sooner by that, and would take one of the ten that Loki gives a tenant from
+// every console (limits_config.max_concurrent_tail_requests).
 func (d *Deck) followLoki(ctx context.Context, logs sources.Logs) {
-	q := sources.LogQuery{Expr: fmt.Sprintf(`{app=%q}`, AppLabel), Since: d.Now().Add(-teamBack), Forward: true, Limit: teamMost}
-	hearAll := func(entries []sources.Entry) {
-		for i := range entries {
-			var e journal.Entry
-			if json.Unmarshal([]byte(entries[i].Line), &e) == nil && e.Hash != "" { // others may write under that label too
-				d.hear(&e)
+	q := sources.LogQuery{Expr: fmt.Sprintf(`{app=%q}`, AppLabel), Since: d.Now().Add(-teamBack), Forward: true, Limit: 5 * teamMost}
+	failing := false
+	for {
+		q.Until = d.Now().Add(time.Minute) // clocks differ
+		page, err := logs.Query(ctx, q)
+		switch {
+		case err == nil:
+			failing = false
+			for i := range page.Entries {
+				var e journal.Entry
+				if json.Unmarshal([]byte(page.Entries[i].Line), &e) == nil { // others may write under that label too
+					d.hear(&e)
+				}
 			}
+			q.Since = d.Now().Add(-teamLate)
+		case ctx.Err() == nil && !failing:
+			failing = true
+			d.log().Warn("the team's record could not be read", "error", err)
+		}
+		if !pause(ctx, teamAgain) {
+			return
 		}
 	}
-	_ = logs.Follow(ctx, q, func(b sources.LogBatch) { hearAll(b.Entries) }) // returns only ctx's error
 }
 
 // hear takes an entry in, once, whichever way it comes.
