@@ -209,7 +209,7 @@ func errorWords(err error) (text, next string) {
 	case errors.As(err, &src) && src.Next != "":
 		bare := *src
 		bare.Next = ""
-		if err == error(src) {
+		if err == error(src) { //nolint:errorlint // only where nothing was said around it
 			return bare.Error(), src.Next
 		}
 	}

@@ -50,8 +50,8 @@ func (b *planBox) lines(m *Model, w, h int) []string {
 	over := max(len(body.lines)-room, 0)
 	out := body.window(min(b.scroll.at, over), room)
 	between := strings.Repeat(" ", w)
-	if left := over - min(b.scroll.at, over); over > 0 {
-		between = m.st.Muted.Render(plain.Fit(fmt.Sprintf("%s %d more lines below", m.st.Signs.DownArrow, left), w))
+	if over > 0 {
+		between = m.st.Muted.Render(plain.Fit(b.scroll.note(m, over), w))
 	}
 	return append(append(out, between), foot.lines...)[:h]
 }

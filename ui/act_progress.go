@@ -55,8 +55,7 @@ func (b *progressBox) lines(m *Model, w, h int) []string {
 	over := max(len(body.lines)-room, 0)
 	out := append(head.lines, body.window(min(b.scroll.at, over), room)...)
 	if over > 0 && len(foot.lines) > 0 {
-		left := over - min(b.scroll.at, over)
-		foot.lines[0] = m.st.Muted.Render(plain.Fit(fmt.Sprintf("%s %d more lines below", m.st.Signs.DownArrow, left), w))
+		foot.lines[0] = m.st.Muted.Render(plain.Fit(b.scroll.note(m, over), w))
 	}
 	out = append(out, foot.lines...)
 	return (&page{w: w, lines: out}).exactly(h)

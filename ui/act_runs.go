@@ -67,13 +67,19 @@ func (b *runsBox) title() string            { return "runs" }
 func (b *runsBox) paste(string)             {}
 func (b *runsBox) size(m *Model) (w, h int) { return boxWidth(m), min(max(len(m.runRows())+2, 6), 20) }
 
-func (b *runsBox) lines(m *Model, w, h int) []string {
+// rows are the runs as of now; the cursor stays on its own.
+func (b *runsBox) rows(m *Model) []runRow {
 	rows := m.runRows()
 	ids := make([]string, len(rows))
 	for i := range rows {
 		ids[i] = rows[i].id
 	}
 	b.list.setRows(ids)
+	return rows
+}
+
+func (b *runsBox) lines(m *Model, w, h int) []string {
+	rows := b.rows(m)
 	p := &page{w: w}
 	foot := &page{w: w}
 	foot.gap()
@@ -93,16 +99,15 @@ func (b *runsBox) lines(m *Model, w, h int) []string {
 }
 
 func (b *runsBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
+	rows := b.rows(m)
 	switch k.String() {
 	case "ctrl+c":
 		return m.quit(), false
 	case "esc", "q", "R":
 		return nil, true
 	case "enter":
-		for _, r := range m.runRows() {
-			if r.id == b.list.selected() {
-				m.overlay = r.box()
-			}
+		if b.list.index < len(rows) {
+			m.overlay = rows[b.list.index].box()
 		}
 	default:
 		b.list.handle(lookup(k, areaList))

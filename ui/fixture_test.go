@@ -15,7 +15,10 @@ import (
 	"quarterdeck/sources/fleet"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// A program that is over leaves the timers of its commands behind: nobody waits for them.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("charm.land/bubbletea/v2.Tick.func1"))
+}
 
 // noon is the moment of every frame in the tests.
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
@@ -148,8 +151,11 @@ func world() *sources.World {
 }
 
 // filled is a fleet with world in it, all sources live but one.
-func filled() *fleet.Fleet {
-	f := fleet.New(func() time.Time { return noon }, fleet.SwarmName, fleet.LokiName, fleet.PrometheusName, fleet.AlertmanagerName)
+func filled() *fleet.Fleet { return filledAt(func() time.Time { return noon }) }
+
+// filledAt is filled by a clock.
+func filledAt(now func() time.Time) *fleet.Fleet {
+	f := fleet.New(now, fleet.SwarmName, fleet.LokiName, fleet.PrometheusName, fleet.AlertmanagerName)
 	f.Fold(sources.Change{At: noon, World: world(), Status: &sources.Status{Name: fleet.SwarmName, State: sources.Live, Fresh: noon, Version: "28.2.2"}})
 	f.SetStatus(sources.Status{Name: fleet.LokiName, State: sources.Live, Fresh: noon})
 	f.SetStatus(sources.Status{Name: fleet.PrometheusName, State: sources.Live, Fresh: noon})

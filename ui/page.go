@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
@@ -75,6 +76,12 @@ func (p *page) window(from, h int) []string {
 
 // scroller is how far a page is scrolled, in lines.
 type scroller struct{ at int }
+
+// note tells how much is out of sight.
+func (s *scroller) note(m *Model, over int) string {
+	at := min(s.at, over)
+	return fmt.Sprintf("%s %d lines above, %s %d below", m.st.Signs.Up, at, m.st.Signs.DownArrow, over-at)
+}
 
 // handle scrolls where a key says so; over is by how much the page is longer than what is shown.
 func (s *scroller) handle(a act, over, h int) bool {
