@@ -25,7 +25,7 @@ func (r *rig) proven(p *actions.Plan) actions.Report {
 	if err != nil || report.Reason != "" {
 		r.t.Errorf("%q, %v", report.Reason, err)
 	}
-	if took := time.Since(began); took < monitor && p.Changes[0].Rolls() {
+	if took := time.Since(began); took < monitor {
 		r.t.Errorf("the verdict came after %s, within the window of %s", took, monitor)
 	}
 	if v := report.Verify; v == nil || !v.Converged || v.StableFor != monitor.Seconds() || len(v.Checks) != 2*len(p.Changes) {

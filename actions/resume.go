@@ -194,7 +194,21 @@ func (d *Deck) Stand(ctx context.Context, r RunRecord) (Standing, error) {
 		}
 		s.Services = append(s.Services, one)
 	}
+	if m := r.plan.Material; m != nil && m.New != "" && s.Done == 0 && s.NoFinish == "" {
+		made, err := d.madeBy(ctx, r.ID, m.Kind)
+		if err != nil {
+			return s, err
+		}
+		if made.ID == "" {
+			s.NoFinish = noValue(m.New)
+		}
+	}
 	return s, nil
+}
+
+// noValue is why a rotation that has made nothing yet cannot be finished by another process.
+func noValue(name string) string {
+	return fmt.Sprintf("the value of %s is nowhere but in the run that was interrupted: take the run back and rotate again", name)
 }
 
 // rotated tells whether a spec is what was planned but for the id of the secret, which was not known then.
@@ -239,6 +253,10 @@ func (d *Deck) Resume(ctx context.Context, s Standing, notify func()) (*Running,
 	if err != nil {
 		return nil, err
 	}
+	if err := d.unended(s.Run.ID); err != nil { // another process may have finished it since the look
+		release()
+		return nil, err
+	}
 	r, err := d.resumed(ctx, &s, notify)
 	if err == nil {
 		r.release = release
@@ -250,6 +268,19 @@ func (d *Deck) Resume(ctx context.Context, s Standing, notify func()) (*Running,
 	}
 	r.launch(ctx)
 	return r, nil
+}
+
+// unended refuses a run that has its end by now.
+func (d *Deck) unended(run string) error {
+	d.history.mu.Lock()
+	defer d.history.mu.Unlock()
+	if err := d.history.refresh(d.Journal, d.cluster()); err != nil {
+		return err
+	}
+	if _, open := d.history.began[run]; !open {
+		return &Refusal{"run " + run + " has ended meanwhile"}
+	}
+	return nil
 }
 
 func (d *Deck) resumed(ctx context.Context, s *Standing, notify func()) (*Running, error) {

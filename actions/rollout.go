@@ -192,6 +192,8 @@ func (w *watcher) judge(r *Rollout, s *fleet.Service, now time.Time) {
 		r.State, r.Reason = RolloutRolling, s.Reason
 	case s.Health == fleet.Healthy && w.others(s):
 		r.State, r.Reason = RolloutRolling, "tasks of another spec are still to be stopped"
+	case s.Health == fleet.Healthy && now.Sub(w.at) < r.Window: // the swarm may not have begun
+		r.State = RolloutSettling
 	case s.Health == fleet.Healthy:
 		r.State, r.Converged = RolloutDone, now
 		return

@@ -115,26 +115,34 @@ func (d *Deck) permit(p *Plan, a Approval) error {
 	case p.Harm != Guarded && !a.Yes:
 		return ErrNotConfirmed
 	}
-	return d.free(p)
+	return d.free(p, "")
 }
 
-// free tells whether no unfinished run has one of the plan's services in hand. The run that an undo takes back is no hindrance.
-func (d *Deck) free(p *Plan) error {
-	runs, err := d.Unfinished()
-	if err != nil {
+// free tells whether no run without an end, whoever executes it, has one of the plan's services in hand. The run that an undo takes back is no
+// hindrance. own is the plan's own run, once it has begun: then only those that began before it count.
+func (d *Deck) free(p *Plan, own string) error {
+	h := &d.history
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.refresh(d.Journal, d.cluster()); err != nil {
 		return err
 	}
-	for i := range runs {
-		if runs[i].ID == p.Of {
+	var first *Busy
+	seq := h.began[own].Seq
+	for id, e := range h.began {
+		if id == p.Of || id == own || seq > 0 && e.Seq > seq {
 			continue
 		}
-		for _, name := range strings.Split(runs[i].Target, ",") {
-			if slices.ContainsFunc(p.Changes, func(c Change) bool { return c.Service == name }) {
-				return &Busy{runs[i].ID, name}
+		for _, name := range strings.Split(e.Target, ",") {
+			if slices.ContainsFunc(p.Changes, func(c Change) bool { return c.Service == name }) && (first == nil || id < first.Run) {
+				first = &Busy{id, name}
 			}
 		}
 	}
-	return nil
+	if first == nil {
+		return nil
+	}
+	return first
 }
 
 // Start begins a run of a plan that was confirmed. What is refused is refused here, before anything is written; from here on everything is
@@ -145,6 +153,9 @@ func (d *Deck) Start(ctx context.Context, p *Plan, a Approval, notify func()) (*
 	}
 	r := d.running(newRunID(d.Now()), p, a.Reason, notify)
 	if p.Nothing != "" {
+		if err := d.endTaken(p.Of, r.id); err != nil {
+			return nil, err
+		}
 		r.progress.Result, r.progress.Reason, r.progress.Ended = ResultNothing, p.Nothing, d.Now()
 		r.report = p.Report()
 		r.report.Run = r.id
@@ -160,6 +171,11 @@ func (d *Deck) Start(ctx context.Context, p *Plan, a Approval, notify func()) (*
 	if err := r.writeBegin(); err != nil {
 		release()
 		return nil, fmt.Errorf("nothing was done, because it could not be written down: %w", err)
+	}
+	if err := d.free(p, r.id); err != nil { // of two that begin at the same moment the first goes on
+		_, werr := r.write(journal.Entry{Phase: phaseEnd, Result: ResultFailed, Reason: err.Error()})
+		release()
+		return nil, errors.Join(err, werr)
 	}
 	r.launch(ctx)
 	return r, nil

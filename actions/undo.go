@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -133,8 +134,14 @@ func (d *Deck) planUndo(ctx context.Context, r *RunRecord) (*Plan, error) {
 		p.Nothing = fmt.Sprintf("run %s was taken back already, by run %s", r.ID, r.UndoneBy)
 	case r.Ended.IsZero() && d.Journal.Held(r.ID):
 		p.Refused = "run " + r.ID + " is still under way"
-	case r.plan.Material != nil && r.Result == ResultDone:
-		p.Refused = fmt.Sprintf("run %s has removed %s %s, whose value nobody has written down: rotate again with the value that shall be", r.ID, r.plan.Material.Kind, r.plan.Material.Old)
+	case r.plan.Material != nil:
+		gone, err := d.oldGone(ctx, r.plan.Material)
+		if err != nil {
+			return nil, err
+		}
+		if gone {
+			p.Refused = fmt.Sprintf("run %s has removed %s %s, whose value nobody has written down: rotate again with the value that shall be", r.ID, r.plan.Material.Kind, r.plan.Material.Old)
+		}
 	}
 	applied := r.touched()
 	if len(applied) == 0 && r.plan.Material == nil && p.Nothing == "" && p.Refused == "" {
@@ -165,6 +172,15 @@ func (d *Deck) planUndo(ctx context.Context, r *RunRecord) (*Plan, error) {
 		}
 	}
 	return d.finish(p), nil
+}
+
+// oldGone tells whether the secret or config that a run has rotated is not there any more.
+func (d *Deck) oldGone(ctx context.Context, m *recordedMaterial) (bool, error) {
+	list, err := d.Hands.Materials(ctx, m.Kind)
+	if err != nil {
+		return false, err
+	}
+	return !slices.ContainsFunc(list, func(x sources.Reference) bool { return x.Name == m.Old && (m.OldID == "" || x.ID == m.OldID) }), nil
 }
 
 // madeBy finds the secret or config that a run has made; the zero value where there is none.
