@@ -102,3 +102,9 @@ type Annotation struct {
 type Annotator interface {
 	Annotate(ctx context.Context, a Annotation) error
 }
+
+// String names the material and hides its value, whatever it is printed with.
+func (m Material) String() string { return m.Name + " (its value is hidden)" }
+
+// GoString is String, for %#v.
+func (m Material) GoString() string { return m.String() }
