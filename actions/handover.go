@@ -52,18 +52,36 @@ func (d *Deck) Handover(_ context.Context, o HandoverOptions) (*Handover, error)
 			}
 		}
 	}
-	cluster := d.cluster()
-	err = d.Journal.Read(func(e journal.Entry) bool {
-		if e.Phase == phaseObserve && len(e.Before) == 0 && !e.Time.Before(o.Since) && (e.Cluster == "" || e.Cluster == cluster) && (o.Service == "" || e.Target == o.Service) {
-			h.Seen = append(h.Seen, e)
-		}
-		return true
-	})
-	if err != nil {
+	if h.Seen, err = d.changedByOthers(o); err != nil {
 		return nil, err
 	}
 	h.Verdict, err = journal.Verify(d.Journal.Dir())
 	return h, err
+}
+
+// changedByOthers are the specs that were seen to have changed without a run of ours. What a service was when it was seen for the first time is no
+// change, unless the engine still remembered what was before.
+func (d *Deck) changedByOthers(o HandoverOptions) ([]journal.Entry, error) {
+	var out []journal.Entry
+	cluster := d.cluster()
+	known := map[string]bool{} // by service id
+	err := d.Journal.Read(func(e journal.Entry) bool {
+		if e.Cluster != "" && e.Cluster != cluster {
+			return true
+		}
+		before, after := refsOf(e.Before), refsOf(e.After)
+		for _, r := range after {
+			if e.Phase == phaseObserve && (known[r.ID] || len(before) > 0) && !orTime(r.Updated, e.Time).Before(o.Since) && (o.Service == "" || e.Target == o.Service) {
+				out = append(out, e)
+				break
+			}
+		}
+		for _, r := range append(before, after...) {
+			known[r.ID] = true
+		}
+		return true
+	})
+	return out, err
 }
 
 // cell makes text fit into a Markdown table and harmless in what renders it.
@@ -162,7 +180,7 @@ func (h *Handover) writeRun(b *strings.Builder, r *RunRecord, stamp func(time.Ti
 	if fields := h.changes[r.ID]; len(fields) > 0 {
 		b.WriteString("| service | field | before | after |\n|---|---|---|---|\n")
 		for _, f := range fields {
-			fmt.Fprintf(b, "| %s | %s | %s | %s |\n", cell(f.Service), cell(f.Field), cell(valueText(f.Before)), cell(valueText(f.After)))
+			fmt.Fprintf(b, "| %s | %s | %s | %s |\n", cell(f.Service), cell(f.Field), cell(short(valueText(f.Before))), cell(short(valueText(f.After))))
 		}
 		b.WriteString("\n")
 	}

@@ -147,8 +147,10 @@ func (d *Deck) note(news bool, h fleet.Happening) {
 	}
 }
 
+// noted is a run's begin or end in a line, who did it first.
 func noted(e *journal.Entry, what, why string) string {
-	text := fmt.Sprintf("%s %s %s, by %s", e.Action, e.Target, what, e.Actor)
+	who, _, _ := strings.Cut(e.Actor, "@") // of an address what is before the @ is enough
+	text := fmt.Sprintf("%s: %s %s %s", who, e.Action, e.Target, what)
 	if why != "" {
 		text += ": " + why
 	}
