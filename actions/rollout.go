@@ -363,6 +363,9 @@ func slotsOf(s *fleet.Service, snap *fleet.Snapshot, asked string, from time.Tim
 				}
 				continue
 			}
+			if t.State.Ended() && !t.Created.After(from.Add(-clockSkew)) { // of an attempt before
+				continue
+			}
 			if p.New == nil {
 				p.New = t
 			}
