@@ -8,6 +8,7 @@ import (
 
 	"quarterdeck/sources"
 	"quarterdeck/sources/demo"
+	"quarterdeck/sources/swarm"
 )
 
 const serviceName = "container_label_com_docker_swarm_service_name"
@@ -247,6 +248,52 @@ func TestBadDeployRollsBack(t *testing.T) {
 	}
 }
 
+// A deploy that no health check finds: it is taken back through the engine's API, as an operator does, and its harm ends with it.
+func TestBadDeployThatRuns(t *testing.T) {
+	r := newRig(t)
+	r.run(5 * time.Minute)
+	good := r.service("shop_api")
+	began := r.begin("bad-deploy")
+	r.run(time.Minute)
+	s := r.service("shop_api")
+	if s.UpdateState != "completed" || !strings.HasSuffix(s.Image, ":2.32.0") {
+		t.Fatalf("%+v", s)
+	}
+	if n := len(r.tasks("shop_api", func(x sources.Task) bool { return running(x) && x.Generation == s.Generation })); n != 3 {
+		t.Errorf("%d of the new tasks run", n)
+	}
+	const broken = `{swarm_service="shop_api"} |= "pool exhausted: 4 of 4"`
+	if len(r.lines(broken, began)) == 0 {
+		t.Error("no error lines")
+	}
+	r.alerted("HighErrorRate", "shop_api", 6*time.Minute)
+	hands := swarm.NewHands(r.swarm, nil)
+	st, err := hands.ServiceState(t.Context(), "shop_api")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fields []string
+	for _, f := range sources.Diff(st.Previous, st.Spec) {
+		fields = append(fields, f.Field)
+	}
+	if fmt.Sprint(fields) != "[image env DB_POOL_SIZE env DB_POOL_TIMEOUT]" {
+		t.Errorf("the diff: %v", fields)
+	}
+	if _, err := hands.UpdateService(t.Context(), st.ID, st.Version, st.Previous); err != nil {
+		t.Fatal(err)
+	}
+	r.run(2 * time.Minute)
+	if now := r.service("shop_api"); now.Image != good.Image || now.UpdateState != "completed" {
+		t.Errorf("%+v", now)
+	}
+	if n := len(r.lines(broken, r.now().Add(-time.Minute))); n > 0 {
+		t.Errorf("%d error lines after it was taken back", n)
+	}
+	if err := r.p.StopScenario("bad-deploy"); err == nil {
+		t.Error("the scenario has not ended with its cause")
+	}
+}
+
 func TestDependencySlow(t *testing.T) {
 	r := newRig(t)
 	r.run(5 * time.Minute)
@@ -417,7 +464,7 @@ func TestScenariosAreKnown(t *testing.T) {
 	for _, s := range demo.Scenarios() {
 		names = append(names, s.Name)
 	}
-	if want := "[crash-loop oom node-down bad-deploy-rollback dependency-slow log-burst disk-full image-missing]"; fmt.Sprint(names) != want {
+	if want := "[crash-loop oom node-down bad-deploy-rollback bad-deploy dependency-slow log-burst disk-full image-missing]"; fmt.Sprint(names) != want {
 		t.Errorf("%v, want %s", names, want)
 	}
 	_, err := demo.Start(t.Context(), demo.Options{Scenario: "earthquake"})

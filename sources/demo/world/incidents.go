@@ -21,7 +21,10 @@ type script struct {
 	start func(w *World, in *incident) error
 }
 
-const badDeployName = "bad-deploy-rollback"
+const (
+	badDeployName  = "bad-deploy-rollback"
+	sickDeployName = "bad-deploy"
+)
 
 // scripts are the incidents, in the order in which they are listed.
 func scripts() []script {
@@ -30,6 +33,7 @@ func scripts() []script {
 		{Scenario{"oom", "A memory leak", "shop_cart grows to its memory limit and is killed with exit 137, again and again"}, oom},
 		{Scenario{"node-down", "A lost node", "a node's heartbeats stop; its tasks are replaced on the others and its own agent has nowhere to go"}, nodeDown},
 		{Scenario{badDeployName, "A deploy that does not start", "shop_api gets an image that fails its start; the update fails and rolls back by itself"}, badDeploy},
+		{Scenario{sickDeployName, "A deploy that runs and fails its users", "shop_api gets an image that starts well and is healthy, and answers with 5xx until it is taken back"}, sickDeploy},
 		{Scenario{"dependency-slow", "A slow database", "shop_store gets slow; shop_api and shop_web answer late and with 5xx"}, slowStore},
 		{Scenario{"log-burst", "A talkative service", "shop_web writes a hundred times its usual lines, with bursts of 5,000 at once"}, logBurst},
 		{Scenario{"disk-full", "A full disk", "the disk under shop_store fills up until its writes fail"}, diskFull},
@@ -174,6 +178,67 @@ func badDeploy(w *World, in *incident) error {
 		}
 	})
 	return w.deploy(s, ref[:strings.LastIndexByte(ref, ':')]+":2.32.0-bad")
+}
+
+// sickDeploy is the deploy that no health check finds: what is wrong shows in the answers and in the diff.
+func sickDeploy(w *World, in *incident) error {
+	s, err := w.target("shop_api")
+	if err != nil {
+		return err
+	}
+	spec := s.Spec
+	before := *spec.TaskTemplate.ContainerSpec
+	box := before
+	ref, _, _ := strings.Cut(box.Image, "@")
+	ref = ref[:strings.LastIndexByte(ref, ':')] + ":2.32.0"
+	box.Image = ref + "@" + digestOf(ref)
+	box.Env = append(slices.Clone(box.Env), "DB_POOL_SIZE=4", "DB_POOL_TIMEOUT=250ms")
+	spec.TaskTemplate.ContainerSpec = &box
+	if err := w.apply(s, spec); err != nil {
+		return err
+	}
+	var ends []func()
+	for _, e := range []struct {
+		signal Signal
+		value  float64
+		note   string
+	}{{Errors, 0.22, ""}, {Latency, 2.4, ""}, {Words, 0, "store: no connection within 250ms (pool exhausted: 4 of 4 in use)"}} {
+		ends = append(ends, w.effect(s, e.signal, e.value, e.note))
+	}
+	ended := false
+	in.undo = append(in.undo, func() {
+		ended = true
+		for _, end := range ends {
+			end()
+		}
+		if s.Spec.TaskTemplate.ContainerSpec.Image == box.Image { // nobody has taken it back
+			back := s.Spec
+			back.TaskTemplate.ContainerSpec = &before
+			if err := w.apply(s, back); err != nil {
+				w.log.Warn("take the deploy back", "err", err)
+			}
+		}
+	})
+	var look func()
+	look = func() {
+		runs := false
+		for _, key := range w.wanted(s) {
+			if t := s.live(key); t != nil && t.Spec.ContainerSpec.Image == box.Image {
+				runs = true
+			}
+		}
+		switch {
+		case ended:
+		case !runs && s.Spec.TaskTemplate.ContainerSpec.Image != box.Image: // it was taken back, and so the cause is gone
+			if w.incident[sickDeployName] == in {
+				_ = w.stopScenario(sickDeployName)
+			}
+		default:
+			w.after(time.Second, look)
+		}
+	}
+	w.after(5*time.Second, look)
+	return nil
 }
 
 func slowStore(w *World, in *incident) error {
