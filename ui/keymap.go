@@ -19,13 +19,21 @@ const (
 	areaLogs
 	areaMetrics
 	areaRows
+	areaHistory
+	areaChange
+	areaRecord
+	areaReading
 	areaOverlay
 )
 
 var areaTitles = map[area]string{
 	areaAll: "Everywhere", areaPanes: "Panes side by side", areaList: "Lists", areaServices: "Services", areaLogs: "Logs",
-	areaMetrics: "Metrics", areaRows: "Tasks, alerts, timeline", areaOverlay: "Dialogs",
+	areaMetrics: "Metrics", areaRows: "Tasks, alerts, timeline", areaHistory: "A service's history", areaChange: "What changed",
+	areaRecord: "A run's record", areaReading: "Handover", areaOverlay: "Dialogs",
 }
+
+// boxed tells whether an area's keys mean something in a box alone.
+func (a area) boxed() bool { return a >= areaHistory }
 
 // act is what a key does.
 type act int
@@ -99,6 +107,16 @@ const (
 	actRedeploy
 	actUndo
 	actRuns
+	actHistory
+	actChange
+	actHandover
+	actFlip
+	actCompare
+	actReplicas
+	actScrollUp
+	actScrollDown
+	actOlder
+	actNewer
 )
 
 // binding is one line of the keymap.
@@ -151,7 +169,10 @@ var keymap = []binding{
 	bind(areaServices, actOpenMetrics, 30, "m", "metrics", "m"),
 	bind(areaServices, actScale, 32, "s", "scale", "s"),
 	bind(areaServices, actRedeploy, 34, "r", "redeploy", "r"),
-	bind(areaServices, actUndo, 36, "u", "undo the last run", "u"),
+	bind(areaServices, actUndo, 36, "u", "undo", "u"),
+	bind(areaServices, actHistory, 37, "b", "history, go back", "b"),
+	bind(areaServices, actChange, 38, "d", "what changed", "d"),
+	bind(areaServices, actHandover, 0, "H", "handover", "H"),
 	bind(areaServices, actMore, 0, "+", "one replica more", "+", "="),
 	bind(areaServices, actLess, 0, "-", "one replica less", "-"),
 	bind(areaServices, actMark, 40, "space", "mark", "space"),
@@ -188,14 +209,41 @@ var keymap = []binding{
 	bind(areaMetrics, actEarlier, 40, "[", "earlier", "["),
 	bind(areaMetrics, actLater, 0, "]", "later", "]"),
 	bind(areaMetrics, actLive, 50, "0", "live", "0"),
+	bind(areaMetrics, actChange, 45, "d", "what changed before the cursor", "d"),
+	bind(areaMetrics, actHistory, 46, "b", "history, go back", "b"),
 
 	bind(areaRows, actOpenLogs, 20, "l", "its logs", "l"),
 	bind(areaRows, actOpenMetrics, 30, "m", "its metrics", "m"),
 	bind(areaRows, actScale, 32, "s", "scale", "s"),
 	bind(areaRows, actRedeploy, 34, "r", "redeploy", "r"),
-	bind(areaRows, actUndo, 36, "u", "undo the last run", "u"),
+	bind(areaRows, actUndo, 36, "u", "undo", "u"),
+	bind(areaRows, actHistory, 37, "b", "history, go back", "b"),
+	bind(areaRows, actChange, 15, "d", "what changed", "d"),
+	bind(areaRows, actHandover, 50, "H", "handover", "H"),
 	bind(areaRows, actMore, 0, "+", "one replica more", "+", "="),
 	bind(areaRows, actLess, 0, "-", "one replica less", "-"),
+
+	bind(areaHistory, actEnter, 10, "enter", "go back to it", "enter"),
+	bind(areaHistory, actFlip, 20, "d", "this change, or going back", "d", "tab", "shift+tab"),
+	bind(areaHistory, actCompare, 30, "m", "compare with another", "m", "space"),
+	bind(areaHistory, actReplicas, 40, "r", "replicas too", "r"),
+	bind(areaHistory, actScrollDown, 50, "pgdn", "scroll the difference", "pgdown", "ctrl+d", "ctrl+f"),
+	bind(areaHistory, actScrollUp, 0, "pgup", "and back", "pgup", "ctrl+u", "ctrl+b"),
+
+	bind(areaChange, actHistory, 10, "b", "go back to before it", "b"),
+	bind(areaChange, actUndo, 20, "u", "take its run back", "u"),
+	bind(areaChange, actOlder, 30, "[", "older change", "[", "left"),
+	bind(areaChange, actNewer, 31, "]", "newer", "]", "right"),
+	bind(areaChange, actEnter, 40, "enter", "all the history", "enter"),
+	bind(areaChange, actOpenLogs, 50, "l", "logs", "l"),
+	bind(areaChange, actOpenMetrics, 60, "m", "metrics then", "m"),
+
+	bind(areaRecord, actUndo, 10, "u", "take it back", "u"),
+	bind(areaRecord, actChange, 20, "d", "what changed", "d", "enter"),
+	bind(areaRecord, actHistory, 30, "b", "history, go back", "b"),
+
+	bind(areaReading, actSave, 10, "ctrl+o", "save to a file", "ctrl+o"),
+	bind(areaReading, actCopy, 20, "c", "copy", "c"),
 
 	bind(areaOverlay, actConfirm, 10, "enter", "take", "enter"),
 }
@@ -234,6 +282,22 @@ func hintsFor(areas ...area) []key.Help {
 		for _, b := range here {
 			out = append(out, b.key.Help())
 		}
+	}
+	return out
+}
+
+// hintsOf are the hints of an area alone.
+func hintsOf(a area) []key.Help {
+	var here []binding
+	for _, b := range keymap {
+		if b.area == a && b.hint > 0 {
+			here = append(here, b)
+		}
+	}
+	slices.SortStableFunc(here, func(x, y binding) int { return x.hint - y.hint })
+	out := make([]key.Help, len(here))
+	for i, b := range here {
+		out[i] = b.key.Help()
 	}
 	return out
 }

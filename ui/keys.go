@@ -258,6 +258,8 @@ func (m *Model) doWithService(a act) tea.Cmd {
 		return m.copySelection()
 	case actScale, actMore, actLess, actRedeploy, actUndo:
 		return m.doAct(a)
+	case actHistory, actChange, actHandover:
+		return m.doLook(a)
 	}
 	return nil
 }
@@ -273,6 +275,9 @@ func (m *Model) enter() tea.Cmd {
 	case viewTasks:
 		m.focus = paneLogs
 	case viewAlerts, viewTimeline:
+		if h := m.selectedHappening(); h != nil && h.Run != "" {
+			return m.openRecord(h.Run)
+		}
 		name := m.subject()
 		if m.snap.Service(name) == nil {
 			return m.say("this is about no service that runs here")
@@ -288,11 +293,8 @@ func (m *Model) enter() tea.Cmd {
 }
 
 func (m *Model) happeningService() string {
-	id := m.timeline.selected()
-	for i := range m.snap.History {
-		if happeningID(&m.snap.History[i]) == id {
-			return m.snap.History[i].Service
-		}
+	if h := m.selectedHappening(); h != nil {
+		return h.Service
 	}
 	return ""
 }

@@ -219,6 +219,9 @@ func labelText(labels map[string]string) string {
 // timelineLines is the list of what happened, the newest first.
 func (m *Model) timelineLines(r rect) []string {
 	title := m.timeline.title("timeline", len(m.snap.History))
+	if who, what := m.othersWords(); who != "" {
+		title += " · " + m.st.Signs.Updating + " " + who + ": " + what
+	}
 	if len(m.timeline.ids) == 0 {
 		why := "nothing has happened yet that a source told of"
 		if m.timeline.filter != "" {
@@ -247,6 +250,13 @@ func (m *Model) happeningSign(h *fleet.Happening) (string, theme.Style) {
 		return s.Deploy, m.st.MarkDeploy
 	case fleet.DeployDone:
 		return s.Deploy, m.st.OK
+	case fleet.ActionBegun:
+		return s.Start, m.st.Accent
+	case fleet.ActionEnded:
+		if h.Bad {
+			return s.Down, m.st.Error
+		}
+		return s.OK, m.st.OK
 	case fleet.AlertFiring:
 		return s.Alert, m.st.MarkAlert
 	case fleet.TaskDied:

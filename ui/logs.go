@@ -2,7 +2,6 @@ package ui
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -300,18 +299,7 @@ func (m *Model) saveLogs() tea.Cmd {
 	write := m.logs.view.Export(logview.FormatText)
 	name := fileName(m.logsTitle(), m.o.Now())
 	dir := m.o.SaveDir
-	return func() tea.Msg {
-		path := filepath.Join(dir, name)
-		f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) // logs may hold secrets
-		if err != nil {
-			return savedMsg{path: path, err: err}
-		}
-		n, err := write(f)
-		if cerr := f.Close(); err == nil {
-			err = cerr
-		}
-		return savedMsg{path: path, lines: n, err: err}
-	}
+	return func() tea.Msg { return saveNew(filepath.Join(dir, name), write) }
 }
 
 func (m *Model) applySaved(msg savedMsg) tea.Cmd {
@@ -321,8 +309,13 @@ func (m *Model) applySaved(msg savedMsg) tea.Cmd {
 	return m.say(fmt.Sprintf("saved %d lines to %s", msg.lines, inLine(msg.path)))
 }
 
-// fileName makes a name of letters, digits and dashes.
+// fileName is the name of a file with the lines of a pane.
 func fileName(title string, at time.Time) string {
+	return fmt.Sprintf("quarterdeck-%s-%s.log", safeName(title, ""), at.UTC().Format("20060102-150405"))
+}
+
+// safeName makes a name of at most 60 letters, digits, dots and dashes; other where nothing is left.
+func safeName(title, other string) string {
 	var b strings.Builder
 	for _, r := range title {
 		switch {
@@ -333,5 +326,8 @@ func fileName(title string, at time.Time) string {
 		}
 	}
 	s := strings.Trim(b.String(), "-.")
-	return fmt.Sprintf("quarterdeck-%s-%s.log", s[:min(len(s), 60)], at.UTC().Format("20060102-150405"))
+	if s == "" {
+		return other
+	}
+	return s[:min(len(s), 60)]
 }

@@ -87,6 +87,7 @@ type Model struct {
 	nodes    listPane
 
 	hands   hands
+	team    []actions.TeamRun // all runs that are known, as of the last wake-up
 	overlay overlay
 	prompt  *prompt
 	toast   toast
@@ -153,7 +154,7 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case wakeMsg:
 		m.snap = msg.snap
 		m.hands.look(m.o.Now())
-		cmd = m.lookAtStart()
+		cmd = tea.Batch(m.lookAtStart(), m.wakeLook())
 	case settleMsg:
 		if msg.generation == m.metrics.generation {
 			cmd = m.metrics.request(m, m.subject())
@@ -177,7 +178,7 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case toastExpiredMsg:
 		m.toast.expire(msg.generation)
 	default:
-		cmd = m.handleAct(msg)
+		cmd = tea.Batch(m.handleAct(msg), m.handleLook(msg))
 	}
 	return m, tea.Batch(cmd, m.arrange())
 }

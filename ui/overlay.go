@@ -245,7 +245,7 @@ func (m *Model) commands() []command {
 	var out []command
 	seen := map[act]bool{}
 	for _, b := range keymap {
-		if seen[b.act] || b.area == areaOverlay || b.area == areaList || b.act == actPalette || b.act == actBack {
+		if seen[b.act] || b.area.boxed() || b.area == areaList || b.act == actPalette || b.act == actBack {
 			continue
 		}
 		seen[b.act] = true
@@ -265,6 +265,7 @@ func (m *Model) commands() []command {
 	for _, name := range theme.Names() {
 		out = append(out, command{name: "theme " + name, run: func(m *Model) tea.Cmd { m.o.Theme = name; m.o.NoColor = false; _ = m.restyle(); return nil }})
 	}
+	out = append(out, m.lookCommands()...)
 	stacks := map[string]bool{}
 	for _, v := range m.snap.Services {
 		if v.Stack != "" && !stacks[v.Stack] {

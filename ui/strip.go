@@ -15,7 +15,11 @@ const stripSpan = time.Hour
 
 // stripLines draws the last hour on one line, and below it what happened last.
 func (m *Model) stripLines(r rect) []string {
-	lines := []string{m.titleLine("timeline, last hour · 6 opens it", r.w, false)}
+	title := "timeline, last hour · 6 opens it"
+	if who, what := m.othersWords(); who != "" {
+		title += " · " + m.st.Signs.Updating + " " + who + ": " + what
+	}
+	lines := []string{m.titleLine(title, r.w, false)}
 	end := m.now()
 	start := end.Add(-stripSpan)
 	width := r.w - 2

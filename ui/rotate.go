@@ -1,0 +1,93 @@
+package ui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"quarterdeck/actions"
+	"quarterdeck/sources"
+)
+
+// lookCommands are the palette's commands that go back, hand over and rotate.
+func (m *Model) lookCommands() []command {
+	out := []command{{name: "handover: what was done since", hint: "H", run: (*Model).handover}}
+	stacks := map[string]bool{}
+	for _, v := range m.snap.Services {
+		if v.Stack != "" && !stacks[v.Stack] {
+			stacks[v.Stack] = true
+			stack := v.Stack
+			out = append(out, command{name: "rollback stack " + inLine(stack), hint: "stack", run: func(m *Model) tea.Cmd { return m.requestStackRollback(stack, nil) }})
+		}
+	}
+	for _, of := range []struct {
+		kind sources.MaterialKind
+		list []sources.Reference
+	}{{sources.Secret, m.snap.Secrets}, {sources.Config, m.snap.Configs}} {
+		for _, r := range of.list {
+			out = append(out, command{name: fmt.Sprintf("rotate %s %s", of.kind, inLine(r.Name)), hint: string(of.kind), run: func(m *Model) tea.Cmd { return m.askRotate(of.kind, r.Name) }})
+		}
+	}
+	return out
+}
+
+func (m *Model) handover() tea.Cmd {
+	if cmd, no := m.noDeck(); no {
+		return cmd
+	}
+	return m.askHandover()
+}
+
+// askRotate asks for the file with the new value. The value itself is never typed on the screen.
+func (m *Model) askRotate(kind sources.MaterialKind, name string) tea.Cmd {
+	if cmd, no := m.noDeck(); no {
+		return cmd
+	}
+	what := fmt.Sprintf("rotate %s %s", kind, inLine(name))
+	words := []string{fmt.Sprintf("A new version of the %s is made from a file; the services that use it are moved over, and the old one is removed once they are proven well.", kind),
+		"The value is never shown or written down."}
+	m.overlay = newAsk(m, what, "file: ", "", words, func(m *Model, path string) (tea.Cmd, string) {
+		if strings.TrimSpace(path) == "" {
+			return nil, "give the path of the file with the new value"
+		}
+		m.overlay = nil // what is planned comes back to nothing, not to the question
+		return m.requestPlan(what, func(ctx context.Context, d *actions.Deck) (*actions.Plan, error) {
+			data, err := readMaterial(path)
+			if err != nil {
+				return nil, err
+			}
+			return d.PlanRotate(ctx, actions.RotateOptions{Kind: kind, Name: name, Data: data})
+		}), ""
+	})
+	return nil
+}
+
+// readMaterial reads a file with a new value, of which no more than can be taken.
+func readMaterial(path string) ([]byte, error) {
+	if rest, ok := strings.CutPrefix(path, "~/"); ok {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return nil, err
+		}
+		path = filepath.Join(home, rest)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() { // a pipe or a device may never end
+		return nil, errors.New(path + " is no regular file")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, actions.MaxConfig+1))
+}
