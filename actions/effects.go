@@ -70,15 +70,13 @@ func (r *Running) update(ctx context.Context, c *Change) ([]SpecRef, error) {
 
 // reach reads a service, and while no manager answers tries again, for ReachWithin.
 func (r *Running) reach(ctx context.Context, id string) (sources.ServiceState, error) {
-	b := backoff.NewExponentialBackOff()
-	b.InitialInterval, b.MaxInterval = 200*time.Millisecond, 5*time.Second
 	return backoff.Retry(ctx, func() (sources.ServiceState, error) {
 		st, err := r.d.Hands.ServiceState(ctx, id)
 		if err != nil && sources.KindOf(err) != sources.Unreachable {
 			return st, backoff.Permanent(err)
 		}
 		return st, err
-	}, backoff.WithBackOff(b), backoff.WithMaxElapsedTime(ReachWithin))
+	}, patience()...)
 }
 
 func (r *Running) took(c *Change, st *sources.ServiceState) ([]SpecRef, error) {
@@ -142,14 +140,32 @@ func (r *Running) create(ctx context.Context) error {
 	if m.data == nil {
 		return &Refusal{noValue(m.New)}
 	}
-	id, err := r.d.Hands.CreateMaterial(ctx, m.Kind, sources.Material{Name: m.New, Labels: labels, Data: m.data})
-	if sources.KindOf(err) == sources.Unreachable {
-		if again, lookErr := r.made(ctx); lookErr == nil && again != "" {
-			id, err = again, nil
+	return r.persist(ctx, func() error {
+		made, err := r.made(ctx) // by a try whose answer was lost
+		if err == nil && made == "" {
+			made, err = r.d.Hands.CreateMaterial(ctx, m.Kind, sources.Material{Name: m.New, Labels: labels, Data: m.data})
 		}
-	}
-	r.material = id
+		r.material = made
+		return err
+	})
+}
+
+// persist tries again while no manager answers, for ReachWithin. f must look first whether it was done.
+func (r *Running) persist(ctx context.Context, f func() error) error {
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		err := f()
+		if err != nil && sources.KindOf(err) != sources.Unreachable {
+			err = backoff.Permanent(err)
+		}
+		return struct{}{}, err
+	}, patience()...)
 	return err
+}
+
+func patience() []backoff.RetryOption {
+	b := backoff.NewExponentialBackOff()
+	b.InitialInterval, b.MaxInterval = 200*time.Millisecond, 5*time.Second
+	return []backoff.RetryOption{backoff.WithBackOff(b), backoff.WithMaxElapsedTime(ReachWithin)}
 }
 
 // runLabel names the run that has made a secret or config.
@@ -175,11 +191,13 @@ func (r *Running) made(ctx context.Context) (string, error) {
 // remove takes the old secret or config away. One that is gone already is as good.
 func (r *Running) remove(ctx context.Context) error {
 	m := r.plan.Material
-	err := r.d.Hands.RemoveMaterial(ctx, m.Kind, m.OldID)
-	if sources.KindOf(err) == sources.NotFound {
-		return nil
-	}
-	return err
+	return r.persist(ctx, func() error {
+		err := r.d.Hands.RemoveMaterial(ctx, m.Kind, m.OldID)
+		if sources.KindOf(err) == sources.NotFound {
+			return nil
+		}
+		return err
+	})
 }
 
 // callHook asks somebody else for a redeploy and waits until the service really differs: the answer comes before the fact.

@@ -215,14 +215,21 @@ func (p *platform) running(t testing.TB, options ...option) string {
 	return name
 }
 
-// well waits until the fleet calls a service healthy, or idle where it is to be.
+// well waits until the fleet calls a service healthy, or idle where it is to be, as it is now.
 func (p *platform) well(t testing.TB, name string) {
 	t.Helper()
 	p.until(t, name+" is well", func() bool {
 		s := p.fleet.Snapshot().Service(name)
-		return s != nil && (s.Health == fleet.Healthy || s.Health == fleet.Idle)
+		if s == nil || s.Health != fleet.Healthy && s.Health != fleet.Idle || s.UpdateState == "updating" {
+			return false
+		}
+		now := p.service(t, name)
+		return s.Version == now.Version.Index && s.Well == s.Want && time.Since(now.UpdatedAt) > settleTime
 	})
 }
+
+// settleTime is longer than an orchestrator takes to begin an update.
+const settleTime = 500 * time.Millisecond
 
 // until waits for a condition.
 func (p *platform) until(t testing.TB, what string, ok func() bool) {

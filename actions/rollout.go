@@ -100,14 +100,15 @@ type watcher struct {
 	loop      time.Time // since when it crashes
 	unseen    time.Time // since when nobody could look
 	last      Rollout
+	seen      bool      // the service was there
 	lastAsked string    // task whose lines were asked for
 	judged    time.Time // when the swarm's own verdict was first seen
 	cause     string    // why the swarm rolls back, in its words at the time
 }
 
 // look judges a rollout by a snapshot. It is pure but for what it remembers of earlier looks.
-func (w *watcher) look(snap *fleet.Snapshot, now time.Time) Rollout {
-	r := Rollout{Service: w.change.Service, State: RolloutWaiting, Began: w.at, Window: window(w.change.Policy.Monitor), Lines: w.last.Lines}
+func (w *watcher) look(snap *fleet.Snapshot, now time.Time) (r Rollout) {
+	r = Rollout{Service: w.change.Service, State: RolloutWaiting, Began: w.at, Window: window(w.change.Policy.Monitor), Lines: w.last.Lines}
 	if w.progress.IsZero() {
 		w.progress = w.at
 	}
@@ -131,8 +132,9 @@ func (w *watcher) look(snap *fleet.Snapshot, now time.Time) Rollout {
 	}
 	s := snap.Service(w.change.ID)
 	if s == nil {
-		return w.gone(r, snap)
+		return w.gone(r, snap, now)
 	}
+	w.seen = true
 	asked := w.generation
 	if w.anySpec {
 		asked = s.Generation
@@ -150,8 +152,9 @@ func (w *watcher) look(snap *fleet.Snapshot, now time.Time) Rollout {
 	return r
 }
 
-func (w *watcher) gone(r Rollout, snap *fleet.Snapshot) Rollout {
-	if snap.Ready() && snap.Listed.After(w.at) {
+func (w *watcher) gone(r Rollout, snap *fleet.Snapshot, now time.Time) Rollout {
+	r.Reason = "the service is not there"
+	if w.seen || snap.Ready() && snap.Listed.After(w.at) || now.Sub(w.at) >= w.deadline {
 		r.State, r.Reason = RolloutOvertaken, "the service was removed"
 	}
 	return r

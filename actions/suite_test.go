@@ -23,6 +23,10 @@ var suite = []struct {
 	{"a failing health check", testUnhealthy},
 	{"no node", testNoNode},
 	{"the host port is taken", testPortTaken},
+	{"a conflict", testConflict},
+	{"the version alone", testVersionAlone},
+	{"overtaken", testOvertaken},
+	{"taking back meets another change", testTakeBackMeetsAnother},
 }
 
 func TestActionsDemo(t *testing.T) {
