@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -207,7 +208,24 @@ type rig struct {
 func newRig(t testing.TB, w, h int, mend func(*Options)) *rig {
 	c := &clock{}
 	f := filledAt(c.now)
-	return rigOn(t, t.TempDir(), newHandsOf(c, f), w, h, mend)
+	return rigOn(t, stateDir(t), newHandsOf(c, f), w, h, mend)
+}
+
+// stateDir is a directory for a journal. A command that nobody waits for any more may write to it while it is removed.
+func stateDir(t testing.TB) string {
+	dir, err := os.MkdirTemp("", "quarterdeck-ui-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for deadline := time.Now().Add(5 * time.Second); os.RemoveAll(dir) != nil; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Errorf("%s cannot be removed", dir)
+				return
+			}
+		}
+	})
+	return dir
 }
 
 // rigOn is a rig on a swarm and a journal that were there before.

@@ -3,7 +3,6 @@ package ui
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -228,7 +227,7 @@ func rolloutFacts(c *actions.Change) string {
 	}
 	out := "  " + many + ", " + orText(u.Order, "stop-first") + ", on failure " + orText(u.FailureAction, "pause")
 	if c.Usually > 0 {
-		out += ", took " + c.Usually.Round(time.Second).String() + " so far"
+		out += ", took " + shortly(c.Usually) + " before"
 	}
 	return inLine(out)
 }

@@ -10,6 +10,7 @@ import (
 
 	"quarterdeck/actions"
 	"quarterdeck/sources"
+	"quarterdeck/ui/logview"
 	"quarterdeck/ui/plain"
 	"quarterdeck/ui/theme"
 )
@@ -21,7 +22,7 @@ const slotsOfServices = 8
 type progressBox struct {
 	entry  *runEntry
 	scroll scroller
-	tall   int // the lines that it is made for, so that it does not jump
+	tall   int // the least lines, so that it does not jump
 }
 
 func newProgressBox(m *Model, e *runEntry) *progressBox {
@@ -39,7 +40,7 @@ func newProgressBox(m *Model, e *runEntry) *progressBox {
 	if e.ended {
 		e.read = true
 	}
-	return &progressBox{entry: e, tall: tall + 6}
+	return &progressBox{entry: e, tall: tall + 1}
 }
 
 func (b *progressBox) title() string {
@@ -47,7 +48,10 @@ func (b *progressBox) title() string {
 }
 func (b *progressBox) paste(string) {}
 
-func (b *progressBox) size(m *Model) (int, int) { return boxWidth(m), b.tall }
+func (b *progressBox) size(m *Model) (int, int) {
+	w := boxWidth(m)
+	return w, max(b.tall, len(b.head(m, w).lines)+len(b.body(m, w).lines)+len(b.foot(m, w).lines))
+}
 
 func (b *progressBox) lines(m *Model, w, h int) []string {
 	head, body, foot := b.head(m, w), b.body(m, w), b.foot(m, w)
@@ -242,7 +246,7 @@ func (b *progressBox) service(m *Model, p *page, o *actions.Rollout, names int) 
 		head += m.st.Muted.Render(times)
 	}
 	p.drawn(head)
-	if o.Reason != "" && o.State != actions.RolloutDone {
+	if said := b.entry.progress.Result != "" && len(b.entry.progress.Rollouts) == 1; o.Reason != "" && o.State != actions.RolloutDone && !said {
 		if !o.State.Ended() {
 			style = m.st.Muted
 		}
@@ -264,68 +268,6 @@ func (b *progressBox) stable(o *actions.Rollout) string {
 	return fmt.Sprintf("stable %d s of %d s", int(held.Seconds()), int(o.Window.Seconds()))
 }
 
-// Columns of a slot's line, in cells.
-const slotName, slotNode, slotTask = 8, 12, 14
-
-// slot is a place: the old task beside the new one.
-func (b *progressBox) slot(m *Model, p *page, o *actions.Rollout, s *actions.SlotProgress) {
-	name := fmt.Sprintf(".%d", s.Slot)
-	if s.Slot == 0 {
-		name = "."
-	}
-	left := m.st.Muted.Render(plain.Fit("  "+name, slotName) + plain.Fit(inLine(s.Node), slotNode) + " ")
-	now := b.entry.at
-	oldText, oldStyle := m.slotTask(s.Old, now, o.Window, false)
-	newText, newStyle := m.slotTask(s.New, now, o.Window, true)
-	line := left + oldStyle.Render(plain.Fit(oldText, slotTask)) + m.st.Muted.Render(" "+m.st.Signs.Right+" ")
-	used := slotName + slotNode + 1 + slotTask + 3
-	if s.Failures > 0 {
-		newText += " · " + count(s.Failures, "failure")
-	}
-	if err := slotError(s); err != "" {
-		newText += ": " + err
-	}
-	p.drawn(line + newStyle.Render(plain.Clip(inLine(newText), max(p.w-used, 1))))
-}
-
-func slotError(s *actions.SlotProgress) string {
-	switch {
-	case s.New != nil && s.New.Err != "":
-		return s.New.Err
-	case s.New == nil && s.Old != nil && s.Old.State != sources.TaskShutdown:
-		return s.Old.Err
-	}
-	return ""
-}
-
-// slotTask is a task's state, with what it waits for.
-func (m *Model) slotTask(t *sources.Task, now time.Time, window time.Duration, fresh bool) (string, theme.Style) {
-	g := m.st.Signs
-	switch {
-	case t == nil:
-		return "–", m.st.Muted
-	case t.State == sources.TaskFailed || t.State == sources.TaskRejected:
-		return g.Down + " " + string(t.State), m.st.Error
-	case t.State.Ended():
-		return g.Dot + " " + string(t.State), m.st.Muted
-	case t.State == sources.TaskRunning && t.Desired.Ended():
-		return g.Updating + " stopping", m.st.Muted
-	case t.State == sources.TaskRunning && fresh:
-		text := g.OK + " running"
-		if held := now.Sub(t.Since); held >= 0 && held < window {
-			text += fmt.Sprintf(", stable %d s of %d s", int(held.Seconds()), int(window.Seconds()))
-		}
-		return text, m.st.OK
-	case t.State == sources.TaskRunning:
-		return g.OK + " running", m.st.Text
-	case t.State == sources.TaskPreparing:
-		return g.Updating + " preparing (pulling)", m.st.Updating
-	case t.State == sources.TaskStarting:
-		return g.Updating + " starting (health)", m.st.Updating
-	}
-	return g.Updating + " " + string(t.State), m.st.Updating
-}
-
 // last are the last lines of the task that died.
 func (b *progressBox) last(m *Model, p *page, o *actions.Rollout) {
 	if len(o.Lines) == 0 || o.State == actions.RolloutDone {
@@ -334,7 +276,7 @@ func (b *progressBox) last(m *Model, p *page, o *actions.Rollout) {
 	p.add(m.st.Muted, "  the last lines of the task that died:")
 	for i := range o.Lines {
 		e := &o.Lines[i]
-		p.drawn(m.st.Muted.Render("  "+m.st.Signs.Bar+" "+m.clock(e.Time)+" ") + m.st.Level(e.Level).Render(plain.Clip(inLine(e.Line), max(p.w-14, 1))))
+		p.drawn(m.st.Muted.Render("  "+m.st.Signs.Bar+" "+m.clock(e.Time)+" ") + m.st.Level(e.Level).Render(plain.Clip(inLine(logview.Gist(e.Line)), max(p.w-14, 1))))
 	}
 }
 
@@ -370,7 +312,8 @@ func (b *progressBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
 		return nil, false
 	}
 	w := boxWidth(m)
-	room := max(min(b.tall, m.h-4)-len(b.head(m, w).lines)-len(b.foot(m, w).lines), 1)
+	_, tall := b.size(m)
+	room := max(min(tall, m.h-4)-len(b.head(m, w).lines)-len(b.foot(m, w).lines), 1)
 	b.scroll.handle(lookup(k, areaList), len(b.body(m, w).lines)-room, room)
 	return nil, false
 }

@@ -149,7 +149,7 @@ func TestLeavingWritesItDown(t *testing.T) {
 // interrupted is a second console after a first one died while it watched a run.
 func interrupted(t *testing.T, after func(r *rig)) (*rig, string) {
 	t.Helper()
-	dir := t.TempDir()
+	dir := stateDir(t)
 	c := &clock{}
 	hands := newHandsOf(c, filledAt(c.now))
 	first := rigOn(t, dir, hands, 120, 40, nil)
@@ -286,11 +286,12 @@ func progressOf(services, slots int) *runEntry {
 func TestProgressTellsSlotBySlot(t *testing.T) {
 	r := newRig(t, 120, 40, nil)
 	e := progressOf(1, 3)
-	e.progress.Rollouts[0].Lines = []sources.Entry{{Time: noon, Line: "panic: no\x1b[2J database", Level: sources.LevelError}}
+	e.progress.Rollouts[0].Lines = []sources.Entry{{Time: noon, Line: "panic: no\x1b[2J database", Level: sources.LevelError},
+		{Time: noon, Line: `{"ts":"2026-11-24T12:00:00Z","level":"error","msg":"cannot\u001b[2J start","code":78}`, Level: sources.LevelError}}
 	r.overlay = newProgressBox(r.Model, e)
 	checkFrame(t, r.Model)
 	r.mustHave("under way: verify shop_web · 12 s · about 8 s left", "1/3 well", ".1 node1 · shutdown → ● running, stable 3 s of 5 s", ".2 node2 · shutdown → ↻ preparing (pulling)",
-		".3 node3 ● running → ✗ failed · 2 failures: task: non-zero exit (1)", "the last lines of the task that died", "panic: no database")
+		".3 node3 ● running → ✗ failed · 2 failures: task: non-zero exit (1)", "the last lines of the task that died", "panic: no database", "cannot start code=78")
 }
 
 func TestVerdictIsOneClearLine(t *testing.T) {

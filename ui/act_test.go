@@ -99,7 +99,7 @@ func TestToZeroAsksTwice(t *testing.T) {
 		t.Fatal("the second question's default is not No")
 	}
 	r.press("enter")
-	box = r.planned()
+	r.planned()
 	r.slowly("y", "enter", "y", "enter")
 	r.running()
 	r.until("the update", func() bool { return r.hands.updates() == 1 })

@@ -64,7 +64,7 @@ func (p *page) exactly(h int) []string { return p.window(0, h) }
 
 // window are h lines from one on.
 func (p *page) window(from, h int) []string {
-	out := make([]string, 0, h)
+	out := make([]string, 0, max(h, 0))
 	for i := from; i < len(p.lines) && len(out) < h; i++ {
 		out = append(out, p.lines[i])
 	}

@@ -79,6 +79,20 @@ var (
 	levelNames   = map[string]bool{"level": true, "lvl": true, "severity": true, "level_name": true}
 )
 
+// Gist is a line as the pane shows it without its columns: of a structured line the message, then the other fields but time and level.
+// The result is as untrusted as the line.
+func Gist(line string) string {
+	fields, ok := parseFields(line)
+	if !ok {
+		return line
+	}
+	message, rest := arrange(fields, true, true)
+	for _, f := range rest {
+		message += " " + f.key + "=" + f.value
+	}
+	return strings.TrimPrefix(message, " ")
+}
+
 // arrange puts the message first and leaves away what the columns show.
 func arrange(fields []field, noTime, noLevel bool) (message string, rest []field) {
 	found := false
