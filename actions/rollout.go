@@ -361,7 +361,7 @@ func slotsOf(s *fleet.Service, snap *fleet.Snapshot, asked string, from time.Tim
 		for i := range slot.Tasks {
 			t := &slot.Tasks[i]
 			if t.Generation != asked {
-				if p.Old == nil {
+				if p.Old == nil || p.Old.State.Ended() && !t.State.Ended() { // start-first keeps the one that runs beside newer ones that died
 					p.Old = t
 				}
 				continue
