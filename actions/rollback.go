@@ -41,14 +41,14 @@ func (d *Deck) PlanRollback(ctx context.Context, service string, o RollbackOptio
 	if err != nil {
 		return nil, err
 	}
-	if err := d.goBack(p, &st, target, o.WithReplicas, 0); err != nil {
+	if err := d.goBack(ctx, p, &st, target, o.WithReplicas, 0); err != nil {
 		return nil, err
 	}
 	return d.finish(p), nil
 }
 
 // goBack adds a service's way back to a state to a plan.
-func (d *Deck) goBack(p *Plan, st *sources.ServiceState, to State, withReplicas bool, group int) error {
+func (d *Deck) goBack(ctx context.Context, p *Plan, st *sources.ServiceState, to State, withReplicas bool, group int) error {
 	key, err := d.key()
 	if err != nil {
 		return err
@@ -69,7 +69,7 @@ func (d *Deck) goBack(p *Plan, st *sources.ServiceState, to State, withReplicas 
 	if sources.Same(after, st.Spec) {
 		return nil
 	}
-	if missing := d.missingMaterial(after); missing != "" {
+	if missing := d.missingMaterial(ctx, after); missing != "" {
 		p.Refused = fmt.Sprintf("%s: the earlier state refers to %s, which is gone: make it anew first", st.Name, missing)
 		return nil
 	}
@@ -83,18 +83,23 @@ func (d *Deck) goBack(p *Plan, st *sources.ServiceState, to State, withReplicas 
 	return nil
 }
 
-// missingMaterial names the first secret or config that a spec refers to and that is not there.
-func (d *Deck) missingMaterial(spec sources.Spec) string {
-	snap := d.Fleet.Snapshot()
-	for kind, list := range map[sources.MaterialKind][]sources.Reference{sources.Secret: snap.Secrets, sources.Config: snap.Configs} {
-		if list == nil { // not readable, or not read: the engine will say
+// missingMaterial names the first secret or config that a spec refers to and that is not there; "" where they cannot be listed: the engine
+// will say.
+func (d *Deck) missingMaterial(ctx context.Context, spec sources.Spec) string {
+	for _, kind := range []sources.MaterialKind{sources.Secret, sources.Config} {
+		refs := spec.Materials(kind)
+		if len(refs) == 0 {
+			continue
+		}
+		list, err := d.Hands.Materials(ctx, kind)
+		if err != nil {
 			continue
 		}
 		there := map[string]bool{}
 		for _, r := range list {
 			there[r.ID] = true
 		}
-		for _, ref := range spec.Materials(kind) {
+		for _, ref := range refs {
 			if !there[ref.ID] {
 				return string(kind) + " " + ref.Name
 			}
@@ -200,7 +205,7 @@ func (d *Deck) PlanRollbackStack(ctx context.Context, stack string, o RollbackOp
 			p.warn("%s: nothing is known of it from before %s: it stays as it is", of[i].Name, at.UTC().Format(time.RFC3339))
 			continue
 		}
-		if err := d.goBack(p, &of[i], to, o.WithReplicas, groups[of[i].Name]); err != nil {
+		if err := d.goBack(ctx, p, &of[i], to, o.WithReplicas, groups[of[i].Name]); err != nil {
 			return nil, err
 		}
 	}

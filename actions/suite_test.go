@@ -27,6 +27,19 @@ var suite = []struct {
 	{"the version alone", testVersionAlone},
 	{"overtaken", testOvertaken},
 	{"taking back meets another change", testTakeBackMeetsAnother},
+	{"read-only", testReadOnly},
+	{"what is asked for", testConfirmation},
+	{"scale while an update is under way", testScaleOfBusyService},
+	{"scale meets an update", testScaleMeetsUpdate},
+	{"global services and jobs", testModes},
+	{"slips of the finger", testSlips},
+	{"capacity", testCapacity},
+	{"credentials stay hidden", testMasked},
+	{"undo leaves what others have changed", testUndoLeavesOthers},
+	{"undo refuses what was changed again", testUndoRefuses},
+	{"the history is ours", testHistory},
+	{"rollback passes over what failed", testRollbackPassesOver},
+	{"rollback of a stack", testRollbackStack},
 }
 
 func TestActionsDemo(t *testing.T) {

@@ -261,7 +261,7 @@ func (d *Deck) takeBack(ctx context.Context, p *Plan, s recordedService, applied
 			}
 		}
 	}
-	if missing := d.missingMaterial(full); missing != "" {
+	if missing := d.missingMaterial(ctx, full); missing != "" {
 		p.Refused = fmt.Sprintf("%s: the state before refers to %s, which is gone", st.Name, missing)
 		return nil
 	}
