@@ -223,7 +223,7 @@ func (b *changeBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
 		if !b.known() {
 			return m.say("nothing is known of what was before: there is no way back"), false
 		}
-		return m.requestRollback(b.service, actions.RollbackOptions{To: b.states[b.index+1].Spec}), false
+		return m.requestRollback(b.service, actions.RollbackOptions{To: b.states[b.index+1].Spec, WithReplicas: b.scaled()}), false
 	case actUndo:
 		return b.undo(m), false
 	case actEnter:
@@ -240,6 +240,12 @@ func (b *changeBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
 		b.scroll.handle(a, b.over, b.tall)
 	}
 	return nil, false
+}
+
+// scaled tells whether the change was of the number of replicas, too.
+func (b *changeBox) scaled() bool {
+	before, after := b.states[b.index+1].Replicas, b.states[b.index].Replicas
+	return before != nil && after != nil && *before != *after
 }
 
 // undo plans to take the run back that made the change.

@@ -10,8 +10,12 @@ import (
 	"quarterdeck/ui/theme"
 )
 
-// historyBeside is from which inner width on list and diff stand side by side.
-const historyBeside = 100
+const (
+	// historyBeside is from which inner width on list and diff stand side by side.
+	historyBeside = 100
+	// historyBelow is from which height on the diff stands below the list where it cannot stand beside it.
+	historyBelow = 7
+)
 
 func (b *historyBox) lines(m *Model, w, h int) []string {
 	foot := boxHints(m, w, areaHistory)
@@ -26,6 +30,8 @@ func (b *historyBox) lines(m *Model, w, h int) []string {
 	case w >= historyBeside:
 		left := min(w*48/100, 76)
 		body = beside(b.listLines(m, left, room), b.diffLines(m, w-left-3, room), " "+m.st.Border.Render(m.st.Signs.Bar)+" ")
+	case room < historyBelow:
+		body = b.listLines(m, w, room)
 	default:
 		top := min(len(b.states)+1, max(room/2-1, 2))
 		body = append(b.listLines(m, w, top), m.st.Border.Render(strings.Repeat(m.st.Signs.Rule, w)))

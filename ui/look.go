@@ -234,7 +234,7 @@ func whoMade(states []actions.State, i int) string {
 	s := &states[i]
 	switch {
 	case s.Run != "":
-		return s.Actor + ", " + s.Action
+		return shortName(s.Actor) + ", " + s.Action
 	case tookBack(states, i):
 		return "the swarm"
 	case s.Was == "engine":

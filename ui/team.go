@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"quarterdeck/actions"
@@ -46,7 +47,7 @@ func (m *Model) othersWords() (who, what string) {
 		return "", ""
 	}
 	r := &list[0]
-	who, what = plain.Clip(inLine(r.Actor), 16), plain.Clip(inLine(r.Action+" "+r.Target), 28)
+	who, what = plain.Clip(shortName(r.Actor), 16), plain.Clip(inLine(r.Action+" "+r.Target), 28)
 	if step := inLine(r.Step); step != "" && step != inLine(r.Action+" "+r.Target) {
 		what += " (" + plain.Clip(step, 28) + ")"
 	}
@@ -68,6 +69,12 @@ func (m *Model) teamPieces() []piece {
 	if n := len(list) - 1; n > 0 {
 		more = fmt.Sprintf(" +%d", n)
 	}
-	return []piece{{text: "  " + m.st.Signs.Updating + " " + plain.Clip(inLine(r.Actor), 12), style: m.st.Updating, drop: 5},
+	return []piece{{text: "  " + m.st.Signs.Updating + " " + plain.Clip(shortName(r.Actor), 12), style: m.st.Updating, drop: 5},
 		{text: ": " + plain.Clip(inLine(r.Action+" "+r.Target), 28), style: m.st.Updating, drop: 5}, {text: more, style: m.st.Updating, drop: 5}}
+}
+
+// shortName is who somebody is: of an address what is before the @. Harmless.
+func shortName(actor string) string {
+	who, _, _ := strings.Cut(actor, "@")
+	return inLine(who)
 }
