@@ -19,10 +19,10 @@ import (
 	sut "quarterdeck/sources/swarm"
 )
 
-// counter is a proxy before the engine that counts the changes that the engine has made.
+// counter is a proxy before the engine that counts the requests, and the changes that the engine has made.
 type counter struct {
-	host string
-	made atomic.Int64
+	host        string
+	made, asked atomic.Int64
 }
 
 func (p *platform) counted(t testing.TB) *counter {
@@ -41,6 +41,7 @@ func (p *platform) counted(t testing.TB) *counter {
 	proxy.Transport = tr
 	c := &counter{}
 	proxy.ModifyResponse = func(r *http.Response) error {
+		c.asked.Add(1)
 		if r.Request.Method != http.MethodGet && r.Request.Method != http.MethodHead && r.StatusCode < 300 {
 			c.made.Add(1)
 		}

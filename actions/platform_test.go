@@ -444,3 +444,15 @@ func dump(t testing.TB, dir string) string {
 	}
 	return b.String()
 }
+
+// breakJournal puts a directory where the journal's file is: nothing can be written any more.
+func (r *rig) breakJournal() {
+	r.t.Helper()
+	file := filepath.Join(r.Journal.Dir(), "journal.jsonl")
+	if err := os.Rename(file, file+".away"); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := os.Mkdir(file, 0o700); err != nil {
+		r.t.Fatal(err)
+	}
+}

@@ -40,6 +40,7 @@ var suite = []struct {
 	{"the history is ours", testHistory},
 	{"rollback passes over what failed", testRollbackPassesOver},
 	{"rollback of a stack", testRollbackStack},
+	{"several processes", testTogether},
 }
 
 func TestActionsDemo(t *testing.T) {
