@@ -119,7 +119,9 @@ func (b *openBox) service(m *Model, p *page, s *actions.ServiceStanding) {
 	}
 	sign, word, style := m.st.Health(health)
 	text := s.Service + ": " + s.State + ", " + word
-	if reason != "" {
+	if strings.HasPrefix(reason, word) {
+		text = s.Service + ": " + s.State + ", " + reason
+	} else if reason != "" {
 		text += ": " + reason
 	}
 	p.sign(style, sign, text)

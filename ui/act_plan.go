@@ -76,12 +76,10 @@ func (b *planBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
 	if b.started {
 		return nil, false
 	}
+	if b.scrolled(m, k) {
+		return nil, false
+	}
 	if !b.confirm.typing() || b.closed() {
-		w, h := b.size(m)
-		shown := max(min(h, m.h-4)-len(b.foot(m, w).lines)-1, 1)
-		if b.scroll.handle(lookup(k, areaList), len(planPage(m, b.plan, b.note, w).lines)-shown, shown) {
-			return nil, false
-		}
 		if b.step != nil && (k.String() == "+" || k.String() == "=") {
 			return b.step(m, 1), false
 		}
@@ -104,6 +102,16 @@ func (b *planBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
 		return m.start(b), false
 	}
 	return nil, false
+}
+
+// scrolled scrolls where a key says so. While something is typed letters and the keys of its line are not for that.
+func (b *planBox) scrolled(m *Model, k tea.KeyPressMsg) bool {
+	if s := k.String(); !b.closed() && b.confirm.typing() && s != "up" && s != "down" && s != "pgup" && s != "pgdown" {
+		return false
+	}
+	w, h := b.size(m)
+	shown := max(min(h, m.h-4)-len(b.foot(m, w).lines)-1, 1)
+	return b.scroll.handle(lookup(k, areaList), len(planPage(m, b.plan, b.note, w).lines)-shown, shown)
 }
 
 // fewChanges is up to how many services the diff comes before the warnings: both are in sight then.

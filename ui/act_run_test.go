@@ -1,11 +1,15 @@
 package ui
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
+
+	tea "charm.land/bubbletea/v2"
 
 	"quarterdeck/actions"
 	"quarterdeck/sources"
@@ -143,6 +147,21 @@ func TestLeavingWritesItDown(t *testing.T) {
 	}
 	if cmd := r.start(&planBox{plan: box.entry.progress.Plan}); cmd() != nil {
 		t.Fatal("a run has begun after the console was left")
+	}
+}
+
+// TestConsoleThatEndsLeavesItsRuns: by a signal or a terminal that goes away as by a key.
+func TestConsoleThatEndsLeavesItsRuns(t *testing.T) {
+	r, box := scaled(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(50*time.Millisecond, cancel)
+	in, typed := io.Pipe()
+	defer typed.Close()
+	_ = RunModel(ctx, r.Model, r.Model, tea.WithInput(in), tea.WithOutput(io.Discard), tea.WithoutSignalHandler(), tea.WithWindowSize(120, 40))
+	select {
+	case <-box.entry.run.Done():
+	default:
+		t.Fatal("the console is gone, and its run is watched")
 	}
 }
 

@@ -3,6 +3,7 @@ package ui
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -295,6 +296,33 @@ func TestHandsDoNoIOInUpdate(t *testing.T) {
 	}
 }
 
+// TestAnyKeysWithHands: whatever is pressed while commands run and answer, frames are whole and nothing panics.
+func TestAnyKeysWithHands(t *testing.T) {
+	keys := []string{"+", "-", "s", "r", "u", "R", "t", "i", "w", "f", "l", "e", "y", "n", "enter", "esc", "tab", "5", "0", "j", "k", "G", "g", "space", "pgdown", "backspace", "q", "2", "1", "b", "d"}
+	rng := rand.New(rand.NewPCG(3, 4))
+	for range 6 {
+		r := newRig(t, 100, 30, nil)
+		for range 80 {
+			r.clock.later(time.Duration(rng.IntN(700)) * time.Millisecond)
+			r.press(keys[rng.IntN(len(keys))])
+			for waiting := true; waiting; {
+				select {
+				case msg := <-r.msgs:
+					r.send(msg)
+				case <-r.Model.hands.news:
+					r.send(wakeMsg{snap: r.o.Fleet.Snapshot()})
+				case <-time.After(3 * time.Millisecond):
+					waiting = false
+				}
+			}
+			if rng.IntN(10) == 0 {
+				r.send(tea.WindowSizeMsg{Width: 30 + rng.IntN(170), Height: 8 + rng.IntN(45)})
+			}
+			checkFrame(t, r.Model)
+		}
+	}
+}
+
 func TestHostilePlanIsHarmless(t *testing.T) {
 	r := newRig(t, 80, 24, nil)
 	evil := "\x1b[2J\x1b]52;c;AAAA\x07\u202e" + strings.Repeat("日", 300)
@@ -320,4 +348,15 @@ func TestPlanOfManyScrolls(t *testing.T) {
 	r.press("G")
 	r.mustHave("301 verify", "[ No ]", "↓ 0 below")
 	checkFrame(t, r.Model)
+	p.Harm, p.Why = actions.Guarded, "quiet hours"
+	b := newPlanBox(r.Model, asking{}, p, nil)
+	r.overlay = b
+	r.press("pgdown", "down")
+	if b.scroll.at == 0 {
+		t.Fatal("what must be typed to is not scrolled")
+	}
+	r.slowly("g", "G", "k")
+	if got := b.confirm.typed.Value(); got != "gGk" {
+		t.Fatalf("letters are not typed: %q", got)
+	}
 }
