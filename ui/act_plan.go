@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -148,12 +149,46 @@ func planPage(m *Model, plan *actions.Plan, note string, w int) *page {
 }
 
 func (p *page) warnings(m *Model, plan *actions.Plan) {
-	for _, w := range plan.Warnings {
+	for _, w := range gather(plan) {
 		p.sign(m.st.Warn, m.st.Signs.Warning, "warning: "+w)
 	}
 	if plan.Why != "" && plan.Refused == "" {
 		p.sign(m.st.Warn, m.st.Signs.Critical, "guarded: "+plan.Why)
 	}
+}
+
+// gather are a plan's warnings, those that say the same of several services as one: hundreds in a row are not read.
+func gather(plan *actions.Plan) []string {
+	type same struct {
+		text     string
+		services []string
+	}
+	var all []*same
+	by := map[string]*same{}
+	for _, w := range plan.Warnings {
+		service, text, ok := strings.Cut(w, ": ")
+		if !ok || !slices.ContainsFunc(plan.Changes, func(c actions.Change) bool { return c.Service == service }) {
+			all = append(all, &same{text: w})
+			continue
+		}
+		if by[text] == nil {
+			by[text] = &same{text: text}
+			all = append(all, by[text])
+		}
+		by[text].services = append(by[text].services, service)
+	}
+	out := make([]string, len(all))
+	for i, s := range all {
+		switch n := len(s.services); {
+		case n == 0:
+			out[i] = s.text
+		case n <= 3:
+			out[i] = strings.Join(s.services, ", ") + ": " + s.text
+		default:
+			out[i] = fmt.Sprintf("%s, %s and %d more: %s", s.services[0], s.services[1], n-2, s.text)
+		}
+	}
+	return out
 }
 
 // diff is what changes: a block a service, or a line each where one field of each changes.

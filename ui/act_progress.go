@@ -161,10 +161,15 @@ func (m *Model) verdict(e *runEntry) (sign, text string, style theme.Style) {
 
 // underWay is the step that a run is at.
 func underWay(p *actions.Progress) string {
-	if n := len(p.Steps); n > 0 {
-		return ": " + p.Steps[n-1].Name
+	n := len(p.Steps)
+	if n == 0 {
+		return ""
 	}
-	return ""
+	name, all := p.Steps[n-1].Name, p.Plan.Steps()
+	if at := slices.IndexFunc(all, func(s actions.Step) bool { return s.Name == name }); at >= 0 && len(all) > 2 { // a run that was resumed does not begin at the first
+		return fmt.Sprintf(": step %d of %d, %s", at+1, len(all), name)
+	}
+	return ": " + name
 }
 
 // bar is a bar of done of all in w cells.
@@ -228,7 +233,11 @@ func (b *progressBox) body(m *Model, w int) *page {
 func (b *progressBox) service(m *Model, p *page, o *actions.Rollout, names int) {
 	sign, style := m.rolloutSign(o.State)
 	head := m.st.Title.Render(plain.Fit(inLine(o.Service), names)) + " " + style.Render(plain.Fit(sign+" "+string(o.State), 14))
-	if !o.Began.IsZero() {
+	switch {
+	case o.Began.IsZero():
+	case o.State == actions.RolloutWaiting && o.Want == 0:
+		head += m.st.Muted.Render(" changed, not looked at yet")
+	default:
 		head += " " + m.bar(style, o.Well, o.Want, 12) + m.st.Text.Render(fmt.Sprintf(" %d/%d well", o.Well, o.Want))
 		until := b.entry.at
 		if !o.Converged.IsZero() {

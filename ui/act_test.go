@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -320,6 +321,21 @@ func TestAnyKeysWithHands(t *testing.T) {
 			}
 			checkFrame(t, r.Model)
 		}
+	}
+}
+
+func TestWarningsOfManyAreGathered(t *testing.T) {
+	p := &actions.Plan{Warnings: []string{"all of them: at once"}}
+	for i := range 9 {
+		name := fmt.Sprint("s", i)
+		p.Changes = append(p.Changes, actions.Change{Service: name})
+		p.Warnings = append(p.Warnings, name+": it may change the number: again")
+	}
+	p.Warnings = append(p.Warnings, "s1: another", "s2: another")
+	got := gather(p)
+	want := []string{"all of them: at once", "s0, s1 and 7 more: it may change the number: again", "s1, s2: another"}
+	if !slices.Equal(got, want) {
+		t.Fatalf("%q", got)
 	}
 }
 
