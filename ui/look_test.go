@@ -2,14 +2,11 @@ package ui
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"quarterdeck/actions"
-	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 )
 
@@ -65,87 +62,6 @@ func (r *rig) shows(texts ...string) {
 }
 
 const newImage = "registry.example.com/shop_web:1.5.0"
-
-func TestHistoryLeadsBack(t *testing.T) {
-	for _, size := range sizes {
-		r := newRig(t, size[0], size[1], nil)
-		r.deploy(newImage, r.deck)
-		r.press("b")
-		r.shows("history of shop_web · 2 states", "● now", "shop_web:1.5.0", "· was", "what this state changed", "1.4.2@0123456789ab")
-		r.press("enter")
-		if !strings.Contains(r.toast.text, "go down to an earlier state") {
-			t.Fatalf("going back to now says %q", r.toast.text)
-		}
-		r.press("j")
-		r.shows("nothing is known of what was before it")
-		r.press("d")
-		r.shows("what going back to it would change", "1.5.0@feedc0de89ab")
-		r.press("enter")
-		r.planned()
-		r.shows("plan: rollback shop_web")
-		r.press("esc")
-		r.shows("history of shop_web · 2 states") // no is a way back to where one was
-		r.press("enter")
-		r.planned()
-		r.slowly("tab", "enter")
-		box := r.running()
-		r.until("the update", func() bool { return r.hands.updates() == 2 })
-		r.hands.converge("shop_web")
-		r.ended(box.entry)
-		if st, err := r.hands.ServiceState(t.Context(), "shop_web"); err != nil || !strings.Contains(st.Spec.Image(), ":1.4.2@") {
-			t.Fatalf("it runs %s, %v", st.Spec.Image(), err)
-		}
-	}
-}
-
-func TestHistoryComparesAnyTwo(t *testing.T) {
-	r := newRig(t, 160, 48, nil)
-	r.deploy(newImage, r.deck)
-	r.deploy("registry.example.com/shop_web:1.6.0", r.deck)
-	r.press("b")
-	r.shows("3 states")
-	r.press("m", "G")
-	r.shows("from the older to the newer of the two", "1.4.2@0123456789ab", "1.6.0@feedc0de89ab")
-	r.press("m") // another mark: it is compared with itself, and so with what was before it
-	r.shows("what this state changed")
-}
-
-// A history that somebody changes meanwhile is read again, and the cursor stays on its state.
-func TestHistoryGoesOn(t *testing.T) {
-	r := newRig(t, 160, 48, nil)
-	r.deploy(newImage, r.deck)
-	r.press("b")
-	r.shows("2 states")
-	box := r.overlay.(*historyBox) //nolint:forcetypeassert // it is shown
-	was := box.states[0].Spec
-	r.hands.meddle("shop_web", 5)
-	r.shows("3 states", "elsewhere")
-	if i := box.selected(); i != 1 || box.states[i].Spec != was {
-		t.Fatalf("the cursor went to state %d", i)
-	}
-	r.press("g", "d")
-	r.shows("it is what is wanted now")
-	r.press("j")
-	r.shows("the number of replicas stays 5: r takes it back to 3")
-	r.press("r")
-	r.shows("replicas  5 → 3")
-}
-
-func TestEmptyHistorySaysWhy(t *testing.T) {
-	r := newRig(t, 80, 24, nil)
-	r.press("b")
-	r.shows("1 state", "no earlier state is known, and the engine remembers none")
-	r.press("esc", "d")
-	r.shows("no change of it is known", "since 09:00:00")
-	r.press("b")
-	if !strings.Contains(r.toast.text, "there is no way back") {
-		t.Fatalf("b says %q", r.toast.text)
-	}
-	r.press("u")
-	if !strings.Contains(r.toast.text, "no run of this record made it") {
-		t.Fatalf("u says %q", r.toast.text)
-	}
-}
 
 // From a red row of the timeline it is two keys to what changed and to the way back.
 func TestRowOfTheTimelineLeadsBack(t *testing.T) {
@@ -206,8 +122,8 @@ func state(spec, run string, since time.Duration, bad string) actions.State {
 }
 
 func TestPickChange(t *testing.T) {
-	min := time.Minute
-	states := []actions.State{state("b", "", 40*min, ""), state("c", "r2", 39*min, "it failed"), state("b", "r1", 10*min, ""), state("a", "", 0, "")}
+	const minute = time.Minute
+	states := []actions.State{state("b", "", 40*minute, ""), state("c", "r2", 39*minute, "it failed"), state("b", "r1", 10*minute, ""), state("a", "", 0, "")}
 	for _, c := range []struct {
 		name string
 		when moment
@@ -215,13 +131,13 @@ func TestPickChange(t *testing.T) {
 	}{
 		{"newest: the swarm's rollback gives way to what failed", moment{}, 1},
 		{"its own run", moment{at: noon, run: "r1"}, 2},
-		{"a run that made no state is looked for by its time", moment{at: noon.Add(11 * min), run: "r9"}, 2},
-		{"the deploy that began then", moment{at: noon.Add(38 * min)}, 1},
+		{"a run that made no state is looked for by its time", moment{at: noon.Add(11 * minute), run: "r9"}, 2},
+		{"the deploy that began then", moment{at: noon.Add(38 * minute)}, 1},
 		{"a deploy from before the history", moment{at: noon}, 2},
-		{"before a death", moment{at: noon.Add(30 * min), before: true}, 2},
-		{"a death at once", moment{at: noon.Add(10*min - 3*time.Second), before: true}, 2},
-		{"a death after the rollback", moment{at: noon.Add(41 * min), before: true}, 1},
-		{"a death before all", moment{at: noon.Add(5 * min), before: true}, -1},
+		{"before a death", moment{at: noon.Add(30 * minute), before: true}, 2},
+		{"a death at once", moment{at: noon.Add(10*minute - 3*time.Second), before: true}, 2},
+		{"a death after the rollback", moment{at: noon.Add(41 * minute), before: true}, 1},
+		{"a death before all", moment{at: noon.Add(5 * minute), before: true}, -1},
 	} {
 		if got := pickChange(states, c.when); got != c.want {
 			t.Errorf("%s: %d, want %d", c.name, got, c.want)
@@ -238,11 +154,11 @@ func TestFailedRolloutsAreJudged(t *testing.T) {
 	note := func(kind string, at time.Duration) {
 		m.o.Fleet.Note(fleet.Happening{Time: noon.Add(at), Kind: kind, Service: "shop_web", Text: "update failed", Source: "swarm", Bad: true})
 	}
-	min := time.Minute
-	note(fleet.RolledBack, 21*min)
-	note(fleet.DeployPaused, 31*min)
+	const minute = time.Minute
+	note(fleet.RolledBack, 21*minute)
+	note(fleet.DeployPaused, 31*minute)
 	m.snap = m.o.Fleet.Snapshot()
-	states := []actions.State{state("d", "", 30*min, ""), state("a", "", 20*min, ""), state("c", "", 18*min, ""), state("a", "", 10*min, ""), state("b", "r", 5*min, "said by the run")}
+	states := []actions.State{state("d", "", 30*minute, ""), state("a", "", 20*minute, ""), state("c", "", 18*minute, ""), state("a", "", 10*minute, ""), state("b", "r", 5*minute, "said by the run")}
 	m.judge("shop_web", states)
 	for i, want := range []string{"the rollout paused: update failed", "", "the swarm rolled it back: update failed", "", "said by the run"} {
 		if states[i].Bad != want {
@@ -323,133 +239,6 @@ func TestOthersRunsAreSeen(t *testing.T) {
 	r.shows("ada: scale shop_web done")
 	if strings.Contains(head(), "ada") {
 		t.Fatalf("it has ended, and the header is %q", head())
-	}
-}
-
-func TestHandoverIsReadCopiedAndSaved(t *testing.T) {
-	dir := t.TempDir()
-	r := newRig(t, 120, 40, func(o *Options) { o.SaveDir = dir })
-	r.deploy(newImage, r.deck)
-	r.press("H")
-	r.shows("From when on?", "since: 12h")
-	r.press("backspace", "x", "enter")
-	r.shows(`"12x" is no time`)
-	r.press("backspace", "h", "enter")
-	r.shows("Handover: production", "redeploy shop_web: done", "shop_web:1.5.0@feedc0de89ab", "shop_payments")
-	r.press("ctrl+o")
-	r.until("the file", func() bool { return strings.HasPrefix(r.toast.text, "saved ") })
-	files, err := filepath.Glob(filepath.Join(dir, "handover-production-*.md"))
-	if err != nil || len(files) != 1 {
-		t.Fatalf("%v, %v", files, err)
-	}
-	text, err := os.ReadFile(files[0])
-	if err != nil || !strings.HasPrefix(string(text), "# Handover: production\n") || !strings.Contains(string(text), "| shop_web | image |") {
-		t.Fatalf("%v: %s", err, text)
-	}
-	r.press("ctrl+o")
-	r.until("that it is not written over", func() bool { return strings.HasPrefix(r.toast.text, "not saved: ") })
-	if again, _ := os.ReadFile(files[0]); string(again) != string(text) {
-		t.Fatal("it was written over")
-	}
-	r.press("c")
-	if r.toast.text != "copied as Markdown" {
-		t.Fatalf("c says %q", r.toast.text)
-	}
-	r.press("esc")
-	if r.overlay != nil {
-		t.Fatal("esc does not close it")
-	}
-}
-
-func TestParseSince(t *testing.T) {
-	zone := time.FixedZone("there", 2*3600) // noon is 14:00 there
-	for text, want := range map[string]time.Time{
-		"12h": noon.Add(-12 * time.Hour), "90m": noon.Add(-90 * time.Minute), "2d": noon.Add(-48 * time.Hour), "0.5d": noon.Add(-12 * time.Hour),
-		"13:30": noon.Add(-30 * time.Minute), "15:00": noon.Add(-23 * time.Hour), "2026-11-24": noon.Add(-14 * time.Hour), "2026-11-24 08:00": noon.Add(-6 * time.Hour),
-		"2026-11-24T08:00:00Z": noon.Add(-4 * time.Hour), " 1h ": noon.Add(-time.Hour),
-	} {
-		if got, err := parseSince(text, noon, zone); err != nil || !got.Equal(want) {
-			t.Errorf("%q: %s, %v, want %s", text, got, err, want)
-		}
-	}
-	for _, text := range []string{"", "x", "-1h", "0h", "d", "nand", "99999999d", "2027-01-01", "25:00"} {
-		if got, err := parseSince(text, noon, zone); err == nil {
-			t.Errorf("%q: %s", text, got)
-		}
-	}
-}
-
-// materialHands have secrets and configs as well.
-type materialHands struct{ *fakeHands }
-
-func (materialHands) Materials(_ context.Context, kind sources.MaterialKind) ([]sources.Reference, error) {
-	return []sources.Reference{{ID: "m1", Name: "cert_v1"}}, nil
-}
-
-func TestRotateTakesAFile(t *testing.T) {
-	r := newRig(t, 120, 40, nil)
-	r.hands.world.Secrets = []sources.Reference{{ID: "m1", Name: "cert_v1"}}
-	r.hands.tell()
-	r.deck.Hands = materialHands{r.hands}
-	dir := t.TempDir()
-	value := "correct horse battery staple"
-	if err := os.WriteFile(filepath.Join(dir, "new"), []byte(value), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	ask := func(path string) {
-		r.send(wakeMsg{snap: r.o.Fleet.Snapshot()})
-		r.overlay = nil
-		r.press(":")
-		r.overlay.paste("rotate secret cert_v1")
-		r.press("enter")
-		r.shows("rotate secret cert_v1", "The value is never shown")
-		r.overlay.paste(path)
-		r.press("enter")
-	}
-	ask(" ")
-	r.shows("give the path of the file")
-	ask(filepath.Join(dir, "none"))
-	r.shows("no such file")
-	ask(dir)
-	r.shows("is no regular file")
-	ask(filepath.Join(dir, "new"))
-	r.planned()
-	r.shows("plan: rotate", "secret cert_v2 is made")
-	if strings.Contains(r.screen(), value) {
-		t.Fatal("the value is on the screen")
-	}
-}
-
-func TestStackGoesBack(t *testing.T) {
-	r := newRig(t, 120, 40, nil)
-	r.deploy(newImage, r.deck)
-	r.press(":")
-	r.overlay.paste("rollback stack shop")
-	r.press("enter")
-	r.planned()
-	r.shows("plan: rollback shop_web", "1.4.2@0123456789ab")
-	r.press("esc")
-	for _, c := range []struct{ marked, says string }{
-		{"platform_loki", "more than one stack"},
-		{"shop_api", ""},
-	} {
-		r.services.marks = map[string]bool{"shop_web": true, c.marked: true}
-		r.press("b")
-		if c.says != "" {
-			if !strings.Contains(r.toast.text, c.says) {
-				t.Fatalf("with %s it says %q", c.marked, r.toast.text)
-			}
-			continue
-		}
-		if p := r.planned().plan; len(p.Changes) != 1 || p.Changes[0].Service != "shop_web" {
-			t.Fatalf("with %s: %+v", c.marked, p.Report())
-		}
-		r.press("esc")
-	}
-	r.services.marks = map[string]bool{"shop_api": true, "shop_cart": true} // of the stack only these, which did not change
-	r.press("b")
-	if p := r.planned().plan; p.Nothing == "" {
-		t.Fatalf("unmarked services go back: %+v", p.Report())
 	}
 }
 
