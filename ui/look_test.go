@@ -22,12 +22,30 @@ func (r *rig) deploy(image string, d *actions.Deck) actions.Report {
 
 func (r *rig) perform(p *actions.Plan, d *actions.Deck) actions.Report {
 	r.t.Helper()
+	run := r.launch(p, d)
+	r.land(run)
+	report, err := run.Report()
+	if err != nil || report.Result != actions.ResultDone {
+		r.t.Fatalf("%s: %s, %v", report.Result, report.Reason, err)
+	}
+	return report
+}
+
+// launch begins a run of shop_web, and waits for its update.
+func (r *rig) launch(p *actions.Plan, d *actions.Deck) *actions.Running {
+	r.t.Helper()
 	made := r.hands.updates()
 	run, err := d.Start(r.t.Context(), p, actions.Approval{Yes: true, Reason: "because"}, nil)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	r.until("the update", func() bool { return r.hands.updates() > made })
+	return run
+}
+
+// land has the swarm do what a run has asked for, and waits for the run's end.
+func (r *rig) land(run *actions.Running) {
+	r.t.Helper()
 	r.hands.converge("shop_web")
 	r.until("the run's end", func() bool {
 		select {
@@ -37,11 +55,6 @@ func (r *rig) perform(p *actions.Plan, d *actions.Deck) actions.Report {
 			return false
 		}
 	})
-	report, err := run.Report()
-	if err != nil || report.Result != actions.ResultDone {
-		r.t.Fatalf("%s: %s, %v", report.Result, report.Reason, err)
-	}
-	return report
 }
 
 // follow has the deck hear of what all consoles on this journal do.
@@ -225,17 +238,13 @@ func TestOthersRunsAreSeen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	run, err := ada.Start(t.Context(), p, actions.Approval{Yes: true}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	run := r.launch(p, ada)
 	head := func() string { return strings.Split(r.screen(), "\n")[0] }
 	r.until("ada's run in the header", func() bool { return strings.Contains(head(), "ada: scale shop_web") })
 	r.shows("· ↻ ada: scale shop_web")
 	r.press("6")
 	r.shows("· ↻ ada: scale shop_web", "△ action", "ada: scale shop_web begun")
-	r.hands.converge("shop_web")
-	<-run.Done()
+	r.land(run)
 	r.shows("ada: scale shop_web done")
 	if strings.Contains(head(), "ada") {
 		t.Fatalf("it has ended, and the header is %q", head())
