@@ -26,5 +26,7 @@ stranger() {
   tm_keys C-o; tm_wait 10 "saved"
   grep -q "rollback $service: done" "$dir"/handover-*.md
   ok "stranger: the record is handed over"
-  tm_keys Escape; tm_gone 5 "What was done"; tm_keys Escape Escape; tm_keys 1
+  tm_keys Escape; tm_gone 5 "What was done"
+  tm_keys Escape; tm_gone 5 "· /$service" # an escape and a key that come together are another key
+  tm_keys 1; tm_wait 5 "timeline, last hour"
 }

@@ -8,6 +8,7 @@ tm() { tmux -L "$TM_SOCKET" "$@"; }
 # tm_start COLUMNS ROWS COMMAND...: a fresh terminal with the command in it.
 tm_start() {
   local w=$1 h=$2; shift 2
+  tm -f /dev/null start-server \; set-option -g exit-empty off # else it ends with its last session, and the next one may meet it dying
   tm kill-session -t qd 2>/dev/null || true
   tm -f /dev/null new-session -d -s qd -x "$w" -y "$h" "$*; echo \"exit status \$?\"; exec sleep 600"
   tm set-option -g default-terminal tmux-256color >/dev/null
