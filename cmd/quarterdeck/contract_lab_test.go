@@ -19,3 +19,14 @@ func TestContractOnLab(t *testing.T) {
 	testContract(t, x)
 	testStreams(t, x)
 }
+
+// TestActContractOnLab runs the contract of the commands that act against the real swarm, on services of its own.
+func TestActContractOnLab(t *testing.T) {
+	env := map[string]string{"PROMETHEUS_URL": "", "ALERTMANAGER_URL": ""}
+	for _, k := range []string{"DOCKER_HOST", "LOKI_ADDR"} {
+		if env[k] = os.Getenv(k); env[k] == "" {
+			t.Fatalf("%s is not set: eval \"$(testdata/lab/lab env)\"", k)
+		}
+	}
+	testActContract(t, newActor(t, target{env: env}, os.Getenv("QD_LAB_REGISTRY")+"/workload:"))
+}
