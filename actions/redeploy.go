@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"quarterdeck/sources"
 )
@@ -51,7 +50,7 @@ func (d *Deck) PlanRedeploy(ctx context.Context, targets []RedeployTarget) (*Pla
 			return nil, err
 		}
 		p.Changes = append(p.Changes, d.change(&st, after, key))
-		p.rolloutWarnings(&st.Service, &p.Changes[len(p.Changes)-1])
+		d.rolloutWarnings(p, &st.Service, &p.Changes[len(p.Changes)-1])
 		switch st.UpdateState {
 		case "updating":
 			p.warn("%s: an update is on its way and will be overtaken", st.Name)
@@ -119,44 +118,4 @@ func (d *Deck) Tags(ctx context.Context, service string) (image string, tags []s
 	}
 	sortVersions(tags)
 	return st.Image, tags, nil
-}
-
-// rolloutWarnings says what the service's own rollout settings risk.
-func (p *Plan) rolloutWarnings(s *sources.Service, c *Change) {
-	if !c.Rolls() {
-		return
-	}
-	u := s.Update
-	one := s.Mode == sources.Global || s.Desired == 1
-	if u.Order != "start-first" && one {
-		away := "until the new task is healthy"
-		if c.Usually > 0 {
-			away = fmt.Sprintf("for about %s (as long as it took so far)", c.Usually.Round(time.Second))
-		}
-		where := "with one replica it is away "
-		if s.Mode == sources.Global {
-			where = "on each node in turn it is away "
-		}
-		p.warn("%s: update order stop-first: %s%s", s.Name, where, away)
-	}
-	if u.Order != "start-first" && !one && (u.Parallelism == 0 || u.Parallelism >= s.Desired) && s.Desired > 0 {
-		p.warn("%s: all %d tasks are stopped at once (update parallelism %d, stop-first): it is away until the new ones are healthy", s.Name, s.Desired, u.Parallelism)
-	}
-	switch u.FailureAction {
-	case "continue":
-		p.warn("%s: update failure action continue: a bad image replaces every task", s.Name)
-	case "pause":
-		p.warn("%s: update failure action pause: a bad image stops half way and stays there until somebody acts", s.Name)
-	}
-	if s.Healthcheck == "none" {
-		p.warn("%s: its health check is switched off: a task counts as well once it runs", s.Name)
-	}
-	if u.Order == "start-first" {
-		for _, port := range s.Ports {
-			if port.Mode == "host" && port.Published > 0 {
-				p.warn("%s: start-first with host port %d: a new task finds the port taken on the node of the old one", s.Name, port.Published)
-				break
-			}
-		}
-	}
 }

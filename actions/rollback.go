@@ -79,7 +79,7 @@ func (d *Deck) goBack(ctx context.Context, p *Plan, st *sources.ServiceState, to
 	if to.Bad != "" {
 		p.warn("%s: the rollout to that state failed: %s", st.Name, to.Bad)
 	}
-	p.rolloutWarnings(&st.Service, &c)
+	d.rolloutWarnings(p, &st.Service, &c)
 	return nil
 }
 

@@ -97,7 +97,7 @@ func (d *Deck) PlanRotate(ctx context.Context, o RotateOptions) (*Plan, error) {
 		c := d.change(st, after, key)
 		c.Group = groups[st.Name]
 		p.Changes = append(p.Changes, c)
-		p.rolloutWarnings(&st.Service, &c)
+		d.rolloutWarnings(p, &st.Service, &c)
 	}
 	if len(p.Changes) == 0 && p.Refused == "" {
 		p.warn("no service uses %s: the new one is made, and nobody proves that it is right; the old one stays", old.Name)

@@ -268,6 +268,6 @@ func (d *Deck) takeBack(ctx context.Context, p *Plan, s recordedService, applied
 	c := d.change(&st, full, key)
 	c.Group = group
 	p.Changes = append(p.Changes, c)
-	p.rolloutWarnings(&st.Service, &c)
+	d.rolloutWarnings(p, &st.Service, &c)
 	return nil
 }
