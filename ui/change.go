@@ -250,10 +250,16 @@ func (b *changeBox) scaled() bool {
 
 // undo plans to take the run back that made the change.
 func (b *changeBox) undo(m *Model) tea.Cmd {
-	if !b.known() || b.states[b.index].Run == "" {
-		return m.say("no run of this record made it: b goes back to before it")
+	if !b.known() {
+		return m.say("no change is known that could be taken back")
 	}
 	s := &b.states[b.index]
+	switch {
+	case s.Run == "" && s.Actor != "":
+		return m.say(shortName(s.Actor) + "'s run is in another machine's journal: b goes back to before it")
+	case s.Run == "":
+		return m.say("no run of this record made it: b goes back to before it")
+	}
 	return m.requestUndo(s.Run, s.Action+" "+b.service)
 }
 

@@ -28,7 +28,7 @@ func (b *historyBox) lines(m *Model, w, h int) []string {
 		text, next := errorWords(b.err)
 		body = emptyLines(m.st, strings.TrimSpace(text+" "+next), w, room)
 	case w >= historyBeside:
-		left := min(w*48/100, 76)
+		left := min(w*52/100, 76)
 		body = beside(b.listLines(m, left, room), b.diffLines(m, w-left-3, room), " "+m.st.Border.Render(m.st.Signs.Bar)+" ")
 	case room < historyBelow:
 		body = b.listLines(m, w, room)
@@ -44,7 +44,7 @@ func (b *historyBox) lines(m *Model, w, h int) []string {
 func (b *historyBox) listLines(m *Model, w, h int) []string {
 	b.list.setHeight(h - 1)
 	cols := []column{{title: "", width: 1}, {title: "STATE", width: 8}, {title: "BEGAN", width: 12}, {title: "IMAGE", width: 14, flex: true},
-		{title: "REPL", width: 4, right: true, drop: 2}, {title: "BY", width: 18, drop: 1}}
+		{title: "REPL", width: 4, right: true, drop: 1}, {title: "BY", width: 14, drop: 2}}
 	at := map[string]int{}
 	for i, id := range b.list.ids {
 		at[id] = i

@@ -81,7 +81,7 @@ func TestEmptyHistorySaysWhy(t *testing.T) {
 		t.Fatalf("b says %q", r.toast.text)
 	}
 	r.press("u")
-	if !strings.Contains(r.toast.text, "no run of this record made it") {
+	if !strings.Contains(r.toast.text, "no change is known") {
 		t.Fatalf("u says %q", r.toast.text)
 	}
 }

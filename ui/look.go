@@ -2,6 +2,8 @@ package ui
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -233,7 +235,7 @@ func (p *page) answerOf(m *Model, d *diffs, pair diffPair) {
 func whoMade(states []actions.State, i int) string {
 	s := &states[i]
 	switch {
-	case s.Run != "":
+	case s.Actor != "":
 		return shortName(s.Actor) + ", " + s.Action
 	case tookBack(states, i):
 		return "the swarm"
@@ -251,6 +253,8 @@ func madeWords(states []actions.State, i int) string {
 	switch {
 	case s.Run != "":
 		return fmt.Sprintf("%s by %s, run %s", s.Action, s.Actor, s.Run)
+	case s.Actor != "":
+		return fmt.Sprintf("%s by %s, on another machine (the team's record)", s.Action, s.Actor)
 	case tookBack(states, i):
 		return "the swarm took the state before back by itself"
 	case s.Was == "engine":
@@ -261,13 +265,32 @@ func madeWords(states []actions.State, i int) string {
 	return "no run of this record made it: it was changed elsewhere"
 }
 
-// judge marks the states whose rollout failed, by what the swarm told of those that no run of ours made.
+// judge completes what this machine's journal knows of states: whether the rollout failed, by what the swarm told of those that no run of ours
+// made; and whose run elsewhere made a state, by the team's record.
 func (m *Model) judge(service string, states []actions.State) {
 	for i := range states {
 		if s := &states[i]; s.Bad == "" && s.Was != "engine" && !s.Since.IsZero() {
 			s.Bad = m.badWords(service, states, i)
 		}
 	}
+	for i := range states {
+		if s := &states[i]; s.Actor == "" && s.Was == "seen" && i+1 < len(states) && !tookBack(states, i) {
+			if r := m.teamRunAt(service, s.Since); r != nil {
+				s.Actor, s.Action = r.Actor, r.Action
+			}
+		}
+	}
+}
+
+// teamRunAt is the run of the team that had a service in hand at a moment; nil: none is known.
+func (m *Model) teamRunAt(service string, at time.Time) *actions.TeamRun {
+	for i := range m.team {
+		r := &m.team[i]
+		if slices.Contains(strings.Split(r.Target, ","), service) && !at.Before(r.Began.Add(-engineSlack)) && (r.Ended.IsZero() || !at.After(r.Ended.Add(engineSlack))) {
+			return r
+		}
+	}
+	return nil
 }
 
 // engineSlack is how far the engine's dates of one and the same change lie apart.

@@ -178,6 +178,14 @@ func TestFailedRolloutsAreJudged(t *testing.T) {
 			t.Errorf("state %d: %q, want %q", i, states[i].Bad, want)
 		}
 	}
+	m.team = []actions.TeamRun{{Run: "x", Action: "redeploy", Target: "shop_api,shop_web", Actor: "ada@example.com", Began: noon.Add(19 * minute), Ended: noon.Add(31 * minute)},
+		{Run: "y", Action: "scale", Target: "shop_web_2", Actor: "eve", Began: noon, Ended: noon.Add(time.Hour)}}
+	m.judge("shop_web", states)
+	for i, want := range []string{"ada, redeploy", "the swarm", "elsewhere", "elsewhere"} {
+		if got := whoMade(states, i); got != want {
+			t.Errorf("state %d was made by %q, want %q", i, got, want)
+		}
+	}
 	if !tookBack(states, 1) || tookBack(states, 2) {
 		t.Error("the swarm's own rollback is not known")
 	}
