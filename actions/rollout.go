@@ -291,7 +291,16 @@ func (w *watcher) advance(phase string, s *fleet.Service, r *Rollout, now time.T
 	}
 	w.best, w.phase = max(w.best, reached), phase
 	w.blocked = since(w.blocked, blockedTask(s) != nil, now)
-	w.loop = since(w.loop, s.Failures >= fleet.FlapFailures && (s.Health == fleet.Degraded || s.Health == fleet.Down), now)
+	w.loop = since(w.loop, r.failures() >= fleet.FlapFailures && (s.Health == fleet.Degraded || s.Health == fleet.Down), now)
+}
+
+// failures are those of what was asked for, since the change: what failed before it is another matter.
+func (r *Rollout) failures() int {
+	n := 0
+	for i := range r.Slots {
+		n += r.Slots[i].Failures
+	}
+	return n
 }
 
 // since keeps the moment from which on something holds.

@@ -182,6 +182,17 @@ var rollouts = map[string][]act{
 		{LoopDeadline - time.Second, nil, RolloutRolling, "crash loop"},
 		{2 * time.Second, nil, RolloutFailed, "crash loop"},
 	},
+	"a crash loop from before": {
+		{0, func(x *stage) {
+			x.now = x.now.Add(-time.Minute)
+			fails(1, sources.TaskFailed, "exit 1")(x)
+			fails(1, sources.TaskFailed, "exit 1")(x)
+			x.now = x.now.Add(time.Minute)
+			running(x)
+		}, RolloutRolling, "crash loop"},
+		{LoopDeadline + time.Second, nil, RolloutRolling, "crash loop"},
+		{fleet.FlapCalm - LoopDeadline, nil, RolloutDone, ""},
+	},
 	"an image is pulled": {
 		{time.Second, both(update("updating"), fails(1, sources.TaskPreparing, "")), RolloutRolling, ""},
 		{PullDeadline - 2*time.Second, nil, RolloutRolling, ""},

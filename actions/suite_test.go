@@ -23,6 +23,7 @@ var suite = []struct {
 	{"a failing health check", testUnhealthy},
 	{"no node", testNoNode},
 	{"the host port is taken", testPortTaken},
+	{"a rotation fails", testRotateFails},
 	{"a conflict", testConflict},
 	{"the version alone", testVersionAlone},
 	{"overtaken", testOvertaken},
