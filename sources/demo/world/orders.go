@@ -2,6 +2,7 @@ package world
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -53,14 +54,36 @@ func (w *World) apply(s *Service, spec swarm.ServiceSpec) error {
 	s.Endpoint = endpointOf(w, &spec)
 	s.prevGen = s.gen
 	if !same(previous.TaskTemplate, spec.TaskTemplate) || !same(previous.EndpointSpec, spec.EndpointSpec) {
-		s.lastGen++
-		s.gen = s.lastGen
+		s.gen = s.generationOf(&previous, &spec)
 	}
 	s.UpdateStatus = nil
 	w.changed(s, &old)
 	w.reconcile(s)
 	w.begin(s)
 	return nil
+}
+
+// generationOf is the generation of a spec that follows another. One that says what an earlier one did is of that one's: as in swarmkit
+// (orchestrator.IsTaskDirty), a task of it is up to date.
+func (s *Service) generationOf(previous, next *swarm.ServiceSpec) uint64 {
+	name := func(x *swarm.ServiceSpec) string {
+		b, err := json.Marshal([]any{x.TaskTemplate, x.EndpointSpec})
+		if err != nil { // it came as JSON
+			panic(err)
+		}
+		sum := sha256.Sum256(b)
+		return string(sum[:])
+	}
+	if s.known == nil {
+		s.known = map[string]uint64{}
+	}
+	s.known[name(previous)] = s.gen
+	key := name(next)
+	if _, there := s.known[key]; !there {
+		s.lastGen++
+		s.known[key] = s.lastGen
+	}
+	return s.known[key]
 }
 
 // same tells whether two parts of a spec say the same, as a client gets them: nothing and an empty list do.

@@ -89,7 +89,8 @@ type Service struct {
 	hash    uint64
 	// gen names the present task template, prevGen the previous one, lastGen the highest given out.
 	gen, prevGen, lastGen uint64
-	onRun                 func(*Task) // an incident's word on a task that has begun to run
+	known                 map[string]uint64 // generations by their templates' hashes
+	onRun                 func(*Task)       // an incident's word on a task that has begun to run
 }
 
 // Task is a task with its container, if it has one.
