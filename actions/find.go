@@ -51,6 +51,7 @@ func (d *Deck) Find(ctx context.Context, run string) (RunRecord, error) {
 		f.take(x)
 	}
 	if i := slices.IndexFunc(f.runs, func(r RunRecord) bool { return r.ID == run }); i >= 0 {
+		f.runs[i].Elsewhere = true
 		return f.runs[i], nil
 	}
 	return RunRecord{}, e

@@ -81,7 +81,16 @@ func (d *Deck) changedByOthers(o HandoverOptions) ([]journal.Entry, error) {
 		}
 		return true
 	})
+	slices.SortStableFunc(out, func(a, b journal.Entry) int { return changedAt(&a).Compare(changedAt(&b)) })
 	return out, err
+}
+
+// changedAt is when what was seen had been changed.
+func changedAt(e *journal.Entry) time.Time {
+	for _, r := range refsOf(e.After) {
+		return orTime(r.Updated, e.Time)
+	}
+	return e.Time
 }
 
 // cell makes text fit into a Markdown table and harmless in what renders it.

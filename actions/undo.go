@@ -22,6 +22,7 @@ type RunRecord struct {
 	Steps                                    []journal.Entry
 	Of                                       string // the run that it takes back
 	UndoneBy                                 string // the run that has taken it back
+	Elsewhere                                bool   // it is known from the team's record alone, and can be taken back where it was made
 	plan                                     recordedPlan
 }
 

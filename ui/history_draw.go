@@ -43,8 +43,12 @@ func (b *historyBox) lines(m *Model, w, h int) []string {
 // listLines are the states, the newest first.
 func (b *historyBox) listLines(m *Model, w, h int) []string {
 	b.list.setHeight(h - 1)
+	by := 14
+	if w >= 72 {
+		by = 22
+	}
 	cols := []column{{title: "", width: 1}, {title: "STATE", width: 8}, {title: "BEGAN", width: 12}, {title: "IMAGE", width: 14, flex: true},
-		{title: "REPL", width: 4, right: true, drop: 1}, {title: "BY", width: 14, drop: 2}}
+		{title: "REPL", width: 4, right: true, drop: 1}, {title: "BY", width: by, drop: 2}}
 	at := map[string]int{}
 	for i, id := range b.list.ids {
 		at[id] = i

@@ -236,7 +236,7 @@ func whoMade(states []actions.State, i int) string {
 	s := &states[i]
 	switch {
 	case s.Actor != "":
-		return shortName(s.Actor) + ", " + s.Action
+		return s.Action + ", " + shortName(s.Actor)
 	case tookBack(states, i):
 		return "the swarm"
 	case s.Was == "engine":

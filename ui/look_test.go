@@ -2,11 +2,15 @@ package ui
 
 import (
 	"context"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"quarterdeck/actions"
+	"quarterdeck/actions/journal"
+	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 )
 
@@ -181,7 +185,7 @@ func TestFailedRolloutsAreJudged(t *testing.T) {
 	m.team = []actions.TeamRun{{Run: "x", Action: "redeploy", Target: "shop_api,shop_web", Actor: "ada@example.com", Began: noon.Add(19 * minute), Ended: noon.Add(31 * minute)},
 		{Run: "y", Action: "scale", Target: "shop_web_2", Actor: "eve", Began: noon, Ended: noon.Add(time.Hour)}}
 	m.judge("shop_web", states)
-	for i, want := range []string{"ada, redeploy", "the swarm", "elsewhere", "elsewhere"} {
+	for i, want := range []string{"redeploy, ada", "the swarm", "elsewhere", "elsewhere"} {
 		if got := whoMade(states, i); got != want {
 			t.Errorf("state %d was made by %q, want %q", i, got, want)
 		}
@@ -321,4 +325,50 @@ func TestLookingBackDoesNoIO(t *testing.T) {
 	if box.loaded {
 		t.Fatal("an answer to an older question was taken in")
 	}
+}
+
+// teamLoki keeps what consoles push, and gives it back.
+type teamLoki struct {
+	stub
+	mu    sync.Mutex
+	lines []sources.Entry
+}
+
+func (l *teamLoki) Push(_ context.Context, _ map[string]string, lines []sources.PushLine) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, x := range lines {
+		l.lines = append(l.lines, sources.Entry{Time: x.Time, Line: x.Line})
+	}
+	return nil
+}
+
+func (l *teamLoki) Query(context.Context, sources.LogQuery) (sources.LogPage, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return sources.LogPage{Entries: slices.Clone(l.lines)}, nil
+}
+
+// A colleague's run on another machine is read from the team's record.
+func TestRecordOfAColleague(t *testing.T) {
+	r := newRig(t, 120, 40, nil)
+	j, err := journal.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	team := &teamLoki{}
+	r.deck.Sink, r.deck.Logs = team, team
+	ada := &actions.Deck{Hands: r.hands, Registry: r.hands, Fleet: r.deck.Fleet, Journal: j, Now: r.clock.now, Sink: team, Policy: actions.Policy{Actor: "ada@example.com", Host: "elsewhere"}}
+	report := r.deploy(newImage, ada)
+	if err := ada.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.Update(r.openRecord(report.Run)())
+	r.shows("redeploy shop_web: done", "by ada@example.com on elsewhere", "1.4.2@0123456789ab", "proven: it stayed well for")
+	r.press("u")
+	if !strings.Contains(r.toast.text, "ada's run is in the journal of another machine") {
+		t.Fatalf("u says %q", r.toast.text)
+	}
+	r.Update(r.openRecord("20261124-000000-none")())
+	r.shows("nor the team's record has it")
 }

@@ -226,6 +226,9 @@ func (b *recordBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
 		if !b.loaded || b.err != nil {
 			return m.say("its record is not known here: take it back where it was made"), false
 		}
+		if b.run.Elsewhere {
+			return m.say(shortName(b.run.Actor) + "'s run is in the journal of another machine: d and b go back to before it"), false
+		}
 		return m.requestUndo(b.id, b.run.Action+" "+b.run.Target), false
 	case actHistory, actChange:
 		names := b.run.Services()
