@@ -30,9 +30,9 @@ func testConflict(t *testing.T, p *platform) {
 	p.change(t, name, env("BEFORE=1"))
 	p.well(t, name)
 	plans := r.conflicting(t, name, secret)
-	other := p.change(t, name, label("qd.other", "was here"), env("LOG_LEVEL=debug"))
+	p.change(t, name, label("qd.other", "was here"), env("LOG_LEVEL=debug"))
 	p.well(t, name)
-	other = p.service(t, name)
+	other := p.service(t, name)
 	for action, plan := range plans {
 		report, err := r.run(plan, actions.ResultFailed)
 		var c *actions.Conflict

@@ -85,7 +85,7 @@ func (r *rig) refused(why string, targets ...actions.ScaleTarget) {
 	if !strings.Contains(plan.Refused, why) {
 		r.t.Errorf("refused: %q, want %q", plan.Refused, why)
 	}
-	r.notStarted(plan, actions.Approval{Yes: true, Typed: plan.Word(), Reason: "a test"}, why)
+	_ = r.notStarted(plan, actions.Approval{Yes: true, Typed: plan.Word(), Reason: "a test"}, why)
 }
 
 // notStarted holds that the runner refuses a plan, and writes nothing.

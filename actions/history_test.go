@@ -37,7 +37,7 @@ func testUndoRefuses(t *testing.T, p *platform) {
 	if err != nil || !strings.Contains(plan.Refused, "was changed again since: replicas (now 2, would be 1)") {
 		t.Fatalf("%+v %v", plan, err)
 	}
-	r.notStarted(plan, actions.Approval{Yes: true}, "changed again")
+	_ = r.notStarted(plan, actions.Approval{Yes: true}, "changed again")
 	p.change(t, name, replicas(1)) // somebody has done it by hand
 	p.well(t, name)
 	plan, err = r.PlanUndo(t.Context(), report.Run)

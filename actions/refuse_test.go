@@ -44,7 +44,7 @@ func testConfirmation(t *testing.T, p *platform) {
 		t.Errorf("harm %d, %q, word %q", plan.Harm, plan.Why, plan.Word())
 	}
 	for _, typed := range []string{"", "yes", name + "x"} {
-		r.notStarted(plan, actions.Approval{Yes: true, Typed: typed}, "is protected")
+		_ = r.notStarted(plan, actions.Approval{Yes: true, Typed: typed}, "is protected")
 	}
 	r.Policy.Protected = nil
 	always, err := actions.ParseHours("00:00-24:00")
@@ -56,7 +56,7 @@ func testConfirmation(t *testing.T, p *platform) {
 	if plan.Harm != actions.Guarded || !strings.Contains(plan.Why, "quiet hours (00:00-24:00)") {
 		t.Errorf("harm %d, %q", plan.Harm, plan.Why)
 	}
-	r.notStarted(plan, actions.Approval{Yes: true}, "quiet hours")
+	_ = r.notStarted(plan, actions.Approval{Yes: true}, "quiet hours")
 	r.proven(plan) // with the word it goes
 }
 
@@ -83,6 +83,7 @@ func testScaleMeetsUpdate(t *testing.T, p *platform) {
 	plan := r.scale(name, 3)
 	s := p.service(t, name)
 	p.change(t, name, env("C=1"))
+	p.until(t, "its tasks are replaced", func() bool { return len(p.taskIDs(t, name)) > 2 })
 	p.change(t, name, func(x *swarm.ServiceSpec) { *x = s.Spec }, func(x *swarm.ServiceSpec) { x.TaskTemplate.ForceUpdate = s.Spec.TaskTemplate.ForceUpdate })
 	p.until(t, "it is updating", func() bool {
 		u := p.service(t, name).UpdateStatus
