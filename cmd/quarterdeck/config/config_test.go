@@ -101,7 +101,7 @@ func TestRegistries(t *testing.T) {
 	if len(mirrors) != 2 || mirrors["r.example"] != "http://10.0.0.5:5000" || mirrors["b:5000"] != "https://b" || strings.Join(insecure, " ") != "b:5000 z:5000" {
 		t.Errorf("%v %v", mirrors, insecure)
 	}
-	if _, err := Parse([]byte("contexts: {a: {registries: {r: {addres: x}}}}")); err == nil || !strings.Contains(err.Error(), "addres") {
+	if _, err := Parse([]byte("contexts: {a: {registries: {r: {adr: x}}}}")); err == nil || !strings.Contains(err.Error(), "\"adr\"") {
 		t.Errorf("a mistake: %v", err)
 	}
 }
