@@ -35,7 +35,7 @@ type actor struct {
 const hidden = "hunter2-of-the-contract"
 
 // newActor makes a service with a credential in it, and removes it with the test.
-func newActor(t *testing.T, x target, image string) *actor {
+func newActor(t testing.TB, x target, image string) *actor {
 	t.Helper()
 	api, err := client.New(client.WithHost(x.env["DOCKER_HOST"]))
 	if err != nil {
@@ -52,7 +52,7 @@ func newActor(t *testing.T, x target, image string) *actor {
 	return a
 }
 
-func (a *actor) create(t *testing.T, name string, failure swarm.FailureAction) {
+func (a *actor) create(t testing.TB, name string, failure swarm.FailureAction) {
 	t.Helper()
 	delay, grace, two := 500*time.Millisecond, time.Second, uint64(2)
 	update := &swarm.UpdateConfig{Monitor: time.Second, FailureAction: failure, Order: swarm.UpdateOrderStartFirst}
@@ -82,7 +82,7 @@ func (a *actor) create(t *testing.T, name string, failure swarm.FailureAction) {
 	})
 }
 
-func (a *actor) until(t *testing.T, what string, ok func() bool) {
+func (a *actor) until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -91,7 +91,7 @@ func (a *actor) until(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-func (a *actor) look(t *testing.T, name string) swarm.Service {
+func (a *actor) look(t testing.TB, name string) swarm.Service {
 	t.Helper()
 	got, err := a.api.ServiceInspect(t.Context(), name, client.ServiceInspectOptions{})
 	if err != nil {
