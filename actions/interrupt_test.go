@@ -376,3 +376,39 @@ func TestLeft(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestAbandoned is a run that can neither be finished nor taken back, because somebody else has changed the same field: it is left as it is, and
+// its service is free.
+func TestAbandoned(t *testing.T) {
+	t.Parallel()
+	p := sharedDemo(t)
+	x := interruptions[1]
+	j := job{DieAtEffect: 1}
+	r, _, run := x.interrupted(t, p, &j)
+	p.change(t, j.Service, withImage(p.image+"1.2"))
+	p.well(t, j.Service)
+	st, err := r.Stand(t.Context(), *run)
+	if err != nil || st.Services[0].State != "changed by somebody else" || !strings.Contains(st.NoFinish, "changed by somebody else") {
+		t.Errorf("%+v %v", st, err)
+	}
+	var refusal *actions.Refusal
+	if _, err := r.Resume(t.Context(), st, nil); !errors.As(err, &refusal) {
+		t.Errorf("resumed: %v", err)
+	}
+	if plan, err := r.PlanUndo(t.Context(), run.ID); err != nil || !strings.Contains(plan.Refused, "was changed again since: image") {
+		t.Errorf("%+v %v", plan, err)
+	}
+	busy(t, r, j.Service, run.ID)
+	must(t, r.Abandon(*run, "a test"))
+	if err := r.Abandon(*run, ""); !errors.As(err, &refusal) {
+		t.Errorf("twice: %v", err)
+	}
+	runs, err := r.Runs()
+	if err != nil || runs[0].Result != actions.ResultInterrupted || runs[0].Reason != "left as it is: a test" {
+		t.Errorf("%+v %v", runs, err)
+	}
+	r.proven(r.scale(j.Service, 2))
+	if !imageIs("1.2")(t, p, &j) {
+		t.Error("the other's image is gone")
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"quarterdeck/actions/journal"
@@ -268,6 +269,27 @@ func (d *Deck) Resume(ctx context.Context, s Standing, notify func()) (*Running,
 	}
 	r.launch(ctx)
 	return r, nil
+}
+
+// Abandon ends an interrupted run as it is, where it can neither be finished nor taken back, or shall not be: nothing is changed, and its services
+// are free again.
+func (d *Deck) Abandon(run RunRecord, reason string) error {
+	if d.Policy.ReadOnly {
+		return ErrReadOnly
+	}
+	release, err := d.Journal.Hold(run.ID)
+	if errors.Is(err, journal.ErrHeld) {
+		return &Busy{run.ID, run.Target}
+	}
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := d.unended(run.ID); err != nil {
+		return err
+	}
+	_, err = d.write(journal.Entry{Run: run.ID, Action: run.Action, Target: run.Target, Phase: phaseEnd, Result: ResultInterrupted, Reason: strings.TrimSuffix("left as it is: "+reason, ": ")})
+	return err
 }
 
 // unended refuses a run that has its end by now.

@@ -32,6 +32,7 @@ func TestInterruptedByHand(t *testing.T) {
 	}{
 		{"ctrl-c", os.Interrupt, exitInterrupted, []string{"--yes"}, "1.1@"},
 		{"kill -9", os.Kill, -1, []string{"--undo"}, "1.1@"},
+		{"and left as it is", os.Kill, -1, []string{"--leave", "--reason", "a test"}, "1.2@"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tag := ":1.1"
@@ -71,6 +72,9 @@ func TestInterruptedByHand(t *testing.T) {
 			}
 			if _, errs, code := a.ask(t, append([]string{"resume"}, c.after...)...); code != exitDone {
 				t.Errorf("exit %d: %s", code, errs)
+			}
+			if _, _, code := a.ask(t, "resume", "--yes", "--undo"); code != exitUsage {
+				t.Errorf("two ways at once: exit %d", code)
 			}
 			if image := a.look(t, a.service).Spec.TaskTemplate.ContainerSpec.Image; !strings.HasPrefix(image, a.image+c.image) {
 				t.Error(image)

@@ -16,12 +16,12 @@ import (
 
 func newResumeCommand(s *surroundings) *cobra.Command {
 	var f actFlags
-	var back bool
+	var back, leave bool
 	cmd := &cobra.Command{
 		Use:   "resume [RUN]",
 		Short: "Go on with a run that was interrupted, or take it back",
 		Long: `Without --yes it says where the run stands: at which step it stopped, and what the services are now. With --yes it is finished: what was done is
-not done again, what is left is done and watched. With --undo it is taken back.
+not done again, what is left is done and watched. With --undo it is taken back. With --leave it is ended as it is, where neither can be done.
 ` + actExits,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
@@ -31,17 +31,21 @@ not done again, what is left is done and watched. With --undo it is taken back.
 			if len(args) == 1 {
 				run = args[0]
 			}
-			return runResume(cmd.Context(), s, &f, run, back)
+			if f.yes && back || leave && (f.yes || back) {
+				return &exitStatus{exitUsage, errors.New("one of --yes, --undo and --leave")}
+			}
+			return runResume(cmd.Context(), s, &f, run, back, leave)
 		},
 	}
 	cmd.Flags().BoolVarP(&f.yes, "yes", "y", false, "finish it")
 	cmd.Flags().BoolVar(&back, "undo", false, "take it back")
-	cmd.Flags().StringVar(&f.reason, "reason", "", "why, for the journal (with --undo)")
+	cmd.Flags().BoolVar(&leave, "leave", false, "end it as it is: nothing is changed, and its services are free again")
+	cmd.Flags().StringVar(&f.reason, "reason", "", "why, for the journal (with --undo and --leave)")
 	f.wait = true
 	return cmd
 }
 
-func runResume(ctx context.Context, s *surroundings, f *actFlags, run string, back bool) error {
+func runResume(ctx context.Context, s *surroundings, f *actFlags, run string, back, leave bool) error {
 	p, d, end, err := s.openDeck(ctx)
 	if err != nil {
 		return err
@@ -67,6 +71,9 @@ func runResume(ctx context.Context, s *surroundings, f *actFlags, run string, ba
 	if one == nil {
 		fmt.Fprintln(s.errs, "no run of this swarm is unfinished")
 		return nil
+	}
+	if leave {
+		return refusal(d.Abandon(*one, f.reason))
 	}
 	st, err := d.Stand(reading, *one)
 	if err != nil {
@@ -132,4 +139,5 @@ func writeStanding(out io.Writer, st *actions.Standing) {
 		fmt.Fprintf(out, "finish it: quarterdeck resume %s --yes\n", r.ID)
 	}
 	fmt.Fprintf(out, "take it back: quarterdeck resume %s --undo\n", r.ID)
+	fmt.Fprintf(out, "leave it as it is: quarterdeck resume %s --leave\n", r.ID)
 }
