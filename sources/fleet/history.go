@@ -114,7 +114,11 @@ func serviceHappenings(old, s *sources.Service, at time.Time) []Happening {
 		out = append(out, Happening{Time: t, Kind: kind, Service: s.Name, Text: text, Source: SwarmName, Bad: bad, key: key(kind, s.ID, part)})
 	}
 	if old == nil {
-		add(s.Created, Created, s.Image, false, "")
+		image := s.Image
+		if s.Updated.Sub(s.Created) > time.Minute || !s.UpdateStarted.IsZero() { // what it was made with is not known any more
+			image = ""
+		}
+		add(s.Created, Created, image, false, "")
 	}
 	if !s.UpdateStarted.IsZero() && (old == nil || !old.UpdateStarted.Equal(s.UpdateStarted)) {
 		text := s.Image
