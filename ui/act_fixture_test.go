@@ -313,6 +313,7 @@ func (r *rig) until(what string, is func() bool) {
 			r.send(wakeMsg{snap: r.o.Fleet.Snapshot()})
 		case <-r.o.Fleet.Changed():
 			r.send(wakeMsg{snap: r.o.Fleet.Snapshot()})
+		case <-time.After(50 * time.Millisecond): // what comes by time alone
 		case <-deadline:
 			r.t.Fatalf("never: %s\n%s", what, ansi.Strip(r.Frame()))
 		}

@@ -31,7 +31,12 @@ func newPlanBox(m *Model, a asking, p *actions.Plan, under overlay) *planBox {
 // closed tells whether there is nothing to be asked.
 func (b *planBox) closed() bool { return b.plan.Refused != "" || b.plan.Nothing != "" || b.dry }
 
-func (b *planBox) title() string { return "plan: " + inLine(b.plan.Title()) }
+func (b *planBox) title() string {
+	if len(b.plan.Changes) == 0 && b.what != "" {
+		return "plan: " + inLine(b.what)
+	}
+	return "plan: " + inLine(b.plan.Title())
+}
 
 func (b *planBox) paste(text string) {
 	if !b.closed() && !b.started {

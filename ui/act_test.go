@@ -216,7 +216,7 @@ func TestRefusedPlanIsOnlyClosed(t *testing.T) {
 	r.gotoService("shop_cart") // it is updating
 	r.press("+")
 	box := r.planned()
-	r.mustHave("refused: shop_cart: an update is on its way")
+	r.mustHave("plan: scale shop_cart by +1", "refused: shop_cart: an update is on its way")
 	r.slowly("y")
 	if box.started || r.overlay != overlay(box) {
 		t.Fatal("a refused plan takes a yes")

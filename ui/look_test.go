@@ -56,6 +56,7 @@ func (r *rig) land(run *actions.Running) {
 		case <-run.Done():
 			return true
 		case <-time.After(10 * time.Millisecond):
+			r.clock.later(100 * time.Millisecond) // there is no verdict within the window of the change
 			return false
 		}
 	})
