@@ -63,6 +63,9 @@ func (d *Deck) PlanScale(ctx context.Context, targets []ScaleTarget) (*Plan, err
 		p.Changes = append(p.Changes, d.change(st, st.Spec.WithReplicas(want), key))
 		p.scaleWarnings(st, now, want, room)
 	}
+	if len(p.Changes) > severalServices {
+		p.raise(Serious, "")
+	}
 	switch {
 	case len(refused) > 0:
 		p.Refused = strings.Join(refused, "; ")
@@ -79,6 +82,9 @@ func names(targets []ScaleTarget) []string {
 	}
 	return out
 }
+
+// severalServices is up to how many services at once one key is enough for.
+const severalServices = 5
 
 // manyServices is from how many services on all are read in one call.
 const manyServices = 8

@@ -56,7 +56,7 @@ func TestHours(t *testing.T) {
 func TestVersions(t *testing.T) {
 	tags := []string{"latest", "1.9", "2.0-rc1", "1.10", "stable", "2.0", "1.9.1", "v3"}
 	sortVersions(tags)
-	if got := strings.Join(tags, " "); got != "v3 2.0-rc1 2.0 1.10 1.9.1 1.9 stable latest" {
+	if got := strings.Join(tags, " "); got != "v3 2.0 2.0-rc1 1.10 1.9.1 1.9 stable latest" {
 		t.Error(got)
 	}
 }
