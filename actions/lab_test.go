@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"quarterdeck/actions"
+	"quarterdeck/sources"
+	"quarterdeck/sources/loki"
 	sut "quarterdeck/sources/swarm"
 )
 
@@ -66,6 +68,14 @@ func TestActionsLab(t *testing.T) {
 			})
 		}
 	}
+}
+
+func TestTeamLab(t *testing.T) {
+	p := lab(t)
+	l, err := loki.New(loki.Options{Access: sources.Access{Address: os.Getenv("LOKI_ADDR")}})
+	must(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	testTeam(t, p, l)
 }
 
 // TestManagerDiesLab kills the engine that is talked to, as a machine dies, while a rollout is watched. It must not run beside other tests.

@@ -60,11 +60,14 @@ func (r *rig) heard(run string) (found []actions.TeamRun) {
 	return found
 }
 
-// TestTeam is two machines and a second console on the first: each sees the run, once, whichever ways it comes.
 func TestTeam(t *testing.T) {
 	t.Parallel()
 	p := sharedDemo(t)
-	l := p.logs.(*loki.Client)
+	testTeam(t, p, p.logs.(*loki.Client))
+}
+
+// testTeam is two machines and a second console on the first: each sees the run, once, whichever ways it comes.
+func testTeam(t *testing.T, p *platform, l *loki.Client) {
 	name := p.running(t, replicas(1))
 	acting := p.deck(t)
 	acting.Sink = l

@@ -173,6 +173,16 @@ func testActContract(t *testing.T, a *actor) {
 			a.refuses(t, exitUsage, "", args...)
 		}
 	})
+	t.Run("what the config demands", func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "config.yaml")
+		text := "context: here\ncontexts:\n  here:\n    host: " + a.env["DOCKER_HOST"] + "\n    actions:\n      protected: [\"act-*\"]\n      require-reason: true\n      quiet-hours: [\"00:00-24:00\"]\n"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		a.refuses(t, exitRefused, "asks for a reason", "--config", file, "scale", name+"=3", "--yes", "--confirm", name)
+		a.refuses(t, exitRefused, "--confirm "+name, "--config", file, "scale", name+"=3", "--yes", "--reason", "x")
+		a.refuses(t, exitRefused, "quiet hours (00:00-24:00)", "--config", file, "scale", name+"=3", "--confirm", "another", "--reason", "x")
+	})
 	var run string
 	t.Run("scale", func(t *testing.T) {
 		r := a.do(t, exitDone, "done", "scale", name+"=3", "--yes", "--reason", "the contract")
