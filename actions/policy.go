@@ -142,8 +142,6 @@ func (b *Busy) Error() string {
 // Conflict is a service that somebody else has changed since the plan was made. Nothing was forced over it.
 type Conflict struct {
 	Service string
-	// Plan is the plan made anew, to be shown and asked again; nil where it could not be made.
-	Plan *Plan
 	// Changed is what the other has changed.
 	Changed []string
 }

@@ -124,6 +124,8 @@ func (m *Model) handleAct(msg tea.Msg) tea.Cmd {
 		return m.applyRunEnded(msg)
 	case openRunsMsg:
 		return m.applyOpenRuns(msg)
+	case leftMsg:
+		return m.applyLeft(msg)
 	case scaleSettleMsg:
 		return msg.box.settled(m, msg.generation)
 	case scalePlanMsg:

@@ -69,6 +69,7 @@ type openBox struct {
 	grace   grace
 	choice  choice
 	finish  bool // is being asked
+	leave   bool // is being asked
 	started bool
 }
 
@@ -135,12 +136,16 @@ func (b *openBox) offers(m *Model, p *page) {
 		p.add(m.st.Text, fmt.Sprintf("Do the %s that are left?", count(b.at.Of-b.at.Done, "step")))
 		p.drawn(b.choice.draw(m.st, "No", "Yes"))
 		p.hints(m, "tab y", "choose", "enter", "takes", "esc", "no")
+	case b.leave:
+		p.add(m.st.Text, "Leave it as it is? Nothing is changed; the run ends as interrupted, and its services are free again.")
+		p.drawn(b.choice.draw(m.st, "No", "Yes"))
+		p.hints(m, "tab y", "choose", "enter", "takes", "esc", "no")
 	case b.at.NoFinish != "":
-		p.hints(m, "t", "take back", "esc", "later")
+		p.hints(m, "t", "take back", "x", "leave it as it is", "esc", "later")
 	case b.at.AllMade:
-		p.hints(m, "w", "watch: all is changed, the verdict is missing", "t", "take back", "esc", "later")
+		p.hints(m, "w", "watch: all is changed, the verdict is missing", "t", "take back", "x", "leave it", "esc", "later")
 	default:
-		p.hints(m, "f", "finish", "t", "take back", "esc", "later")
+		p.hints(m, "f", "finish", "t", "take back", "x", "leave it as it is", "esc", "later")
 	}
 }
 
@@ -166,19 +171,23 @@ func (b *openBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
 	case b.started:
 		return nil, false
 	case s == "esc" || s == "ctrl+c":
-		if b.finish {
-			b.finish = false
+		if b.finish || b.leave {
+			b.finish, b.leave = false, false
 			return nil, false
 		}
 		return nil, true
 	case b.grace.tooEarly(m.o.Now()):
 		return nil, false
-	case b.finish:
+	case b.finish || b.leave:
 		switch b.choice.key(s, false) {
 		case answerYes:
+			if b.leave {
+				b.started = true
+				return m.abandon(b.at.Run), false
+			}
 			return b.resume(m), false
 		case answerNo:
-			b.finish = false
+			b.finish, b.leave = false, false
 		}
 		return nil, false
 	}
@@ -192,10 +201,40 @@ func (b *openBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
 			b.finish, b.choice = true, choice{}
 			b.grace.restart(m.o.Now())
 		}
+	case "x":
+		b.leave, b.choice = true, choice{}
+		b.grace.restart(m.o.Now())
 	case "t":
 		return m.requestUndo(b.at.Run.ID, b.at.Run.Action+" "+b.target()), false
 	}
 	return nil, false
+}
+
+// leftMsg is sent when an interrupted run was ended as it is, or could not be.
+type leftMsg struct {
+	run string
+	err error
+}
+
+// abandon ends an interrupted run as it is.
+func (m *Model) abandon(r actions.RunRecord) tea.Cmd {
+	deck := m.o.Deck
+	return func() tea.Msg { return leftMsg{run: r.ID, err: deck.Abandon(r, "from the console")} }
+}
+
+func (m *Model) applyLeft(msg leftMsg) tea.Cmd {
+	box, shown := m.overlay.(*openBox)
+	if msg.err != nil {
+		if shown && box.at.Run.ID == msg.run {
+			box.started, box.leave = false, false
+		}
+		return m.say(inLine(msg.err.Error()))
+	}
+	if shown && box.at.Run.ID == msg.run {
+		m.overlay = nil
+	}
+	m.forgetOpen(msg.run)
+	return m.say("run " + inLine(msg.run) + " is left as it is")
 }
 
 // resume goes on with the run. That nobody else does is seen to by the journal.

@@ -247,6 +247,22 @@ func TestInterruptedRunThatOthersChangedIsNotFinished(t *testing.T) {
 	}
 }
 
+func TestInterruptedRunIsLeft(t *testing.T) {
+	r, run := interrupted(t, nil)
+	r.slowly("x")
+	r.mustHave("Leave it as it is?", "[ No ]")
+	r.slowly("enter")
+	if open, err := r.deck.Unfinished(); err != nil || len(open) != 1 {
+		t.Fatalf("the default is not No: %v, %v", open, err)
+	}
+	r.slowly("x", "y", "enter")
+	r.until("that it is ended", func() bool { return r.overlay == nil })
+	if open, err := r.deck.Unfinished(); err != nil || len(open) != 0 || len(r.Model.hands.open) != 0 || r.hands.updates() != 1 {
+		t.Fatalf("still unfinished: %v, %v; %d updates", open, err, r.hands.updates())
+	}
+	r.mustHave("run " + run + " is left as it is")
+}
+
 func TestFinishIsAsked(t *testing.T) {
 	r := newRig(t, 120, 40, nil)
 	s := actions.Standing{Run: actions.RunRecord{ID: "x", Action: "scale", Target: "shop_web,shop_api", Began: noon}, Step: "update shop_api", Done: 1, Of: 3,
