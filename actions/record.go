@@ -2,6 +2,7 @@ package actions
 
 import (
 	"context"
+	"runtime/debug"
 	"time"
 
 	"quarterdeck/sources"
@@ -72,10 +73,23 @@ func (d *Deck) recordChanges(ctx context.Context, snap *fleet.Snapshot, seen map
 	if err := d.observe(states); err != nil {
 		return err
 	}
+	if len(ids) > recordByName { // the specs of a whole fleet were here, and will not be again soon
+		states = onlyVersions(states)
+		debug.FreeOSMemory()
+	}
 	for i := range states {
 		seen[states[i].ID] = states[i].Version
 	}
 	return nil
+}
+
+// onlyVersions keeps of each service what the next look needs.
+func onlyVersions(states []sources.ServiceState) []sources.ServiceState {
+	out := make([]sources.ServiceState, len(states))
+	for i := range states {
+		out[i].ID, out[i].Version = states[i].ID, states[i].Version
+	}
+	return out
 }
 
 // pause waits; false: ctx ended.
