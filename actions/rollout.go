@@ -176,6 +176,12 @@ func (w *watcher) judge(r *Rollout, s *fleet.Service, now time.Time) {
 		*r = w.timed(*r, s, now)
 		return
 	case "rollback_completed":
+		if s.Well < s.Want { // it is said before the last of the old tasks runs again
+			r.State, r.Reason = RolloutBack, because(orWords(w.cause, orWords(s.UpdateMessage, "the swarm has taken the update back")), r)
+			w.advance("back", s, r, now)
+			*r = w.timed(*r, s, now)
+			return
+		}
 		w.verdict(r, RolloutRolledBack, orWords(w.cause, orWords(s.UpdateMessage, "the swarm has taken the update back")), now)
 		return
 	case "rollback_paused":

@@ -139,7 +139,18 @@ var rollouts = map[string][]act{
 	"rolled back": {
 		{time.Second, both(update("updating"), fails(1, sources.TaskFailed, "task: non-zero exit (1)")), RolloutRolling, ""},
 		{time.Second, func(x *stage) { update("rollback_started")(x); x.s.Generation = older }, RolloutBack, "update rollback_started: task: non-zero exit (1)"},
-		{time.Second, update("rollback_completed"), RolloutRolledBack, "update rollback_started: task: non-zero exit (1)"},
+		{time.Second, update("rollback_completed"), RolloutBack, "update rollback_started: task: non-zero exit (1)"}, // said too soon
+		{time.Second, func(x *stage) {
+			x.task(1, sources.TaskRunning, "")
+			x.tasks[len(x.tasks)-1].Generation = older
+		}, RolloutBack, ""},
+		{4900 * time.Millisecond, nil, RolloutBack, ""},
+		{200 * time.Millisecond, nil, RolloutRolledBack, "update rollback_started: task: non-zero exit (1)"},
+	},
+	"rolled back, and not well again": {
+		{time.Second, both(update("rollback_started"), fails(1, sources.TaskFailed, "boom"), func(x *stage) { x.s.Generation = older }), RolloutBack, "boom"},
+		{time.Second, update("rollback_completed"), RolloutBack, "boom"},
+		{3 * time.Minute, nil, RolloutFailed, "no progress for 3m"},
 	},
 	"the rollback fails as well": {
 		{time.Second, both(update("rollback_paused"), fails(1, sources.TaskFailed, "boom")), RolloutFailed, "that failed as well"},
