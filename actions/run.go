@@ -201,15 +201,16 @@ func (r *Running) launch(parent context.Context) {
 	r.d.runs = append(r.d.runs, r)
 	r.d.mu.Unlock()
 	go func() {
+		defer func() { // last: what is among the active can be waited for
+			r.d.mu.Lock()
+			r.d.runs = slices.DeleteFunc(r.d.runs, func(x *Running) bool { return x == r })
+			r.d.mu.Unlock()
+			r.notify()
+		}()
 		defer close(r.done)
 		defer cancel()
 		defer r.release()
-		err := r.execute(ctx)
-		r.end(ctx, err)
-		r.d.mu.Lock()
-		r.d.runs = slices.DeleteFunc(r.d.runs, func(x *Running) bool { return x == r })
-		r.d.mu.Unlock()
-		r.notify()
+		r.end(ctx, r.execute(ctx))
 	}()
 }
 

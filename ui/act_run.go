@@ -174,12 +174,13 @@ func (m *Model) applyRunEnded(msg runEndedMsg) tea.Cmd {
 
 // leave ends the watching of all runs, and waits a while for that to be written down. What the swarm was told goes on.
 func (m *Model) leave() {
-	m.hands.end()
-	if m.o.Deck == nil {
-		return
+	var active []*actions.Running
+	if m.o.Deck != nil {
+		active = m.o.Deck.Active() // before their context ends, and they with it
 	}
+	m.hands.end()
 	var wg sync.WaitGroup
-	for _, r := range m.o.Deck.Active() {
+	for _, r := range active {
 		wg.Go(r.Leave)
 	}
 	done := make(chan struct{})
