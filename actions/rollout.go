@@ -191,7 +191,12 @@ func (w *watcher) judge(r *Rollout, s *fleet.Service, now time.Time) {
 		w.verdict(r, RolloutFailed, orWords(s.UpdateMessage, "update paused"), now)
 		return
 	}
-	if why := w.overtaken(s); why != "" {
+	if w.cause != "" && s.Generation != w.generation && s.UpdateState == "completed" && s.Well >= s.Want {
+		// Once in a while the engine forgets that it was rolling back, and calls the rollback a completed update (seen on 20.10.24).
+		w.verdict(r, RolloutRolledBack, w.cause, now)
+		return
+	}
+	if why := w.overtaken(s); why != "" && (w.cause == "" || s.UpdateState != "completed") {
 		r.State, r.Reason = RolloutOvertaken, why
 		return
 	}

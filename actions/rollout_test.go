@@ -147,6 +147,16 @@ var rollouts = map[string][]act{
 		{4900 * time.Millisecond, nil, RolloutBack, ""},
 		{200 * time.Millisecond, nil, RolloutRolledBack, "update rollback_started: task: non-zero exit (1)"},
 	},
+	"rolled back, and the engine forgets it": {
+		{time.Second, both(update("updating"), fails(1, sources.TaskFailed, "boom")), RolloutRolling, ""},
+		{time.Second, func(x *stage) { update("rollback_started")(x); x.s.Generation = older }, RolloutBack, "boom"},
+		{time.Second, func(x *stage) {
+			update("completed")(x)
+			x.task(1, sources.TaskRunning, "")
+			x.tasks[len(x.tasks)-1].Generation = older
+		}, RolloutRolling, ""},
+		{6 * time.Second, nil, RolloutRolledBack, "update rollback_started: boom"},
+	},
 	"rolled back, and not well again": {
 		{time.Second, both(update("rollback_started"), fails(1, sources.TaskFailed, "boom"), func(x *stage) { x.s.Generation = older }), RolloutBack, "boom"},
 		{time.Second, update("rollback_completed"), RolloutBack, "boom"},
