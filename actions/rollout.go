@@ -192,7 +192,7 @@ func (w *watcher) judge(r *Rollout, s *fleet.Service, now time.Time) {
 		return
 	}
 	if w.cause != "" && s.Generation != w.generation && s.UpdateState == "completed" && s.Well >= s.Want {
-		// Once in a while the engine forgets that it was rolling back, and calls the rollback a completed update (seen on 20.10.24).
+		// The engine may forget that it was rolling back, and call the rollback a completed update (seen on 20.10.24, on a busy machine).
 		w.verdict(r, RolloutRolledBack, w.cause, now)
 		return
 	}
