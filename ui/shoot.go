@@ -10,6 +10,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 )
 
@@ -19,7 +20,7 @@ type Shot struct {
 	Width, Height int    // cells
 	Select        string // service; "" : the first
 	Keys          []string
-	Settle        time.Duration // how long sources may take, before and after the keys together
+	Settle        time.Duration // how long sources may take once the swarm has answered, before and after the keys together
 }
 
 // ViewNames are the views that a Shot can name.
@@ -61,7 +62,7 @@ func Shoot(ctx context.Context, m *Model, s Shot) (string, error) {
 	wg.Go(func() {
 		defer program.Quit()
 		program.Send(tea.WindowSizeMsg{Width: s.Width, Height: s.Height})
-		if !m.waitListed(ctx, s.Settle) {
+		if !m.waitListed(ctx, max(s.Settle, firstAnswer)) {
 			return
 		}
 		program.Send(showMsg{view: tabs[at].view, service: s.Select})
@@ -100,12 +101,15 @@ func (m *Model) applyShow(msg showMsg) {
 	}
 }
 
+// firstAnswer is how long a swarm that has neither answered nor failed is waited for, however short the settling time.
+const firstAnswer = 10 * time.Second
+
 // waitListed waits until the swarm was listed or its source has failed, up to most.
 func (m *Model) waitListed(ctx context.Context, most time.Duration) bool {
 	deadline := time.Now().Add(most)
 	for time.Now().Before(deadline) {
 		s := m.o.Fleet.Snapshot()
-		if s.Ready() {
+		if s.Ready() || s.Source(fleet.SwarmName).State != sources.Connecting {
 			return true
 		}
 		if !pause(ctx, 20*time.Millisecond) {
