@@ -117,7 +117,8 @@ func (c rollout) watch(s *subject, name string, version uint64) (svc swarm.Servi
 			state = string(u.State)
 		}
 		i := slices.Index(c.states, state)
-		if lost = s.real && state == "completed" && c.states[at] == "rollback_started"; lost {
+		// Seen of a rollback to what is broken as well, and of no other.
+		if lost = s.real && c.from == c.to && state == "completed" && c.states[at] == "rollback_started"; lost {
 			return true
 		}
 		if i < at || svc.Version.Index <= version && (i > at || version == 0) {
