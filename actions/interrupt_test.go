@@ -124,20 +124,32 @@ var interruptions = []interruption{
 // TestInterrupted kills a run right after each of its entries, and after each of its effects, before anybody knows.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
-	p := sharedDemo(t)
-	for _, x := range interruptions {
-		for n := 1; n <= 2+2*x.steps; n++ {
-			t.Run(fmt.Sprintf("%s entry %d", x.action, n), func(t *testing.T) { t.Parallel(); x.finish(t, p, job{DieAtEntry: n}) })
-		}
-		for n := 1; n <= x.effect; n++ {
-			t.Run(fmt.Sprintf("%s effect %d", x.action, n), func(t *testing.T) { t.Parallel(); x.finish(t, p, job{DieAtEffect: n}) })
-		}
+	interruptedEverywhere(t, sharedDemo(t), make(chan struct{}, 64))
+}
+
+// interruptedEverywhere kills every action at every point of its way, and has it finished or taken back; so many at once as the gate lets through.
+func interruptedEverywhere(t *testing.T, p *platform, gate chan struct{}) {
+	t.Helper()
+	each := func(name string, f func(*testing.T)) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			gate <- struct{}{}
+			defer func() { <-gate }()
+			f(t)
+		})
 	}
 	for _, x := range interruptions {
+		for n := 1; n <= 2+2*x.steps; n++ {
+			each(fmt.Sprintf("%s entry %d", x.action, n), func(t *testing.T) { x.finish(t, p, job{DieAtEntry: n}) })
+		}
+		for n := 1; n <= x.effect; n++ {
+			each(fmt.Sprintf("%s effect %d", x.action, n), func(t *testing.T) { x.finish(t, p, job{DieAtEffect: n}) })
+		}
+		if x.action != actions.Redeploy && x.action != actions.Rotate {
+			continue
+		}
 		for n := 1; n <= 1+2*x.steps; n++ {
-			if x.action == actions.Redeploy || x.action == actions.Rotate {
-				t.Run(fmt.Sprintf("%s back from entry %d", x.action, n), func(t *testing.T) { t.Parallel(); x.back(t, p, job{DieAtEntry: n}) })
-			}
+			each(fmt.Sprintf("%s back from entry %d", x.action, n), func(t *testing.T) { x.back(t, p, job{DieAtEntry: n}) })
 		}
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"testing"
 
-	"quarterdeck/actions"
 	"quarterdeck/sources"
 	"quarterdeck/sources/loki"
 	sut "quarterdeck/sources/swarm"
@@ -52,22 +51,7 @@ func TestActionsLab(t *testing.T) {
 			c.run(t, p)
 		})
 	}
-	for _, x := range interruptions {
-		for _, j := range []struct {
-			name string
-			job
-		}{{"begun", job{DieAtEntry: 1}}, {"update begun", job{DieAtEntry: 2}}, {"effect", job{DieAtEffect: 1}}, {"update done", job{DieAtEntry: 3}}, {"verify begun", job{DieAtEntry: 4}}, {"verified", job{DieAtEntry: 5}}} {
-			if x.action != actions.Redeploy && x.action != actions.Rotate && j.name != "effect" {
-				continue
-			}
-			t.Run(x.action+" killed: "+j.name, func(t *testing.T) {
-				t.Parallel()
-				gate <- struct{}{}
-				defer func() { <-gate }()
-				x.finish(t, p, j.job)
-			})
-		}
-	}
+	interruptedEverywhere(t, p, gate)
 }
 
 func TestTeamLab(t *testing.T) {
@@ -78,39 +62,29 @@ func TestTeamLab(t *testing.T) {
 	testTeam(t, p, l)
 }
 
-// TestManagerDiesLab kills the engine that is talked to, as a machine dies, while a rollout is watched. It must not run beside other tests.
+// TestManagerDiesLab kills the engine that is talked to, as a machine dies, at each step of each action. It must not run beside other tests.
 func TestManagerDiesLab(t *testing.T) {
-	lab(t)
+	whole := lab(t)
 	first, second := os.Getenv("QD_LAB_NODE3"), os.Getenv("QD_LAB_NODE2")
-	p, end, err := connect(sut.Options{Host: first, Hosts: []string{second}}, labImage)
-	must(t, err)
-	t.Cleanup(end)
-	api, apiEnd, err := connect(sut.Options{Host: os.Getenv("DOCKER_HOST")}, labImage)
-	must(t, err)
-	t.Cleanup(apiEnd)
-	p.api = api.api // the tests' own client stays with the first node
 	node := func(args ...string) {
 		if out, err := exec.Command(os.Getenv("QD_LAB_BIN"), append([]string{"node"}, args...)...).CombinedOutput(); err != nil {
 			t.Errorf("lab node %v: %v\n%s", args, err, out)
 		}
 	}
-	for _, step := range []string{"update", "verify"} {
-		t.Run(step, func(t *testing.T) {
-			name, r := p.running(t, replicas(1), constraints("node.hostname==node2")), p.deck(t)
-			plan := r.redeploy(name, ":1.1")
-			defer node("start", "3")
-			r.at(step, func() { node("kill", "3") })
-			report, err := r.run(plan, actions.ResultDone)
-			if err != nil || !report.Verify.Converged {
-				t.Errorf("%+v %v", report, err)
-			}
-			if got := p.service(t, name).Spec.TaskTemplate; got.ForceUpdate != 0 || !strings.HasPrefix(got.ContainerSpec.Image, p.image+"1.1@") {
-				t.Errorf("%+v", got.ContainerSpec)
-			}
-		})
-		p.until(t, "node3 is reachable again", func() bool {
-			out, err := exec.Command("docker", "-H", first, "info", "--format", "{{.Swarm.ControlAvailable}}").Output()
-			return err == nil && strings.TrimSpace(string(out)) == "true"
-		})
+	for _, b := range bereavements {
+		for _, step := range b.steps {
+			t.Run(b.action+" "+step, func(t *testing.T) {
+				p, end, err := connect(sut.Options{Host: first, Hosts: []string{second}}, labImage) // anew: a client that has moved on does not go back by itself
+				must(t, err)
+				t.Cleanup(end)
+				p.api = whole.api // the tests' own client stays with the first node
+				defer node("start", "3")
+				b.loses(t, p, step, func() { node("kill", "3") }, func() {})
+			})
+			whole.until(t, "node3 is reachable again", func() bool {
+				out, err := exec.Command("docker", "-H", first, "info", "--format", "{{.Swarm.ControlAvailable}}").Output()
+				return err == nil && strings.TrimSpace(string(out)) == "true"
+			})
+		}
 	}
 }

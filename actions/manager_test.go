@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moby/moby/api/types/swarm"
+
 	"quarterdeck/actions"
 	"quarterdeck/actions/journal"
 	"quarterdeck/sources"
@@ -29,25 +31,91 @@ func must(t testing.TB, err error) {
 	}
 }
 
+// bereaved is an action that loses its manager, when the step begins that makes its change and while it is watched.
+type bereaved struct {
+	action string
+	steps  []string
+	// plan makes what the action is about, and plans it.
+	plan func(*testing.T, *platform) (*rig, *actions.Plan, func(*testing.T))
+}
+
+var bereavements = []bereaved{
+	{actions.Scale, []string{"update", "verify"}, func(t *testing.T, p *platform) (*rig, *actions.Plan, func(*testing.T)) {
+		name, r := p.running(t, replicas(1), aliveSomewhere(p)), p.deck(t)
+		return r, r.scale(name, 2), func(t *testing.T) { t.Helper(); once(t, r, name, "1.0", 2) }
+	}},
+	{actions.Redeploy, []string{"update", "verify"}, func(t *testing.T, p *platform) (*rig, *actions.Plan, func(*testing.T)) {
+		name, r := p.running(t, replicas(1), aliveSomewhere(p)), p.deck(t)
+		return r, r.redeploy(name, ":1.1"), func(t *testing.T) { t.Helper(); once(t, r, name, "1.1@", 1) }
+	}},
+	{actions.Rollback, []string{"update", "verify"}, func(t *testing.T, p *platform) (*rig, *actions.Plan, func(*testing.T)) {
+		name, r := p.running(t, replicas(1), aliveSomewhere(p)), p.deck(t)
+		r.proven(r.redeploy(name, ":1.1"))
+		return r, r.planned(r.PlanRollback(t.Context(), name, actions.RollbackOptions{})), func(t *testing.T) { t.Helper(); once(t, r, name, "1.0", 1) }
+	}},
+	{actions.Undo, []string{"update", "verify"}, func(t *testing.T, p *platform) (*rig, *actions.Plan, func(*testing.T)) {
+		name, r := p.running(t, replicas(1), aliveSomewhere(p)), p.deck(t)
+		r.proven(r.redeploy(name, ":1.1"))
+		return r, r.undo(""), func(t *testing.T) { t.Helper(); once(t, r, name, "1.0", 1) }
+	}},
+	{actions.Rotate, []string{"create", "update", "verify", "remove"}, func(t *testing.T, p *platform) (*rig, *actions.Plan, func(*testing.T)) {
+		name, secret := p.withSecret(t, replicas(1), aliveSomewhere(p))
+		next, r := strings.TrimSuffix(secret, "1"), p.deck(t)
+		plan := r.planned(r.PlanRotate(t.Context(), actions.RotateOptions{Kind: sources.Secret, Name: secret, Data: []byte("new")}))
+		return r, plan, func(t *testing.T) {
+			t.Helper()
+			once(t, r, name, "1.0", 1)
+			left := p.secrets(t, next)
+			if used := p.service(t, name).Spec.TaskTemplate.ContainerSpec.Secrets; len(left) != 1 || len(used) != 1 || used[0].SecretID != left[next+"2"].ID {
+				t.Errorf("there are %v, in use is %+v", left, used)
+			}
+		}
+	}},
+}
+
+// aliveSomewhere keeps a service's tasks away from the engine that is killed: it is about the manager, not about the tasks.
+func aliveSomewhere(p *platform) option {
+	if p.demo != nil {
+		return func(*swarm.ServiceSpec) {}
+	}
+	return constraints("node.hostname==node2")
+}
+
+// once holds that a service runs what was asked for, and that nothing was done to it twice.
+func once(t *testing.T, r *rig, name, tag string, n int) {
+	t.Helper()
+	s := r.service(t, name).Spec
+	if got := s.TaskTemplate; got.ForceUpdate != 0 || !strings.HasPrefix(got.ContainerSpec.Image, r.image+tag) || int(*s.Mode.Replicated.Replicas) != n { //nolint:gosec // small
+		t.Errorf("force update %d, %s, %d replicas", got.ForceUpdate, got.ContainerSpec.Image, *s.Mode.Replicated.Replicas)
+	}
+}
+
+// loses has one action lose its manager when a step begins, and go on through another.
+func (b *bereaved) loses(t *testing.T, p *platform, step string, kill, revive func()) {
+	t.Helper()
+	r, plan, proof := b.plan(t, p)
+	killed := false
+	r.at(step, func() { killed = true; kill() })
+	report, err := r.run(plan, actions.ResultDone)
+	if err != nil || !report.Verify.Converged || !killed {
+		t.Errorf("killed: %t, %+v %v", killed, report, err)
+	}
+	p.until(t, "it says that another manager is asked", func() bool { return strings.Contains(p.fleet.Snapshot().Source("swarm").Detail, "through ") })
+	revive()
+	proof(t)
+}
+
 // TestManagerDies takes the manager that is talked to away, before the change and while it is watched: the run goes on through another.
 func TestManagerDies(t *testing.T) {
 	t.Parallel()
-	for _, step := range []string{"update", "verify"} {
-		t.Run(step, func(t *testing.T) {
-			t.Parallel()
-			p := ownDemo(t, demo.Options{Managers: 3})
-			name, r := p.running(t), p.deck(t)
-			plan := r.redeploy(name, "")
-			r.at(step, func() { must(t, p.demo.KillManager(0)) })
-			report, err := r.run(plan, actions.ResultDone)
-			if err != nil || !report.Verify.Converged {
-				t.Errorf("%+v %v", report, err)
-			}
-			must(t, p.demo.ReviveManager(0))
-			if got := p.service(t, name).Spec.TaskTemplate; got.ForceUpdate != 0 || !strings.Contains(got.ContainerSpec.Image, "@sha256:") {
-				t.Errorf("force update %d, %s", got.ForceUpdate, got.ContainerSpec.Image)
-			}
-		})
+	for _, b := range bereavements {
+		for _, step := range b.steps {
+			t.Run(b.action+" "+step, func(t *testing.T) {
+				t.Parallel()
+				p := ownDemo(t, demo.Options{Managers: 3})
+				b.loses(t, p, step, func() { must(t, p.demo.KillManager(0)) }, func() { must(t, p.demo.ReviveManager(0)) })
+			})
+		}
 	}
 }
 
