@@ -91,7 +91,7 @@ server_start() {
       # shellcheck disable=SC2086
       spawn "$1" servers $on prometheus-node-exporter --web.listen-address="10.200.0.$n:9100" \
         --collector.disable-defaults --collector.cpu --collector.meminfo --collector.loadavg --collector.filesystem \
-        --collector.diskstats --collector.netdev --collector.uname --collector.stat --collector.time
+        --collector.diskstats --collector.netdev --collector.uname --collector.stat --collector.time --collector.vmstat
       ;;
   esac
 }

@@ -32,6 +32,13 @@ type config struct {
 	startup             time.Duration // wait before listening
 	crashAfter          time.Duration // exit 1 after this long; 0 is never
 	bad                 bool          // print a few errors and exit 1 at once
+	exitAfter           time.Duration // exit 0 after this long; 0 is never
+	unhealthyAfter      time.Duration // the health check fails after this long; 0 is never
+	leak                float64       // MiB a second that are never given back
+	writeDir            string        // each request appends to a file here; empty is none
+	writeKB             int           // KiB a request
+	tlsName             string        // serve a certificate of this name; empty is none
+	tlsValid            time.Duration // from the start on
 }
 
 func parse() (config, string) {
@@ -49,6 +56,13 @@ func parse() (config, string) {
 	flag.DurationVar(&c.startup, "startup", duration(env("STARTUP", "0")), "wait before listening [STARTUP]")
 	flag.DurationVar(&c.crashAfter, "crash-after", duration(env("CRASH_AFTER", "0")), "exit 1 after this long [CRASH_AFTER]")
 	flag.BoolVar(&c.bad, "bad", env("BAD", "") != "", "print errors and exit 1 at once [BAD]")
+	flag.DurationVar(&c.exitAfter, "exit-after", duration(env("EXIT_AFTER", "0")), "exit 0 after this long [EXIT_AFTER]")
+	flag.DurationVar(&c.unhealthyAfter, "unhealthy-after", duration(env("UNHEALTHY_AFTER", "0")), "fail the health check after this long [UNHEALTHY_AFTER]")
+	flag.Float64Var(&c.leak, "leak", number(env("LEAK", "0")), "MiB a second that are never given back [LEAK]")
+	flag.StringVar(&c.writeDir, "write-dir", env("WRITE_DIR", ""), "each request appends to a file in this folder [WRITE_DIR]")
+	flag.IntVar(&c.writeKB, "write-kb", int(number(env("WRITE_KB", "64"))), "KiB that a request writes [WRITE_KB]")
+	flag.StringVar(&c.tlsName, "tls-name", env("TLS_NAME", ""), "serve a self-signed certificate of this name at :8443 [TLS_NAME]")
+	flag.DurationVar(&c.tlsValid, "tls-valid", duration(env("TLS_VALID", "2160h")), "how long the certificate is valid [TLS_VALID]")
 	check := flag.String("check", "", "ask this URL and exit 0 if it answers 200 (the image's health check)")
 	flag.Parse()
 	for _, u := range strings.Split(*deps, ",") {
@@ -87,8 +101,11 @@ func run(ctx context.Context, c config, log *logger) error {
 	}
 	s := newServer(c, log)
 	srv := &http.Server{Addr: c.addr, Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second}
-	failed := make(chan error, 2)
+	failed := make(chan error, 4)
 	go func() { failed <- srv.ListenAndServe() }()
+	if err := s.serveTLS(failed); err != nil {
+		return err
+	}
 	if c.crashAfter > 0 {
 		time.AfterFunc(c.crashAfter, func() {
 			log.event("error", "unrecoverable: write-ahead log is corrupt", "segment", "000000010000000000000042")
@@ -96,16 +113,26 @@ func run(ctx context.Context, c config, log *logger) error {
 			failed <- errors.New("write-ahead log is corrupt")
 		})
 	}
+	if c.exitAfter > 0 {
+		var end context.CancelFunc
+		ctx, end = context.WithTimeout(ctx, c.exitAfter)
+		defer end()
+	}
 	var background sync.WaitGroup
 	background.Go(func() { s.traffic(ctx) })
 	background.Go(func() { s.jobs(ctx) })
+	background.Go(func() { s.leaking(ctx) })
 
 	select {
 	case err := <-failed:
 		return err
 	case <-ctx.Done():
 	}
-	log.event("info", "SIGTERM received, draining")
+	if ctx.Err() == context.DeadlineExceeded {
+		log.event("info", "all work is done", "items", rand.IntN(5000))
+	} else {
+		log.event("info", "SIGTERM received, draining")
+	}
 	drain, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	err := srv.Shutdown(drain)

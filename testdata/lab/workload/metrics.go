@@ -22,7 +22,8 @@ type stats struct {
 	deps     map[string]int // failed calls by URL
 	jobs     map[string]int // runs by result
 	fire     map[string]int // severity -> 0 or 1
-	held     int            // bytes that /eat holds
+	held     int            // bytes that /eat and the leak hold
+	cert     *certificate   // that is served; nil where there is none
 }
 
 func newStats() *stats {
@@ -85,6 +86,7 @@ func (s *stats) writeTo(w io.Writer, version string) {
 	}
 	head("lab_held_bytes", "gauge", "Memory that /eat holds.")
 	fmt.Fprintf(w, "lab_held_bytes %d\n", s.held)
+	s.cert.writeTo(w, head)
 	head("lab_fire", "gauge", "1 while an alert of this severity is asked for through /fire.")
 	for _, severity := range sorted(s.fire) {
 		fmt.Fprintf(w, "lab_fire{severity=%q} %d\n", severity, s.fire[severity])

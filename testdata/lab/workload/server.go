@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -24,11 +25,13 @@ type server struct {
 	failCode  int       // answer requests with this code while now is within [failFrom, failTo)
 	failFrom  time.Time // zero failTo: until told otherwise
 	failTo    time.Time
+	failWhy   string // what the log gives as the reason
 	held      [][]byte
+	started   time.Time
 }
 
 func newServer(c config, log *logger) *server {
-	return &server{config: c, log: log, stats: newStats(), client: &http.Client{Timeout: 3 * time.Second}}
+	return &server{config: c, log: log, stats: newStats(), client: &http.Client{Timeout: 3 * time.Second}, started: time.Now()}
 }
 
 func (s *server) routes() http.Handler {
@@ -43,6 +46,7 @@ func (s *server) routes() http.Handler {
 	mux.HandleFunc("/burn", s.handleBurn)
 	mux.HandleFunc("/log", s.handleLog)
 	mux.HandleFunc("/fire", s.handleFire)
+	mux.HandleFunc("/say", s.handleSay)
 	return mux
 }
 
@@ -71,7 +75,7 @@ func (s *server) handleDep(w http.ResponseWriter, r *http.Request) {
 
 func (s *server) handleHealth(w http.ResponseWriter, _ *http.Request) {
 	s.mu.Lock()
-	bad := s.unhealthy
+	bad := s.unhealthy || s.unhealthyAfter > 0 && time.Since(s.started) > s.unhealthyAfter
 	s.mu.Unlock()
 	if bad {
 		http.Error(w, "told to be unhealthy", http.StatusServiceUnavailable)
@@ -90,7 +94,7 @@ func (s *server) handleUnhealthy(w http.ResponseWriter, r *http.Request) {
 	answer(w, map[string]any{"unhealthy": on})
 }
 
-// /fail?code=N&after=D&for=D: N of 400..599 is answered to every request, from
+// /fail?code=N&after=D&for=D&why=TEXT: N of 400..599 is answered to every request, from
 // after on and for that long (0: until /fail?code=0). N of 1..255 exits the
 // process with that code.
 func (s *server) handleFail(w http.ResponseWriter, r *http.Request) {
@@ -104,7 +108,7 @@ func (s *server) handleFail(w http.ResponseWriter, r *http.Request) {
 		})
 	case code == 0 || code >= 400 && code <= 599:
 		s.mu.Lock()
-		s.failCode, s.failFrom, s.failTo = code, time.Now().Add(after), time.Time{}
+		s.failCode, s.failFrom, s.failTo, s.failWhy = code, time.Now().Add(after), time.Time{}, r.FormValue("why")
 		if span > 0 {
 			s.failTo = s.failFrom.Add(span)
 		}
@@ -116,15 +120,18 @@ func (s *server) handleFail(w http.ResponseWriter, r *http.Request) {
 	answer(w, map[string]any{"code": code, "after": after.String(), "for": span.String()})
 }
 
-// failing is the code that requests shall be answered with now; 0 is none.
-func (s *server) failing() int {
+// failing is the code that requests shall be answered with now, and why; 0 is none.
+func (s *server) failing() (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
 	if now.Before(s.failFrom) || !s.failTo.IsZero() && !now.Before(s.failTo) {
-		return 0
+		return 0, nil
 	}
-	return s.failCode
+	if s.failWhy != "" {
+		return s.failCode, errors.New(s.failWhy)
+	}
+	return s.failCode, fmt.Errorf("told to answer %d", s.failCode)
 }
 
 // /eat?mb=N holds N MiB more; mb=0 lets all go.
@@ -136,6 +143,12 @@ func (s *server) handleEat(w http.ResponseWriter, r *http.Request) {
 	if mb == 0 {
 		s.held = nil
 	}
+	s.hold(mb)
+	answer(w, map[string]any{"held_mb": len(s.held)})
+}
+
+// hold takes mb MiB more. The caller has s.mu.
+func (s *server) hold(mb int) {
 	for range mb {
 		page := make([]byte, 1<<20)
 		for i := 0; i < len(page); i += 4096 {
@@ -144,7 +157,6 @@ func (s *server) handleEat(w http.ResponseWriter, r *http.Request) {
 		s.held = append(s.held, page)
 	}
 	s.stats.with(func() { s.stats.held = len(s.held) << 20 })
-	answer(w, map[string]any{"held_mb": len(s.held)})
 }
 
 // /burn?cpu=N&for=D keeps N cores busy.

@@ -43,10 +43,12 @@ func (s *server) work(ctx context.Context, method, path, trace string, errorRati
 	case <-ctx.Done():
 	}
 	code, reason := http.StatusOK, error(nil)
-	if forced := s.failing(); forced != 0 {
-		code, reason = forced, fmt.Errorf("told to answer %d", forced)
+	if forced, why := s.failing(); forced != 0 {
+		code, reason = forced, why
 	} else if err := s.callDependencies(ctx, trace); err != nil {
 		code, reason = http.StatusBadGateway, err
+	} else if err := s.append(); err != nil {
+		code, reason = http.StatusInternalServerError, err
 	} else if rand.Float64() < errorRatio {
 		code, reason = http.StatusInternalServerError, fmt.Errorf("deadlock detected on table orders, row %d", rand.IntN(9000))
 	} else if rand.Float64() < errorRatio {
