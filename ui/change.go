@@ -288,20 +288,14 @@ func (b *changeBox) leaveFor(m *Model, a act) tea.Cmd {
 	if b.known() && at.IsZero() {
 		at = b.states[b.index].Since
 	}
-	return m.chartsAt(at)
+	return m.showAt(at)
 }
 
-// chartsAt puts the charts' cursor on a moment, and shows the time around it.
-func (m *Model) chartsAt(at time.Time) tea.Cmd {
+// showAt puts the shared moment to where something happened.
+func (m *Model) showAt(at time.Time) tea.Cmd {
 	if at.IsZero() {
 		return nil
 	}
-	p := &m.metrics
-	p.end = time.Time{}
-	if span := spans[p.span]; m.o.Now().Sub(at) > span {
-		p.end = at.Add(span / 2)
-	}
-	cmd := m.arrange() // a service's first question takes the cursor off
-	p.cursor = at
-	return cmd
+	m.when.set(at, m.o.Now())
+	return m.arrange()
 }

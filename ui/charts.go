@@ -35,10 +35,13 @@ var graphs = []graph{
 // chartLines draws one graph as exactly h lines of w cells, its title in the first.
 func (p *metricsPane) chartLines(m *Model, g graph, service string, w, h int) []string {
 	st := m.st
-	spec := chart.Spec{Width: w, Height: h - 1, Start: p.window.Start, End: p.window.End, Unit: g.unit, Min0: true,
-		Styles: st, ASCII: st.ASCII, Location: m.o.Location, Now: m.now(), Marks: m.chartMarks(service, p.window)}
-	if !p.cursor.IsZero() {
-		at := p.cursor
+	window := p.window
+	if !m.when.live() { // at once the time that is looked at, before its figures have come
+		window.Start, window.End = m.when.window(m.now())
+	}
+	spec := chart.Spec{Width: w, Height: h - 1, Start: window.Start, End: window.End, Unit: g.unit, Min0: true,
+		Styles: st, ASCII: st.ASCII, Location: m.o.Location, Now: m.now(), Marks: m.chartMarks(service, window)}
+	if at := m.when.at; !at.IsZero() {
 		spec.Cursor = &at
 	}
 	spec.Empty = p.whyEmpty(m, service)

@@ -95,6 +95,7 @@ func (m *Model) brandPieces() []piece {
 	if m.o.ReadOnly {
 		ps = append(ps, piece{text: " ", style: st.Text}, piece{text: " READ-ONLY ", style: st.DemoBadge, drop: 5})
 	}
+	ps = append(ps, m.whenPieces()...)
 	return append(append(ps, m.runPieces()...), m.teamPieces()...)
 }
 

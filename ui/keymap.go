@@ -100,6 +100,8 @@ const (
 	actEarlier
 	actLater
 	actLive
+	actStepBack
+	actStepOn
 	actConfirm
 	actScale
 	actMore
@@ -148,6 +150,13 @@ var keymap = []binding{
 	bind(areaAll, actTimeline, 0, "6", "timeline", "6"),
 	bind(areaAll, actNodes, 0, "9", "nodes", "9"),
 	bind(areaAll, actFilter, 60, "/", "filter", "/"),
+	bind(areaAll, actStepBack, 62, "< >", "a moment back", "<"),
+	bind(areaAll, actStepOn, 0, ">", "a moment on", ">"),
+	bind(areaAll, actEarlier, 0, "[", "earlier, by a quarter of the shown time", "["),
+	bind(areaAll, actLater, 0, "]", "later", "]"),
+	bind(areaAll, actZoomOut, 0, "{", "longer shown time", "{"),
+	bind(areaAll, actZoomIn, 0, "}", "shorter shown time", "}"),
+	bind(areaAll, actLive, 0, "0", "live: back to now", "0"),
 	bind(areaAll, actRuns, 0, "R", "runs: under way, ended, interrupted", "R"),
 	bind(areaAll, actRedraw, 0, "ctrl+l", "draw again", "ctrl+l"),
 	bind(areaAll, actSuspend, 0, "ctrl+z", "to the shell and back (fg)", "ctrl+z"),
@@ -202,14 +211,11 @@ var keymap = []binding{
 	bind(areaLogs, actLeft, 0, "← h", "left", "left", "h"),
 	bind(areaLogs, actRight, 0, "→ l", "right", "right", "l"),
 
-	bind(areaMetrics, actLeft, 10, "← →", "cursor in time", "left", "h"),
-	bind(areaMetrics, actRight, 0, "→", "cursor later", "right", "l"),
+	bind(areaMetrics, actLeft, 10, "← →", "the moment", "left", "h"),
+	bind(areaMetrics, actRight, 0, "→", "the moment later", "right", "l"),
 	bind(areaMetrics, actZoomIn, 20, "+", "shorter time", "+", "="),
 	bind(areaMetrics, actZoomOut, 30, "-", "longer time", "-"),
-	bind(areaMetrics, actEarlier, 40, "[", "earlier", "["),
-	bind(areaMetrics, actLater, 0, "]", "later", "]"),
-	bind(areaMetrics, actLive, 50, "0", "live", "0"),
-	bind(areaMetrics, actChange, 45, "d", "what changed before the cursor", "d"),
+	bind(areaMetrics, actChange, 45, "d", "what changed before the moment", "d"),
 	bind(areaMetrics, actHistory, 46, "b", "history, go back", "b"),
 
 	bind(areaRows, actOpenLogs, 20, "l", "its logs", "l"),

@@ -155,6 +155,8 @@ func (m *Model) do(a act) tea.Cmd {
 			return m.say("no shell is there that could bring the console back")
 		}
 		return tea.Suspend
+	case actZoomIn, actZoomOut, actEarlier, actLater, actStepBack, actStepOn, actLive:
+		return m.doWhen(a)
 	default:
 		return m.doInPane(a)
 	}
@@ -207,7 +209,7 @@ func (m *Model) doInPane(a act) tea.Cmd {
 	case m.inLogs():
 		return m.doInLogs(a)
 	case m.view == viewMetrics || m.focus == paneMetrics:
-		if m.metrics.handle(a, m.o.Now()) || m.services.handle(a) {
+		if m.metrics.handle(m, a) || m.services.handle(a) {
 			return nil
 		}
 		return m.doWithService(a)
@@ -478,7 +480,7 @@ func (m *Model) wheel(over pane, up bool) tea.Cmd {
 		case over == paneLogs:
 			m.doInLogs(a)
 		case over == paneMetrics && (m.view == viewMetrics || m.zoom):
-			m.metrics.handle(a, m.o.Now())
+			m.metrics.handle(m, a)
 			return nil
 		case over == paneTable:
 			m.listInFocus().handle(a)

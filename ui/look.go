@@ -98,8 +98,8 @@ func (m *Model) doLook(a act) tea.Cmd {
 		at = momentOf(h)
 	} else if al := m.selectedAlert(); m.view == viewAlerts && al != nil {
 		at = moment{at: al.Since, before: true, what: "alert " + al.Name}
-	} else if c := m.metrics.cursor; !c.IsZero() && (m.view == viewMetrics || m.focus == paneMetrics) {
-		at = moment{at: c, before: true, what: "the charts' cursor"}
+	} else if c := m.when.at; !c.IsZero() {
+		at = moment{at: c, before: true, what: "the moment"}
 	}
 	if service == "" || m.snap.Service(service) == nil {
 		return m.say("this is about no service that runs here")

@@ -105,11 +105,11 @@ func TestRowOfTheTimelineLeadsBack(t *testing.T) {
 	r.press("esc")
 	r.shows("what changed: shop_web")
 	r.press("m")
-	if r.view != viewMetrics || r.subject() != "shop_web" || r.metrics.cursor.IsZero() {
-		t.Fatalf("m goes to view %d of %s at %s", r.view, r.subject(), r.metrics.cursor)
+	if r.view != viewMetrics || r.subject() != "shop_web" || r.when.live() {
+		t.Fatalf("m goes to view %d of %s at %s", r.view, r.subject(), r.when.at)
 	}
-	r.press("d") // and from the charts' cursor back to it
-	r.shows("(the charts' cursor)", "redeploy by tester")
+	r.press("d") // and from the moment back to it
+	r.shows("(the moment)", "redeploy by tester")
 	r.press("l")
 	if r.view != viewLogs || r.overlay != nil {
 		t.Fatalf("l goes to view %d", r.view)

@@ -77,6 +77,7 @@ type Model struct {
 	trail []view // where esc goes
 	focus pane
 	zoom  bool
+	when  when
 
 	services servicesPane
 	tasks    tasksPane
@@ -104,7 +105,7 @@ func New(o Options) (*Model, error) {
 	if o.Location == nil {
 		o.Location = time.Local
 	}
-	m := &Model{o: o, dark: true, metrics: newMetricsPane(), hands: newHands()}
+	m := &Model{o: o, dark: true, when: newWhen(), hands: newHands()}
 	if err := m.restyle(); err != nil {
 		return nil, err
 	}

@@ -40,6 +40,7 @@ type Sheet struct {
 	Border, BorderFocused                       Style
 	PaneTitle, PaneTitleFocused, TableHeader    Style
 	TabActive, HintKey, HintDesc, DemoBadge     Style
+	Moment                                      Style // the moment that is looked at, where it is not now
 	OK, Info, Warn, Error, Fatal                Style
 	Updating, Idle, Unknown                     Style
 	ChartTitle, Axis, Limit, Cursor, Spark      Style
@@ -113,7 +114,8 @@ func coloured(name string, p palette) *Sheet {
 		Border: fg(p.border), BorderFocused: fg(p.focus),
 		PaneTitle: fg(p.muted), PaneTitleFocused: fg(p.accent).Bold(true), TableHeader: fg(p.muted).Bold(true),
 		TabActive: fg(p.accent).Bold(true), HintKey: fg(p.accent), HintDesc: fg(p.muted), DemoBadge: on(p.badgeFg, p.badgeBg).Bold(true),
-		OK: fg(p.ok), Info: fg(p.info), Warn: fg(p.warn), Error: fg(p.err).Bold(true), Fatal: fg(p.fatal).Bold(true),
+		Moment: on(p.currentFg, p.currentBg).Bold(true),
+		OK:     fg(p.ok), Info: fg(p.info), Warn: fg(p.warn), Error: fg(p.err).Bold(true), Fatal: fg(p.fatal).Bold(true),
 		Updating: fg(p.updating), Idle: fg(p.faint), Unknown: fg(p.unknown),
 		ChartTitle: fg(p.text).Bold(true), Axis: fg(p.faint), Limit: fg(p.err), Cursor: fg(p.text).Bold(true), Spark: fg(p.spark),
 		MarkDeploy: fg(p.updating), MarkAlert: fg(p.warn), MarkStart: fg(p.ok), MarkDeath: fg(p.err),
@@ -133,7 +135,7 @@ func colourless() *Sheet {
 		Text: t, Muted: t, Faint: t, Stale: t, Accent: bold, Title: bold, Brand: bold,
 		Selection: reverse, SelectionBlurred: bold, Match: reverse, MatchCurrent: reverse.Bold(true),
 		Border: t, BorderFocused: bold, PaneTitle: t, PaneTitleFocused: bold, TableHeader: bold,
-		TabActive: bold.Underline(true), HintKey: bold, HintDesc: t, DemoBadge: reverse.Bold(true),
+		TabActive: bold.Underline(true), HintKey: bold, HintDesc: t, DemoBadge: reverse.Bold(true), Moment: reverse.Bold(true),
 		OK: t, Info: t, Warn: bold, Error: bold, Fatal: reverse.Bold(true), Updating: t, Idle: t, Unknown: t,
 		ChartTitle: bold, Axis: t, Limit: t, Cursor: bold, Spark: t,
 		MarkDeploy: bold, MarkAlert: bold, MarkStart: t, MarkDeath: bold,
