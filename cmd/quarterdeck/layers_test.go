@@ -57,6 +57,9 @@ func TestForbiddenTellsApart(t *testing.T) {
 		{"quarterdeck/actions", "github.com/moby/moby/client", true},
 		{"quarterdeck/sources/swarm", "quarterdeck/actions", true},
 		{"quarterdeck/sources/loki", "quarterdeck/sources", false},
+		{"quarterdeck/sources/loki", "quarterdeck/sources/patterns", false},
+		{"quarterdeck/ui", "quarterdeck/sources/patterns", false},
+		{"quarterdeck/sources/patterns", "quarterdeck/sources/loki", true},
 		{"quarterdeck/sources/loki", "quarterdeck/sources/swarm", true},
 		{"quarterdeck/sources/demo/world", "quarterdeck/sources/demo", false},
 		{"quarterdeck/sources", "quarterdeck/ui/plain", true},
@@ -77,6 +80,9 @@ func forbidden(from, to string) string {
 	source := func(p string) string {
 		if rest, ok := strings.CutPrefix(p, "sources/"); ok {
 			name, _, _ := strings.Cut(rest, "/")
+			if name == "patterns" {
+				return "" // of the domain: it talks to nothing
+			}
 			return name
 		}
 		return ""
@@ -93,6 +99,8 @@ func forbidden(from, to string) string {
 		return ""
 	case vendor && (source(from) == "" || source(from) == "fleet"):
 		return "a vendor's type never leaves its source"
+	case from == "sources/patterns" && to != "sources" && (strings.Contains(to, ".") || under(to, "sources") || under(to, "actions")):
+		return "patterns imports the domain and the standard library alone"
 	case from == "sources" && (under(to, "sources") || strings.Contains(to, ".") && !strings.HasPrefix(to, "github.com/cenkalti/")):
 		return "the domain imports the standard library alone"
 	case source(from) != "" && source(to) != "" && source(from) != source(to):
