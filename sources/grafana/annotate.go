@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -83,4 +84,30 @@ func (c *Client) Probe(ctx context.Context) sources.Probe {
 	}
 	p.Took = time.Since(began)
 	return p
+}
+
+// annotationsMost is how many annotations are read at once.
+const annotationsMost = 1000
+
+var _ sources.Annotations = (*Client)(nil)
+
+// Annotations are those that touch a window, the oldest first. What Grafana itself notes of its own alert rules is not among them:
+// type=annotation (api/annotations).
+func (c *Client) Annotations(ctx context.Context, from, to time.Time) ([]sources.Annotation, error) {
+	q := url.Values{"from": {strconv.FormatInt(from.UnixMilli(), 10)}, "to": {strconv.FormatInt(to.UnixMilli(), 10)}, "limit": {strconv.Itoa(annotationsMost)}, "type": {"annotation"}}
+	var wire []wireAnnotation
+	if err := c.call(ctx, "read annotations", http.MethodGet, "/api/annotations", q, nil, &wire); err != nil {
+		return nil, err
+	}
+	out := make([]sources.Annotation, 0, len(wire))
+	for i := range wire {
+		w := &wire[i]
+		a := sources.Annotation{From: time.UnixMilli(w.Time).UTC(), Tags: w.Tags, Text: w.Text}
+		if w.TimeEnd > w.Time {
+			a.To = time.UnixMilli(w.TimeEnd).UTC()
+		}
+		out = append(out, a)
+	}
+	slices.SortStableFunc(out, func(a, b sources.Annotation) int { return a.From.Compare(b.From) })
+	return out, nil
 }

@@ -205,3 +205,21 @@ func TestProbe(t *testing.T) {
 		t.Error("a probe changes nothing")
 	}
 }
+
+func TestAnnotations(t *testing.T) {
+	f := start(t)
+	c := f.client(t, sources.Access{BearerToken: "geheim"})
+	now := time.Now()
+	got, err := c.Annotations(t.Context(), now.Add(-time.Hour), now)
+	if err != nil || len(got) != 1 || got[0].Text != "test" || got[0].From.UnixMilli() != 1507266395000 || !got[0].To.IsZero() || got[0].Tags[0] != "tag1" {
+		t.Fatalf("%+v %v", got, err)
+	}
+	f.status, f.body = 200, `[{"time":20,"timeEnd":90,"text":"b"},{"time":10,"text":"a","tags":null}]`
+	if got, err = c.Annotations(t.Context(), now, now); err != nil || len(got) != 2 || got[0].Text != "a" || got[1].To.UnixMilli() != 90 {
+		t.Errorf("%+v %v", got, err)
+	}
+	f.status, f.body = 403, `{"message":"no"}`
+	if _, err := c.Annotations(t.Context(), now, now); sources.KindOf(err) != sources.Forbidden {
+		t.Error(err)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +26,73 @@ func conform(t *testing.T, address, service string) {
 	t.Run("service", func(t *testing.T) { conformService(t, c, service) })
 	t.Run("nobody", func(t *testing.T) { conformNobody(t, c) })
 	t.Run("platform", func(t *testing.T) { conformPlatform(t, c) })
+	t.Run("rulebook", func(t *testing.T) { conformRulebook(t, c) })
+}
+
+// conformRulebook: each alerting rule is found by the alert that it would make, what is watched of it can be asked, and ALERTS can be read.
+func conformRulebook(t *testing.T, c *prometheus.Client) {
+	rules, err := c.Rules(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	thresholds := 0
+	for _, r := range rules {
+		if !r.Alerting {
+			continue
+		}
+		a := sources.Alert{Name: r.Name, Labels: map[string]string{"alertname": r.Name}}
+		for k, v := range r.Labels {
+			a.Labels[k] = v
+		}
+		found, th, err := c.RuleOf(t.Context(), &a)
+		if err != nil || found.Query != r.Query || found.For != r.For {
+			t.Errorf("%s: %+v %v", r.Name, found, err)
+			continue
+		}
+		if th.Known() {
+			thresholds++
+		} else if th.Reason == "" {
+			t.Errorf("%s: neither a threshold nor why there is none", r.Name)
+		}
+		if _, err := c.Range(t.Context(), th.Watched, lately(10*time.Minute)); err != nil {
+			t.Errorf("%s: %s: %v", r.Name, th.Watched, err)
+		}
+	}
+	if thresholds == 0 {
+		t.Errorf("none of %d rules has a threshold", len(rules))
+	}
+	_, _, err = c.RuleOf(t.Context(), &sources.Alert{Name: "NoSuchAlert"})
+	if sources.KindOf(err) != sources.NotFound || sources.NextOf(err) == "" {
+		t.Errorf("one that never was: %v", err)
+	}
+	for _, d := range []time.Duration{15 * time.Minute, 7 * 24 * time.Hour} {
+		now := time.Now()
+		fired, err := c.Fired(t.Context(), sources.Window{Start: now.Add(-d), End: now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, a := range fired {
+			if a.Name == "" || a.Fingerprint == "" || a.Labels["__name__"] != "" || a.Labels["alertstate"] != "" || !a.Ends.IsZero() && a.Ends.Before(a.Since) || i > 0 && a.Since.Before(fired[i-1].Since) {
+				t.Errorf("%+v", a)
+			}
+		}
+	}
+	// What fires now is among what fired, where it has done so for long enough to be sampled.
+	now := time.Now()
+	fired, err := c.Fired(t.Context(), sources.Window{Start: now.Add(-15 * time.Minute), End: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rules {
+		for _, a := range r.Alerts {
+			if a.State != sources.Firing || time.Since(a.Since) < r.For+2*time.Minute {
+				continue
+			}
+			if !slices.ContainsFunc(fired, func(x sources.Alert) bool { return x.Name == a.Name && x.Service == a.Service && x.Ends.IsZero() }) {
+				t.Errorf("%s of %q fires since %v and is not among %d that fired", a.Name, a.Service, a.Since, len(fired))
+			}
+		}
+	}
 }
 
 func lately(d time.Duration) sources.Window {
