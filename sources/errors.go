@@ -60,6 +60,8 @@ type Error struct {
 	Op string
 	// Next is what the reader can do about it, one sentence, no full stop.
 	Next string
+	// Line and Column say where in the query it is wrong, from 1, the column in bytes; 0: not said.
+	Line, Column int
 	// Err is the cause, for the log file and for errors.Is; may be nil.
 	Err error
 }
@@ -103,4 +105,14 @@ func NextOf(err error) string {
 		return e.Next
 	}
 	return ""
+}
+
+// PlaceOf is where in the query the first *Error in err's chain says that it is wrong: line and column from 1, the
+// column in bytes; 0, 0 where that is not said.
+func PlaceOf(err error) (line, column int) {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Line, e.Column
+	}
+	return 0, 0
 }

@@ -28,7 +28,9 @@ type MetricsAnswer struct {
 // Window is a stretch of time, cut in steps, for a chart.
 type Window struct {
 	Start, End time.Time
-	Step       time.Duration
+	// Step is from one point to the next; 0: the source chooses it for about so many Points, which 0 means 200.
+	Step   time.Duration
+	Points int
 }
 
 // Usage is one figure of every service at once: service name to value.
@@ -41,6 +43,11 @@ type Reading struct {
 	Answer MetricsAnswer
 	// Reason says why Answer is empty, where it is; never empty together with an empty answer.
 	Reason string
+	// How says in words where the figures come from, where that had to be found out: "as Traefik counts them".
+	How string
+	// Bounds are the finite upper bounds of the histogram that a quantile is made from, rising; the true quantile lies
+	// anywhere between two of them. nil: no such histogram.
+	Bounds []float64
 }
 
 // Target is something that Prometheus scrapes.
@@ -62,7 +69,8 @@ type Rule struct {
 
 // Metrics is a source of time series. Safe for concurrent use.
 type Metrics interface {
-	// Instant evaluates PromQL at one moment; each series has one point.
+	// Instant evaluates PromQL at one moment; each series has one point. Grafana's $__rate_interval, $__interval and
+	// $__range are known here and in Range, as Grafana fills them.
 	Instant(ctx context.Context, query string, at time.Time) (MetricsAnswer, error)
 	// Range evaluates PromQL over a window.
 	Range(ctx context.Context, query string, w Window) (MetricsAnswer, error)
@@ -78,5 +86,8 @@ type Metrics interface {
 	// ServiceLabel is the label that names the service in the container metrics, as set or
 	// discovered, with how that is known.
 	ServiceLabel(ctx context.Context) (label, how string, err error)
+	// Complete offers what may stand at a byte of a query that is being written: names, labels, values, functions,
+	// words. It asks the server for what it does not remember, for recent names only.
+	Complete(ctx context.Context, query string, at int) (Completion, error)
 	Probe(ctx context.Context) Probe
 }

@@ -82,6 +82,11 @@ func (s *stub) NodeUsage(context.Context, string, time.Time) (sources.Usage, err
 	return nil, nil
 }
 
+func (s *stub) Complete(context.Context, string, int) (sources.Completion, error) {
+	s.calls.Add(1)
+	return sources.Completion{}, nil
+}
+
 func (s *stub) Targets(context.Context) ([]sources.Target, error) { s.calls.Add(1); return nil, nil }
 func (s *stub) Rules(context.Context) ([]sources.Rule, error)     { s.calls.Add(1); return nil, nil }
 func (s *stub) ServiceLabel(context.Context) (string, string, error) {

@@ -51,6 +51,8 @@ type Client struct {
 	label  memo[labelFinding]
 	scrape memo[time.Duration]
 	web    memo[webFinding]
+
+	catalog *catalog
 }
 
 var _ sources.Metrics = (*Client)(nil)
@@ -81,7 +83,7 @@ func New(o Options) (*Client, error) {
 	c := &Client{
 		http: hc, log: o.Logger, shown: o.Access.Shown(), timeout: hc.Timeout,
 		serviceLabel: o.ServiceLabel, alertLabels: o.AlertLabels, scrapeGiven: o.ScrapeInterval,
-		label: newMemo[labelFinding](), scrape: newMemo[time.Duration](), web: newMemo[webFinding](),
+		label: newMemo[labelFinding](), scrape: newMemo[time.Duration](), web: newMemo[webFinding](), catalog: newCatalog(),
 	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)

@@ -25,6 +25,7 @@ func conform(t *testing.T, address, service string) {
 	t.Run("errors", func(t *testing.T) { conformErrors(t, c) })
 	t.Run("service", func(t *testing.T) { conformService(t, c, service) })
 	t.Run("nobody", func(t *testing.T) { conformNobody(t, c) })
+	t.Run("completion", func(t *testing.T) { conformCompletion(t, c, service) })
 	t.Run("platform", func(t *testing.T) { conformPlatform(t, c) })
 	t.Run("rulebook", func(t *testing.T) { conformRulebook(t, c) })
 }
@@ -143,6 +144,50 @@ func conformErrors(t *testing.T, c *prometheus.Client) {
 	cancel()
 	if _, err := c.Instant(ctx, "up", time.Time{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// conformCompletion: names, labels and values come from the server itself, narrowed by what stands in the query.
+func conformCompletion(t *testing.T, c *prometheus.Client, service string) {
+	label, _, err := c.ServiceLabel(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const metric = "container_memory_working_set_bytes"
+	for _, tc := range []struct {
+		before, after, offers string
+		kind                  sources.OfferKind
+	}{
+		{"container_memory_work", "", metric, sources.OfferMetric},
+		{"sum(" + metric + "{", "})", label + `=""`, sources.OfferLabel},
+		{"sum(" + metric + "{" + label + `="` + service[:len(service)-1], `"})`, service, sources.OfferValue},
+		{metric + "{" + label + `="` + service + `", jo`, "}", `job=""`, sources.OfferLabel},
+		{"sum by (", ") (" + metric + ")", label, sources.OfferLabel},
+		{"histogram_q", "", "histogram_quantile()", sources.OfferFunction},
+		{metric + "{" + label + `=~"nobody", ` + label + `="`, `"}`, "", sources.OfferValue},
+	} {
+		got, err := c.Complete(t.Context(), tc.before+tc.after, len(tc.before))
+		if err != nil {
+			t.Errorf("%s|%s: %v", tc.before, tc.after, err)
+			continue
+		}
+		if tc.offers == "" {
+			if len(got.Offers) != 0 || got.Reason == "" {
+				t.Errorf("%s|%s: %d offers, reason %q", tc.before, tc.after, len(got.Offers), got.Reason)
+			}
+			continue
+		}
+		if !slices.ContainsFunc(got.Offers, func(o sources.Offer) bool { return o.Text == tc.offers && o.Kind == tc.kind }) {
+			t.Errorf("%s|%s: %d offers and %d more, without %s: %+v", tc.before, tc.after, len(got.Offers), got.More, tc.offers, got.Offers)
+		}
+	}
+	_, err = c.Instant(t.Context(), "sum(rate(up[5m])", time.Time{})
+	if line, column := sources.PlaceOf(err); line != 1 || column == 0 {
+		t.Errorf("the place of a mistake: %d:%d %v", line, column, err)
+	}
+	a, err := c.Range(t.Context(), "count(rate(up[$__rate_interval]))", lately(5*time.Minute))
+	if err != nil || len(a.Series) != 1 || strings.Contains(a.Query, "$") {
+		t.Errorf("a rate's window: %+v %v", a, err)
 	}
 }
 

@@ -50,6 +50,7 @@ func fromWords(kind v1.ErrorType, msg string, status int) *sources.Error {
 	case "internal":
 		e.Kind, e.Next = sources.BadAnswer, "look at the server's own log"
 	}
+	placed(e, msg)
 	for _, limit := range []string{"exceeded maximum resolution", "too many samples", "exceeds the limit", "max_fetched", "limit reached"} {
 		if strings.Contains(msg, limit) {
 			e.Kind, e.Next = sources.OverLimit, "make the step longer, the time shorter, or the query narrower"

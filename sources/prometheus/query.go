@@ -1,10 +1,12 @@
 package prometheus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
@@ -17,6 +19,7 @@ import (
 // one series without labels.
 func (c *Client) Instant(ctx context.Context, query string, at time.Time) (sources.MetricsAnswer, error) {
 	const op = "query"
+	query = c.filled(ctx, query, sources.Window{Start: at.Add(-time.Hour), End: at})
 	v, warnings, infos, err := c.api.Query(ctx, query, at, c.serverTimeout())
 	if err != nil {
 		return sources.MetricsAnswer{Query: query}, c.failed(op, err)
@@ -28,7 +31,7 @@ func (c *Client) Instant(ctx context.Context, query string, at time.Time) (sourc
 	return answer(query, v, warnings, infos), nil
 }
 
-// Range evaluates PromQL over a window. A step of 0 is taken from WindowFor with 200 points.
+// Range evaluates PromQL over a window. A step of 0 is taken from WindowFor with the window's points, or 200.
 // A window of more than 11,000 steps is OverLimit without asking: the server would refuse it.
 func (c *Client) Range(ctx context.Context, query string, w sources.Window) (sources.MetricsAnswer, error) {
 	const op = "query a range"
@@ -36,6 +39,7 @@ func (c *Client) Range(ctx context.Context, query string, w sources.Window) (sou
 	if err != nil {
 		return sources.MetricsAnswer{Query: query}, err
 	}
+	query = c.filled(ctx, query, w)
 	v, warnings, infos, err := c.api.QueryRange(ctx, query, v1.Range{Start: w.Start, End: w.End, Step: w.Step}, c.serverTimeout())
 	if err != nil {
 		return sources.MetricsAnswer{Query: query}, c.failed(op, err)
@@ -52,6 +56,21 @@ func (c *Client) ask(ctx context.Context, op, query string, at time.Time) (model
 	}
 	vector, _ := v.(model.Vector)
 	return slices.DeleteFunc(vector, func(s *model.Sample) bool { return s == nil }), nil
+}
+
+// filled has what Grafana puts in place of its variables of time. In a query at one moment the step is the scrape
+// interval, and the range an hour.
+func (c *Client) filled(ctx context.Context, query string, w sources.Window) string {
+	if !strings.Contains(query, "$") {
+		return query
+	}
+	scrape := c.scrapeInterval(ctx)
+	step := cmp.Or(w.Step, scrape)
+	var pairs []string
+	for name, d := range map[string]time.Duration{"__rate_interval": RateWindow(step, scrape), "__interval": step, "__range": w.End.Sub(w.Start)} {
+		pairs = append(pairs, "$"+name, promDuration(d), "${"+name+"}", promDuration(d))
+	}
+	return strings.NewReplacer(pairs...).Replace(query)
 }
 
 // serverTimeout lets the server give up a little before we do, so that its own sentence arrives. In whole
@@ -73,7 +92,7 @@ func (c *Client) window(ctx context.Context, op string, w sources.Window) (sourc
 	case w.Step < 0 || w.Step > 0 && w.Step < time.Millisecond:
 		return bad(sources.BadQuestion, "use a step of a second or more", "a step of %v is too short", w.Step)
 	case w.Step == 0:
-		return WindowFor(w.Start, w.End, 200, c.scrapeInterval(ctx)), nil
+		return WindowFor(w.Start, w.End, cmp.Or(w.Points, 200), c.scrapeInterval(ctx)), nil
 	case w.End.Sub(w.Start)/w.Step > maxPoints:
 		return bad(sources.OverLimit, "make the step longer or the time shorter", "%d steps are more than the %d that Prometheus gives", w.End.Sub(w.Start)/w.Step, maxPoints)
 	}
