@@ -2,6 +2,8 @@ package sources
 
 import (
 	"context"
+	"math"
+	"sort"
 	"time"
 )
 
@@ -38,7 +40,7 @@ type Usage map[string]float64
 
 // Reading is a named standard series of one service.
 type Reading struct {
-	Name   string // cpu, memory, memory-limit, network-rx, network-tx, disk-read, disk-write, throttled, restarts, requests, errors, p50, p95, p99
+	Name   string // cpu, memory, memory-limit, memory-of-limit, network-rx, network-tx, disk-read, disk-write, throttled, restarts, requests, errors, p50, p95, p99
 	Unit   string // cores | bytes | bytes/s | ratio | 1/s | s | 1
 	Answer MetricsAnswer
 	// Reason says why Answer is empty, where it is; never empty together with an empty answer.
@@ -48,6 +50,29 @@ type Reading struct {
 	// Bounds are the finite upper bounds of the histogram that a quantile is made from, rising; the true quantile lies
 	// anywhere between two of them. nil: no such histogram.
 	Bounds []float64
+}
+
+// fine is up to how many times its lower bound a bucket's upper one may be for the quantile in it to be a figure: the steps
+// of the usual 1, 2.5, 5, 10.
+const fine = 2.51
+
+// Bucket is the bucket of the reading's histogram that a quantile's value lies in, and whether it is so wide that the
+// bounds are the honest answer. hi is +Inf above the last bound, where histogram_quantile gives that bound.
+func (r Reading) Bucket(v float64) (lo, hi float64, coarse bool) {
+	if len(r.Bounds) == 0 || math.IsNaN(v) || v < 0 {
+		return v, v, false
+	}
+	i := sort.SearchFloat64s(r.Bounds, v)
+	if i > 0 {
+		lo = r.Bounds[i-1]
+	}
+	if hi = math.Inf(1); i < len(r.Bounds) {
+		hi = r.Bounds[i]
+	}
+	if last := r.Bounds[len(r.Bounds)-1]; v >= last {
+		return last, math.Inf(1), true
+	}
+	return lo, hi, lo <= 0 || hi > fine*lo
 }
 
 // Target is something that Prometheus scrapes.

@@ -51,6 +51,8 @@ type Client struct {
 	label  memo[labelFinding]
 	scrape memo[time.Duration]
 	web    memo[webFinding]
+	// scraped are the targets, as of some seconds ago, for saying why something is empty.
+	scraped memo[[]sources.Target]
 
 	catalog *catalog
 }
@@ -83,7 +85,7 @@ func New(o Options) (*Client, error) {
 	c := &Client{
 		http: hc, log: o.Logger, shown: o.Access.Shown(), timeout: hc.Timeout,
 		serviceLabel: o.ServiceLabel, alertLabels: o.AlertLabels, scrapeGiven: o.ScrapeInterval,
-		label: newMemo[labelFinding](), scrape: newMemo[time.Duration](), web: newMemo[webFinding](), catalog: newCatalog(),
+		label: newMemo[labelFinding](), scrape: newMemo[time.Duration](), web: newMemo[webFinding](), scraped: newMemo[[]sources.Target](), catalog: newCatalog(),
 	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)

@@ -198,12 +198,18 @@ func conformService(t *testing.T, c *prometheus.Client, service string) {
 	}
 	w := lately(5 * time.Minute)
 	rs, err := c.Standard(t.Context(), service, w)
-	if err != nil || len(rs) != 14 {
+	if err != nil || len(rs) != 15 {
 		t.Fatal(len(rs), err)
 	}
 	for _, r := range rs {
 		if (len(r.Answer.Series) == 0) == (r.Reason == "") || r.Unit == "" {
 			t.Errorf("%s: %d series, reason %q, unit %q", r.Name, len(r.Answer.Series), r.Reason, r.Unit)
+		}
+		if request := r.Name == "requests" || r.Name == "errors" || r.Name[0] == 'p'; request != (r.How != "") {
+			t.Errorf("%s: how it is known: %q", r.Name, r.How)
+		}
+		if quantile := r.Name[0] == 'p'; quantile != (len(r.Bounds) > 2) || !slices.IsSorted(r.Bounds) {
+			t.Errorf("%s: bounds %v", r.Name, r.Bounds)
 		}
 		if must := map[string]bool{"cpu": true, "memory": true, "network-rx": true, "restarts": true, "requests": true}; must[r.Name] && r.Reason != "" {
 			t.Errorf("%s: %s (%s)", r.Name, r.Reason, r.Answer.Query)

@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
+	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
 
 	"quarterdeck/sources"
@@ -43,13 +46,51 @@ func (c *Client) whyEmpty(ctx context.Context, f figure, q asked) string {
 	case own:
 		return fmt.Sprintf("%s of service %s is there, with too few samples for a rate %s: wait for the next scrape", f.metric, q.service, during(q.w, time.Now()))
 	case len(vector) == 0:
-		return missing + ", nor any container's memory of any service: the exporters were not scraped then, look at their targets"
+		return missing + ", nor any container's memory of any service: the exporters were not scraped then" + c.downWords(ctx, q.w, "look at their targets")
 	case others == 0 && f.unset != "" && containers:
 		return missing + ", and no other service has it: none has such a limit, or the exporter does not give it"
 	case others == 0:
 		return missing + ", and no other service has it: the exporter does not give it here"
 	}
-	return missing + "; " + who
+	return missing + "; " + who + c.downWords(ctx, q.w, "")
+}
+
+// downWords tell which targets of the container metrics are down, where the window is about now; else what there is to say instead.
+func (c *Client) downWords(ctx context.Context, w sources.Window, otherwise string) string {
+	if otherwise != "" {
+		otherwise = ": " + otherwise
+	}
+	if time.Since(w.End) > max(2*w.Step, time.Minute) {
+		return otherwise
+	}
+	f, err := c.finding(ctx)
+	if err != nil {
+		return otherwise
+	}
+	targets, err := c.scraped.get(ctx, func(ctx context.Context) ([]sources.Target, time.Duration, error) {
+		t, err := c.Targets(ctx)
+		return t, holdMissing, err
+	})
+	if err != nil {
+		return otherwise
+	}
+	var all, down []sources.Target
+	for _, t := range targets {
+		if !slices.Contains(f.jobs, t.Job) {
+			continue
+		}
+		all = append(all, t)
+		if t.Health == string(v1.HealthBad) {
+			down = append(down, t)
+		}
+	}
+	switch {
+	case len(all) == 0 && len(f.jobs) > 0:
+		return fmt.Sprintf(": no target of job %s is left", strings.Join(f.jobs, ", "))
+	case len(down) == 0:
+		return otherwise
+	}
+	return fmt.Sprintf(": %d of %s of job %s down: %s (%s)", len(down), counted(len(all), "target"), down[0].Job, down[0].Instance, short(down[0].LastError))
 }
 
 // during says when a window is: "in the last 15 min", or from when to when.

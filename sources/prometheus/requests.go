@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -88,7 +89,7 @@ func (f webFinding) webSource(service, label string, services []string) (webSour
 		if len(mine) > 0 {
 			src := mine.choose()
 			src.matchers = equals(l, service)
-			src.how = fmt.Sprintf("as the service itself counts them (%s)", src.any())
+			src.how = fmt.Sprintf("as the service itself counts them (%s, by its label %s)", src.any(), l)
 			return src, true
 		}
 	}
@@ -110,6 +111,9 @@ func (f webFinding) traefikSource(service string, services []string) (webSource,
 		})
 		src := mine.choose()
 		src.matchers, src.how = likely(traefiks, "(?:@.*)?", names...), "as Traefik counts them"
+		if len(mine) > 0 {
+			src.how += fmt.Sprintf(" (%s=%q)", traefiks, mine[0].labels[traefiks])
+		}
 		return src, len(mine) > 0
 	}
 	if src, ok := take(service, normalized(service)); ok {
@@ -120,7 +124,7 @@ func (f webFinding) traefikSource(service string, services []string) (webSource,
 		return webSource{}, false
 	}
 	src, ok := take(short, normalized(short))
-	src.how += fmt.Sprintf(", whose service %s is taken for this one by its name", short)
+	src.how += fmt.Sprintf(", whose service %s is taken for this one by its name alone", short)
 	return src, ok
 }
 
@@ -224,10 +228,10 @@ func (c *Client) readRequests(ctx context.Context, r *sources.Reading, q asked) 
 	if r.Answer, err = c.Range(ctx, promQL, q.w); err != nil {
 		return err
 	}
-	r.Answer.Warnings = append(r.Answer.Warnings, src.how)
+	r.How = src.how
 	if quantiles[r.Name] != "" && src.bucket != "" {
-		q.bounds.Do(func() { *q.coarse = c.bounds(ctx, src) })
-		r.Answer.Warnings = append(r.Answer.Warnings, *q.coarse)
+		q.once.Do(func() { *q.bounds = c.bounds(ctx, src) })
+		r.Bounds = *q.bounds
 	}
 	if src.code != "" && src.code != "code" {
 		for _, s := range r.Answer.Series {
@@ -270,23 +274,18 @@ func (c *Client) servicesIn(ctx context.Context, found webFinding, q asked) []st
 	return f.services
 }
 
-// bounds says how coarse a quantile is: it lies somewhere between two of the histogram's bounds.
-func (c *Client) bounds(ctx context.Context, src webSource) string {
-	const unknown = "a quantile lies somewhere between two bounds of its histogram"
+// bounds are the finite upper bounds of a histogram, rising; nil where they cannot be had.
+func (c *Client) bounds(ctx context.Context, src webSource) []float64 {
 	vector, err := c.ask(ctx, "ask for the bounds", fmt.Sprintf("count by (le) (%s{%s})", src.bucket, src.matchers), time.Time{})
-	les := make([]float64, 0, len(vector))
+	if err != nil {
+		return nil
+	}
+	var out []float64
 	for _, s := range vector {
-		var f float64
-		if _, err := fmt.Sscan(string(s.Metric["le"]), &f); err == nil && !math.IsInf(f, 0) {
-			les = append(les, f)
+		if f, err := strconv.ParseFloat(string(s.Metric["le"]), 64); err == nil && !math.IsInf(f, 0) && !math.IsNaN(f) {
+			out = append(out, f)
 		}
 	}
-	if err != nil || len(les) == 0 {
-		return unknown
-	}
-	slices.Sort(les)
-	if len(les) > 8 {
-		return fmt.Sprintf("%s (%d of them, from %v to %v s)", unknown, len(les), les[0], les[len(les)-1])
-	}
-	return fmt.Sprintf("%s: %v s", unknown, strings.Trim(fmt.Sprint(les), "[]"))
+	slices.Sort(out)
+	return slices.Compact(out)
 }

@@ -1,6 +1,7 @@
 package prometheus
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -43,7 +44,7 @@ func TestWebSource(t *testing.T) {
 		{"Traefik, without a provider", traefik("shop_web"), nil, `service=~"(?:shop_web|shop-web)(?:@.*)?"`, "as Traefik counts them", ""},
 		{"under the target's own service label", webFinding{series("traefik_service_requests_total", "service", "edge_traefik", "exported_service", "shop_web@swarm", "code", "200")}, nil,
 			`exported_service=~"(?:shop_web|shop-web)(?:@.*)?"`, "as Traefik counts them", ""},
-		{"the service's own", own, nil, `swarm_service="shop_web"`, "as the service itself counts them (http_requests_total)",
+		{"the service's own", own, nil, `swarm_service="shop_web"`, "as the service itself counts them (http_requests_total, by its label swarm_service)",
 			`sum by (status_code) (rate(http_requests_total{swarm_service="shop_web"}[1m]))`},
 		{"Traefik before the service's own", append(traefik("shop_web@swarm"), own...), nil, `service=~"(?:shop_web|shop-web)(?:@.*)?"`, "as Traefik counts them", ""},
 		{"by its job", webFinding{series("app_http_requests_total", "job", "shop_web")}, nil, `job="shop_web"`, "as the service itself counts them",
@@ -96,8 +97,14 @@ func TestCodeLabelIsCalledCode(t *testing.T) {
 	if r := reading(t, rs, "errors"); !strings.Contains(r.Reason, "no requests to service shop_web in the last 15 min") {
 		t.Errorf("errors: %q", r.Reason)
 	}
-	if w := strings.Join(reading(t, rs, "p95").Answer.Warnings, "\n"); !strings.Contains(w, "0.1 0.3 1.2 s") {
-		t.Errorf("p95 does not say how coarse it is: %q", w)
+	for _, name := range []string{"p50", "p95", "p99"} {
+		r := reading(t, rs, name)
+		if fmt.Sprint(r.Bounds) != "[0.1 0.3 1.2]" || r.How != "as the service itself counts them (http_requests_total, by its label swarm_service)" {
+			t.Errorf("%s: bounds %v, how %q", name, r.Bounds, r.How)
+		}
+	}
+	if r := reading(t, rs, "requests"); r.Bounds != nil || r.How == "" {
+		t.Errorf("requests: bounds %v, how %q", r.Bounds, r.How)
 	}
 	if n := len(f.asked("count by (le)")); n != 1 {
 		t.Errorf("the bounds were asked %d times", n)

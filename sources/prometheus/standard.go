@@ -39,6 +39,9 @@ var figures = []figure{
 	// No limit is 0 to cAdvisor, or (cgroup v1) a number near 2^63.
 	{name: "memory-limit", unit: "bytes", metric: "container_spec_memory_limit_bytes",
 		promQL: `sum by (BY) (container_spec_memory_limit_bytes{SEL} > 0 < 1e18)`, unset: "no memory limit is set on it"},
+	// Of each replica by itself: one that leaks ends long before the sum of all is at the sum of their limits.
+	{name: "memory-of-limit", unit: "ratio", metric: "container_spec_memory_limit_bytes",
+		promQL: `max by (BY) (container_memory_working_set_bytes{SEL} / (container_spec_memory_limit_bytes{SEL} > 0 < 1e18))`, unset: "no memory limit is set on it"},
 	{name: "network-rx", unit: "bytes/s", metric: "container_network_receive_bytes_total",
 		promQL: `sum by (BY) (rate(container_network_receive_bytes_total{SEL}[RATE]))`},
 	{name: "network-tx", unit: "bytes/s", metric: "container_network_transmit_bytes_total",
@@ -132,10 +135,10 @@ func (c *Client) Standard(ctx context.Context, service string, w sources.Window,
 	failures := make([]error, len(wanted))
 	var wg sync.WaitGroup
 	var once sync.Once
-	var coarse string
+	var bounds []float64
 	for i, f := range wanted {
 		wg.Go(func() {
-			readings[i], failures[i] = c.reading(ctx, f, asked{label: label, labelErr: labelErr, service: service, w: w, bounds: &once, coarse: &coarse})
+			readings[i], failures[i] = c.reading(ctx, f, asked{label: label, labelErr: labelErr, service: service, w: w, once: &once, bounds: &bounds})
 		}) // bounded by the gate
 	}
 	wg.Wait()
@@ -159,9 +162,9 @@ type asked struct {
 	labelErr error
 	service  string
 	w        sources.Window
-	// bounds says once for all quantiles of the page how coarse they are.
-	bounds *sync.Once
-	coarse *string
+	// once asks for the bounds of the histogram, for all quantiles of the page.
+	once   *sync.Once
+	bounds *[]float64
 }
 
 // reading reads one figure; the error says that it could not be asked for, and its text is the Reason too.

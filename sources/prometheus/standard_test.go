@@ -72,6 +72,31 @@ func TestStandardSaysWhyItIsEmpty(t *testing.T) {
 	}
 }
 
+// TestEmptyNamesTheTargetThatIsDown: where nothing comes, the exporter that does not answer is the news; of a time long past it is none.
+func TestEmptyNamesTheTargetThatIsDown(t *testing.T) {
+	f := newFake(t, labelled)
+	down := `{"labels":{"job":"cadvisor","instance":"10.0.0.2:8080"},"health":"down","lastError":"connection refused"}`
+	for targets, want := range map[string]string{
+		down + `,{"labels":{"job":"cadvisor","instance":"1"},"health":"up"},{"labels":{"job":"other","instance":"9"},"health":"down"}`: "not scraped then: 1 of 2 targets of job cadvisor down: 10.0.0.2:8080 (connection refused)",
+		`{"labels":{"job":"other","instance":"1"},"health":"up"}`:                                                                      "not scraped then: no target of job cadvisor is left",
+		`{"labels":{"job":"cadvisor","instance":"1"},"health":"up"}`:                                                                   "not scraped then: look at their targets",
+	} {
+		f.mu.Lock()
+		f.paths["/api/v1/targets"] = `{"status":"success","data":{"activeTargets":[` + targets + `]}}`
+		f.mu.Unlock()
+		c := f.client(t, Options{ScrapeInterval: DefaultScrape})
+		rs, err := c.Standard(t.Context(), "shop_web", lastQuarter(), "cpu")
+		if err != nil || !strings.HasSuffix(reading(t, rs, "cpu").Reason, want) {
+			t.Errorf("%+v %v, want %s", rs, err, want)
+		}
+		long := time.Now().Add(-48 * time.Hour)
+		rs, err = c.Standard(t.Context(), "shop_web", sources.Window{Start: long.Add(-time.Hour), End: long}, "cpu")
+		if err != nil || !strings.HasSuffix(reading(t, rs, "cpu").Reason, "look at their targets") {
+			t.Errorf("%+v %v", rs, err)
+		}
+	}
+}
+
 func TestNobodyIsThrottled(t *testing.T) {
 	f := newFake(t, labelled, rule{`{__name__=~"container_cpu_cfs_periods_total|`, vector(`{"__name__":"` + anyContainer + `","` + swarmLabel + `":"shop_web"} 1`)})
 	rs, err := f.client(t, Options{}).Standard(t.Context(), "shop_web", lastQuarter(), "throttled")
