@@ -1,6 +1,7 @@
 package actions
 
 import (
+	"context"
 	"regexp"
 	"sort"
 	"strings"
@@ -17,14 +18,7 @@ const dependsLabel = "qd.depends-on"
 
 // groupsOf gives each service its place in the order: 0 depends on nothing here. Circles are cut at the name that comes first.
 func groupsOf(states []sources.ServiceState) map[string]int {
-	short := map[string]string{} // name in the stack, and in full, to the name in full
-	for i := range states {
-		s := &states[i]
-		short[s.Name] = s.Name
-		if s.Stack != "" {
-			short[strings.TrimPrefix(s.Name, s.Stack+"_")] = s.Name
-		}
-	}
+	short := shortNames(states)
 	needs := map[string][]string{}
 	for i := range states {
 		needs[states[i].Name] = dependencies(&states[i], short)
@@ -55,6 +49,53 @@ func groupsOf(states []sources.ServiceState) map[string]int {
 		visit(n, map[string]bool{})
 	}
 	return depth
+}
+
+// shortNames maps a name in the stack, and in full, to the name in full.
+func shortNames(states []sources.ServiceState) map[string]string {
+	short := map[string]string{}
+	for i := range states {
+		s := &states[i]
+		short[s.Name] = s.Name
+		if s.Stack != "" {
+			short[strings.TrimPrefix(s.Name, s.Stack+"_")] = s.Name
+		}
+	}
+	return short
+}
+
+// Dependency is a service that another one needs, and how that is known.
+type Dependency struct{ Service, How string }
+
+// Dependencies are, by service, those that it needs: as the label qd.depends-on says or, where there is none, as environment and arguments name
+// them, of the same stack first.
+func (d *Deck) Dependencies(ctx context.Context) (map[string][]Dependency, error) {
+	states, err := d.Hands.ServiceStates(ctx)
+	if err != nil {
+		return nil, err
+	}
+	stacks := map[string][]sources.ServiceState{}
+	for i := range states {
+		stacks[states[i].Stack] = append(stacks[states[i].Stack], states[i])
+	}
+	out := map[string][]Dependency{}
+	for _, list := range stacks {
+		short := shortNames(states)
+		for k, full := range shortNames(list) { // the same short name may be in several stacks
+			short[k] = full
+		}
+		for i := range list {
+			s := &list[i]
+			how := "its environment or arguments name it"
+			if _, labelled := s.Labels[dependsLabel]; labelled {
+				how = "label " + dependsLabel
+			}
+			for _, n := range dependencies(s, short) {
+				out[s.Name] = append(out[s.Name], Dependency{n, how})
+			}
+		}
+	}
+	return out, nil
 }
 
 func dependencies(s *sources.ServiceState, short map[string]string) []string {

@@ -152,3 +152,6 @@ func WhyNot(s *sources.Service, n *sources.Node) string {
 	}
 	return ""
 }
+
+// Allows tells whether a node meets a service's constraints and platforms, whatever its state.
+func Allows(s *sources.Service, n *sources.Node) bool { return placementOf(s).allows(n) }

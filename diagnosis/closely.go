@@ -1,0 +1,278 @@
+package diagnosis
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"quarterdeck/sources"
+	"quarterdeck/sources/fleet"
+)
+
+// LogsSeen is what the logs tell of one service.
+type LogsSeen struct {
+	Source string
+	// Lines are the newest ones, of all levels; Errors those of level warn and above; Dead the last ones of tasks that came to a bad end. In
+	// rising order of time. LinesFrom is from when Lines are whole.
+	Lines, Errors, Dead []sources.Entry
+	LinesFrom           time.Time
+	// Before are lines of before it began, Yesterday of the same time a day ago. BeforeSeen: there are lines of before at all.
+	Before, Yesterday []sources.Entry
+	BeforeSeen        bool
+	// Jump is about error lines a minute.
+	Jump Jump
+	// The queries that show the same.
+	LinesQuery, ErrorsQuery, DeadQuery string
+}
+
+// MetricsSeen is what the metrics tell of one service.
+type MetricsSeen struct {
+	// Readings are the standard series over Span, by name.
+	Readings map[string]sources.Reading
+	Jumps    map[string]Jump
+	// MemoryShare is the largest part of its limit that one task's memory has had within Recent, 0 to 1; NaN: not known.
+	MemoryShare float64
+	MemoryQuery string
+}
+
+// seriesRead are the standard series that the rules look at.
+var seriesRead = []string{"cpu", "memory", "memory-limit", "throttled", "requests", "errors", "p95"}
+
+// rises are by how much a figure must rise at least to stand out.
+var rises = map[string]float64{"errors": 0.05, "p95": 0.05, "throttled": 0.2}
+
+func (m *MetricsSeen) jumps() []Jump {
+	var out []Jump
+	for _, name := range []string{"errors", "p95"} {
+		if j := m.Jumps[name]; j.Found {
+			out = append(out, j)
+		}
+	}
+	return out
+}
+
+// points are all samples of a reading's first series; the query that was asked for them.
+func (m *MetricsSeen) points(name string) ([]sources.Point, string) {
+	if m == nil {
+		return nil, ""
+	}
+	r, ok := m.Readings[name]
+	if !ok || len(r.Answer.Series) == 0 {
+		return nil, r.Answer.Query
+	}
+	return r.Answer.Series[0].Points, r.Answer.Query
+}
+
+// askClosely asks about each of the services, beside each other; told is called, from this goroutine, each time one has been answered.
+func (x *inquiry) askClosely(ctx context.Context, told func()) {
+	done := make(chan struct{}, len(x.subjects))
+	var wg sync.WaitGroup
+	for _, name := range x.subjects {
+		s := x.scenes[name]
+		wg.Go(func() {
+			var own sync.WaitGroup
+			if x.d.Record != nil {
+				x.askChanges(ctx, s) // first: it says when it began
+			}
+			x.mu.Lock()
+			s.findOnset()
+			onset := s.Onset
+			x.mu.Unlock()
+			if x.d.Logs != nil {
+				own.Go(func() { x.askLogs(ctx, s, onset) })
+			}
+			if x.d.Metrics != nil {
+				own.Go(func() { x.askMetrics(ctx, s) })
+			}
+			own.Wait()
+			done <- struct{}{}
+		})
+	}
+	for i := range x.subjects {
+		<-done
+		if i < len(x.subjects)-1 {
+			told()
+		}
+	}
+	wg.Wait()
+}
+
+func (x *inquiry) askChanges(ctx context.Context, s *Scene) {
+	list, err := x.d.Record.Changes(ctx, s.Service.Name)
+	if err != nil {
+		x.failed("journal", "what was changed", err)
+		return
+	}
+	x.look("journal", lookedAt, "")
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	s.Changes = joinChanges(list, s.Changes, s.At)
+}
+
+// joinChanges adds what the swarm tells to what the record does, each change once.
+func joinChanges(recorded, told []Change, at time.Time) []Change {
+	var out []Change
+	for _, c := range recorded {
+		if !c.At.After(at.Add(clockSlack)) {
+			out = append(out, c)
+		}
+	}
+	for _, c := range told {
+		same := slices.ContainsFunc(out, func(o Change) bool { return o.At.Sub(c.At).Abs() < 2*clockSlack })
+		if !same {
+			out = append(out, c)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Change) int { return b.At.Compare(a.At) })
+	return out
+}
+
+// Bounds of what is read of a service's logs.
+const (
+	linesRead     = 1000
+	errorsRead    = 300
+	deadRead      = 100
+	deadTasks     = 4
+	beforeSpan    = 20 * time.Minute
+	yesterdaySpan = 30 * time.Minute
+)
+
+func (x *inquiry) askLogs(ctx context.Context, s *Scene, onset time.Time) {
+	logs, at, name := x.d.Logs, x.q.At, s.Service.Name
+	if onset.IsZero() || onset.Before(at.Add(-15*time.Minute)) {
+		onset = at.Add(-5 * time.Minute)
+	}
+	seen := &LogsSeen{Source: logs.Name(), LinesFrom: onset.Add(-30 * time.Second)}
+	warn := []sources.Level{sources.LevelWarn, sources.LevelError, sources.LevelFatal}
+	lines := sources.LogQuery{Services: []string{name}, Since: seen.LinesFrom, Until: at, Limit: linesRead}
+	errs := sources.LogQuery{Services: []string{name}, Since: seen.LinesFrom, Until: at, Limit: errorsRead, Levels: warn}
+	before := sources.LogQuery{Services: []string{name}, Since: onset.Add(-beforeSpan), Until: onset.Add(-30 * time.Second), Limit: linesRead}
+	day := sources.LogQuery{Services: []string{name}, Since: at.Add(-24*time.Hour - yesterdaySpan), Until: at.Add(-24 * time.Hour), Limit: errorsRead}
+	seen.LinesQuery, seen.ErrorsQuery = x.explain(lines), x.explain(errs)
+	var wg sync.WaitGroup
+	read := func(what string, q sources.LogQuery, into *[]sources.Entry) {
+		wg.Go(func() {
+			page, err := logs.Query(ctx, q)
+			*into = page.Entries
+			if err != nil {
+				x.failed(logs.Name(), what, err)
+				return
+			}
+			x.look(logs.Name(), lookedAt, "")
+		})
+	}
+	read("lines of "+name, lines, &seen.Lines)
+	read("errors of "+name, errs, &seen.Errors)
+	read("lines of before of "+name, before, &seen.Before)
+	read("lines of yesterday of "+name, day, &seen.Yesterday)
+	if q, some := s.deadQuery(); some {
+		seen.DeadQuery = x.explain(q)
+		read("last lines of dead tasks of "+name, q, &seen.Dead)
+	}
+	wg.Go(func() { seen.Jump = x.errorJump(ctx, name) })
+	wg.Wait()
+	seen.BeforeSeen = len(seen.Before) > 0
+	if ctx.Err() != nil && len(seen.Lines)+len(seen.Errors) == 0 {
+		return // it was not looked at
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	s.Logs = seen
+}
+
+// deadQuery asks for the last lines of the tasks that came to a bad end last.
+func (s *Scene) deadQuery() (sources.LogQuery, bool) {
+	dead := s.since(func(t *sources.Task) bool {
+		return t.Container != "" && (bad(t) || t.State == sources.TaskComplete && !s.Service.Mode.Job())
+	})
+	if len(dead) == 0 {
+		return sources.LogQuery{}, false
+	}
+	dead = dead[:min(len(dead), deadTasks)]
+	q := sources.LogQuery{Services: []string{s.Service.Name}, Until: s.At, Since: s.At.Add(-Recent), Limit: deadRead}
+	for _, t := range dead {
+		q.Tasks = append(q.Tasks, t.ID)
+		if t.Created.Before(q.Since) {
+			q.Since = t.Created
+		}
+	}
+	return q, true
+}
+
+func (x *inquiry) explain(q sources.LogQuery) string {
+	if x.d.Explain == nil {
+		return ""
+	}
+	return x.d.Explain(q)
+}
+
+// errorJump counts error lines in steps over Span.
+func (x *inquiry) errorJump(ctx context.Context, service string) Jump {
+	q := sources.LogQuery{Services: []string{service}, Since: x.q.At.Add(-Span), Until: x.q.At}
+	const step = 30 * time.Second
+	volume, err := x.d.Logs.Volume(ctx, q, step)
+	if err != nil {
+		if sources.KindOf(err) != sources.NotFound {
+			x.failed(x.d.Logs.Name(), "count the lines", err)
+		}
+		return Jump{}
+	}
+	points := make([]sources.Point, len(volume))
+	for i, v := range volume {
+		points[i] = sources.Point{T: v.Time, V: v.Counts[sources.LevelError] + v.Counts[sources.LevelFatal]}
+	}
+	j := jump(points, 3)
+	j.Name, j.Unit = "error lines in 30 s", "1"
+	q.Levels = []sources.Level{sources.LevelError, sources.LevelFatal}
+	j.Query = x.explain(q)
+	return j
+}
+
+func (x *inquiry) askMetrics(ctx context.Context, s *Scene) {
+	w := sources.Window{Start: x.q.At.Add(-Span), End: x.q.At}
+	readings, err := x.d.Metrics.Standard(ctx, s.Service.Name, w, seriesRead...)
+	if err != nil {
+		if sources.KindOf(err) != sources.NotFound {
+			x.failed(fleet.PrometheusName, "the figures of "+s.Service.Name, err)
+		}
+		if len(readings) == 0 {
+			return
+		}
+	} else {
+		x.look(fleet.PrometheusName, lookedAt, "")
+	}
+	seen := &MetricsSeen{Readings: map[string]sources.Reading{}, Jumps: map[string]Jump{}}
+	seen.MemoryShare, seen.MemoryQuery = x.memoryShare(ctx, s.Service.Name)
+	for _, r := range readings {
+		seen.Readings[r.Name] = r
+		rise, look := rises[r.Name]
+		if !look || len(r.Answer.Series) == 0 {
+			continue
+		}
+		j := jump(r.Answer.Series[0].Points, rise)
+		j.Name, j.Unit, j.Query = r.Name, r.Unit, r.Answer.Query
+		seen.Jumps[r.Name] = j
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	s.Metrics = seen
+}
+
+// memoryShare asks for the part of the limit of each container, dead ones too: the sum over a service hides the one that is full.
+func (x *inquiry) memoryShare(ctx context.Context, service string) (float64, string) {
+	label, _, err := x.d.Metrics.ServiceLabel(ctx)
+	if err != nil {
+		return math.NaN(), ""
+	}
+	sel := fmt.Sprintf("{%s=%s}[%ds]", label, strconv.Quote(service), int(Recent.Seconds()))
+	query := fmt.Sprintf("max(max_over_time(container_memory_working_set_bytes%s) / (last_over_time(container_spec_memory_limit_bytes%s) > 0 < 1e18))", sel, sel)
+	a, err := x.d.Metrics.Instant(ctx, query, x.q.At)
+	if err != nil || len(a.Series) == 0 {
+		return math.NaN(), query
+	}
+	return valueOf(a.Series[0]), query
+}

@@ -1,0 +1,137 @@
+package diagnosis
+
+import (
+	"fmt"
+	"time"
+
+	"quarterdeck/sources"
+	"quarterdeck/sources/fleet"
+)
+
+// platform looks at what no one service is: nodes and certificates. Where one service is asked about, only at the nodes that it is on.
+func (x *inquiry) platform() []Cause {
+	var out []Cause
+	for i := range x.snap.Nodes {
+		n := &x.snap.Nodes[i]
+		if c := x.nodeDown(n); c != nil {
+			out = append(out, *c)
+		}
+		if c := x.nodeDisk(n); c != nil {
+			out = append(out, *c)
+		}
+	}
+	if c := x.certificate(); c != nil {
+		out = append(out, *c)
+	}
+	return out
+}
+
+// concerns tells whether a node is about the service asked for: a task of it is or was there lately.
+func (x *inquiry) concerns(n *fleet.Node) bool {
+	if x.q.Service == "" {
+		return true
+	}
+	v := x.snap.Service(x.q.Service)
+	for i := range v.Tasks {
+		if t := &v.Tasks[i]; t.NodeID == n.ID && (!t.State.Ended() || x.q.At.Sub(t.Since) < Recent) {
+			return true
+		}
+	}
+	return false
+}
+
+// nodeDown: the managers call a node down (heartbeat failure), or somebody has taken it out.
+func (x *inquiry) nodeDown(n *fleet.Node) *Cause {
+	if n.Up() || !x.concerns(n) {
+		return nil
+	}
+	c := &Cause{ID: "node-down", Title: fmt.Sprintf("node %s is %s", n.Name, n.State), Node: n.Name, Grade: Signature, Confidence: 0.95, Why: "the managers say so: " + orWord(n.Message, "no heartbeat")}
+	c.proves(fleet.SwarmName, "docker node ls", n.Updated, "%s is %s: %s", n.Name, n.State, orWord(n.Message, "no word why"))
+	for i := len(x.snap.History) - 1; i >= 0; i-- {
+		if h := &x.snap.History[i]; h.Kind == fleet.NodeChanged && h.Node == n.Name && h.Bad {
+			c.Since = h.Time
+			break
+		}
+	}
+	hit := 0
+	for _, v := range x.snap.Services {
+		for i := range v.Tasks {
+			if t := &v.Tasks[i]; t.NodeID == n.ID && (t.State == sources.TaskRunning || t.State == sources.TaskOrphaned) {
+				hit++
+				break
+			}
+		}
+	}
+	if hit > 0 {
+		c.proves(fleet.SwarmName, "docker node ps "+n.Name, x.q.At, "%d services had tasks there", hit)
+	}
+	up, managers := 0, 0
+	for i := range x.snap.Nodes {
+		if m := &x.snap.Nodes[i]; m.Role == "manager" {
+			managers++
+			if m.Up() {
+				up++
+			}
+		}
+	}
+	if n.Role == "manager" {
+		c.proves(fleet.SwarmName, "docker node ls", x.q.At, "it is a manager: %d of %d are left, %d are needed", up, managers, managers/2+1)
+	}
+	c.step("see the node, and the quorum", "nodes", n.Name)
+	return c
+}
+
+// nodeDisk: a node's file system is nearly full, whoever writes to it.
+func (x *inquiry) nodeDisk(n *fleet.Node) *Cause {
+	if x.wide == nil || !x.concerns(n) {
+		return nil
+	}
+	for _, d := range x.wide.Disks {
+		if d.Node != n.Name && d.Node != n.Addr || d.Free >= diskLeast {
+			continue
+		}
+		c := &Cause{ID: "disk-full", Title: fmt.Sprintf("the disk of %s is nearly full", n.Name), Node: n.Name, Grade: Anomaly, Confidence: 0.7, Why: "its exporter measures so"}
+		c.proves(fleet.PrometheusName, d.Query, x.q.At, "%s on %s has %.1f%% free", d.Mount, n.Name, 100*d.Free)
+		c.step("see the node, and which volume it is", "nodes", n.Name)
+		return c
+	}
+	return nil
+}
+
+// Certificates: warned of two weeks before they end, which is where renewal by ACME clients should long have come (certbot renews 30 days before).
+const certSoon = 14 * 24 * time.Hour
+
+// certificate: one ends soon, or has ended.
+func (x *inquiry) certificate() *Cause {
+	if x.wide == nil {
+		return nil
+	}
+	var c *Cause
+	for _, cert := range x.wide.Certs {
+		if cert.Left > certSoon {
+			continue
+		}
+		if c == nil {
+			c = &Cause{ID: "certificate-expiring", Grade: Signature, Confidence: 0.9, Why: "the proxy says when it ends"}
+			c.Title = "a certificate ends in " + days(cert.Left)
+			if cert.Left <= 0 {
+				c.Title, c.Confidence = "a certificate has ended", 0.95
+			}
+		}
+		c.proves(fleet.PrometheusName, cert.Query, x.q.At, "the certificate of %s ends in %s", cert.Name, days(cert.Left))
+	}
+	if c != nil {
+		c.step("see to its renewal", "", "")
+	}
+	return c
+}
+
+func days(d time.Duration) string {
+	switch {
+	case d <= 0:
+		return "the past: " + short(-d) + " ago"
+	case d < 48*time.Hour:
+		return short(d)
+	}
+	return fmt.Sprintf("%d days", int(d.Hours()/24))
+}

@@ -1,0 +1,175 @@
+package diagnosis
+
+import (
+	"fmt"
+	"time"
+
+	"quarterdeck/sources"
+	"quarterdeck/sources/fleet"
+)
+
+// badDeploy: an update that was paused or rolled back, or whatever is wrong began just after a change of the service.
+func badDeploy(s *Scene, wide *Wide) *Cause {
+	v := s.Service
+	switch v.UpdateState {
+	case "paused", "rollback_paused", "rollback_completed", "rollback_started":
+		if c := failedUpdate(s); c != nil {
+			return c
+		}
+	}
+	onset, sign := s.troubleSince(wide)
+	if onset.IsZero() {
+		return nil
+	}
+	d := s.changeBefore(onset)
+	if d == nil || scaledOnly(d) {
+		return nil
+	}
+	c := &Cause{Title: "it began with a deploy", Grade: ChangeBefore, Since: onset}
+	after := onset.Sub(d.At)
+	c.Confidence = 0.85 - 0.3*min(max(after.Seconds(), 0)/JustBefore.Seconds(), 1)
+	c.Why = fmt.Sprintf("%s %s after the service was changed, and not before", sign, short(after))
+	c.Evidence = append(c.Evidence, d.proof(onset))
+	c.showTrouble(s, wide)
+	if s.before(d.At) {
+		c.Confidence -= 0.35
+		c.objects(orWord(s.logsName(), "loki"), "", "errors of the same kind were there before the deploy as well")
+	}
+	c.step("see what was changed", "change", v.Name)
+	c.step("go back to before it", "rollback", v.Name)
+	return c
+}
+
+// scaledOnly tells a change of nothing but the number of replicas.
+func scaledOnly(d *Change) bool { return len(d.Fields) == 1 && d.Fields[0].Field == "replicas" }
+
+func (s *Scene) logsName() string {
+	if s.Logs == nil {
+		return ""
+	}
+	return s.Logs.Source
+}
+
+// failedUpdate is an update that the orchestrator itself gave up.
+func failedUpdate(s *Scene) *Cause {
+	v := s.Service
+	when := v.UpdateStarted
+	if v.UpdateCompleted.After(when) {
+		when = v.UpdateCompleted
+	}
+	if when.Before(s.At.Add(-Span)) || when.After(s.At.Add(clockSlack)) {
+		if s.well() || when.After(s.At) {
+			return nil
+		}
+	}
+	words := map[string]string{"paused": "the deploy failed and is paused half way", "rollback_paused": "the deploy failed, and so did going back",
+		"rollback_completed": "the deploy failed and was taken back by the swarm", "rollback_started": "the deploy failed and is being taken back by the swarm"}
+	c := &Cause{Title: words[v.UpdateState], Grade: Signature, Confidence: 0.9, Why: "the orchestrator says so: update " + v.UpdateState, Since: v.UpdateStarted}
+	c.proves(fleet.SwarmName, "docker service inspect --format '{{json .UpdateStatus}}' "+v.Name, when, "update %s: %s", v.UpdateState, v.UpdateMessage)
+	if len(s.Changes) > 0 {
+		for i := range s.Changes {
+			if d := &s.Changes[i]; !d.First && !d.At.After(when.Add(clockSlack)) && len(d.Fields) > 0 {
+				c.Evidence = append(c.Evidence, d.proof(when))
+				break
+			}
+		}
+	}
+	dead := s.since(bad)
+	c.shows(s, dead)
+	if s.Onset.After(v.UpdateStarted) || c.Since.Before(v.UpdateStarted) {
+		c.Since = v.UpdateStarted
+	}
+	c.lastWords(s, dead, 3)
+	if v.UpdateState == "rollback_completed" && v.Running >= v.Want {
+		c.objects(fleet.SwarmName, s.tasksQuery(), "what ran before runs again: users are served, the new version is not")
+	}
+	c.step("see what was changed", "change", v.Name)
+	c.step("go back to what ran before", "rollback", v.Name)
+	return c
+}
+
+// troubleSince is when the first sign of trouble came that a deploy can bring about, and which; zero: there is none.
+func (s *Scene) troubleSince(wide *Wide) (time.Time, string) {
+	var onset time.Time
+	sign := ""
+	take := func(t time.Time, what string) {
+		if !t.IsZero() && (onset.IsZero() || t.Before(onset)) {
+			onset, sign = t, what
+		}
+	}
+	if s.Metrics != nil {
+		for _, j := range s.Metrics.jumps() {
+			words := map[string]string{"errors": "requests began to fail", "p95": "it became slow"}[j.Name]
+			take(j.From, words)
+		}
+	}
+	if s.Logs != nil && s.Logs.Jump.Found {
+		take(s.Logs.Jump.From, "its error lines rose")
+	}
+	if dead := s.since(func(t *sources.Task) bool { return crashed(t) || t.State == sources.TaskRejected }); len(dead) > 0 {
+		take(dead[len(dead)-1].Since, "its tasks began to fail")
+	}
+	if onset.IsZero() && wide.errorsJumped(s.Service.Name) && len(s.Changes) > 0 {
+		take(s.At.Add(-errorsWindow), "its error lines rose within the last two minutes,")
+	}
+	return onset, sign
+}
+
+// showTrouble adds what a deploy has brought about.
+func (c *Cause) showTrouble(s *Scene, wide *Wide) {
+	if s.Metrics != nil {
+		for _, j := range s.Metrics.jumps() {
+			c.proves(fleet.PrometheusName, j.Query, j.From, "%s", j.words())
+		}
+	}
+	if s.Logs != nil {
+		if j := s.Logs.Jump; j.Found {
+			c.proves(s.Logs.Source, j.Query, j.From, "%s", j.words())
+		}
+		for _, e := range lastErrors(s.Logs.Errors, 2) {
+			c.proves(s.Logs.Source, s.Logs.ErrorsQuery, e.Time, "it says: %s", clip(e.Line, 240))
+		}
+	}
+	if s.Logs == nil && wide.errorsJumped(s.Service.Name) {
+		c.proves(fleet.LokiName, "", s.At, "error lines a second: %.2f, before %.2f", wide.ErrorsNow[s.Service.Name], wide.ErrorsBefore[s.Service.Name])
+	}
+	if dead := s.since(bad); len(dead) > 0 {
+		since := c.Since
+		c.shows(s, dead)
+		c.Since = since
+		c.lastWords(s, dead, 3)
+	}
+}
+
+// words are a jump in figures.
+func (j Jump) words() string {
+	switch j.Unit {
+	case "ratio":
+		return fmt.Sprintf("%s of requests: %.1f%%, before %.1f%%", j.Name, 100*j.Now, 100*j.Before)
+	case "s":
+		return fmt.Sprintf("%s: %.3f s, before %.3f s", j.Name, j.Now, j.Before)
+	}
+	return fmt.Sprintf("%s: %.1f, before %.1f", j.Name, j.Now, j.Before)
+}
+
+// lastErrors are the newest lines of level error and above.
+func lastErrors(lines []sources.Entry, n int) []sources.Entry {
+	var out []sources.Entry
+	for i := len(lines) - 1; i >= 0 && len(out) < n; i-- {
+		if lines[i].Level >= sources.LevelError {
+			out = append(out, lines[i])
+		}
+	}
+	return out
+}
+
+// before tells whether what is wrong was wrong before a moment already: tasks that failed then, in the same way.
+func (s *Scene) before(at time.Time) bool {
+	old := 0
+	for i := range s.Tasks {
+		if t := &s.Tasks[i]; crashed(t) && t.Since.Before(at.Add(-clockSlack)) && t.Since.After(at.Add(-Recent)) {
+			old++
+		}
+	}
+	return old >= 2
+}

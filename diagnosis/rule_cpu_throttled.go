@@ -1,0 +1,44 @@
+package diagnosis
+
+import (
+	"math"
+
+	"quarterdeck/sources/fleet"
+)
+
+// cpuThrottled: the scheduler holds it back at its CPU limit in a large part of its periods.
+func cpuThrottled(s *Scene, wide *Wide) *Cause {
+	part := math.NaN()
+	if wide != nil && wide.Throttled != nil {
+		if v, ok := wide.Throttled[s.Service.Name]; ok {
+			part = v
+		}
+	}
+	points, query := s.Metrics.points("throttled")
+	if v := mean(points, s.At.Add(-errorsWindow)); !math.IsNaN(v) {
+		part = v
+	}
+	if !(part > throttledMuch) {
+		return nil
+	}
+	c := &Cause{Title: "it is held back at its CPU limit", Grade: Anomaly, Confidence: 0.5 + 0.35*min(part, 1)}
+	c.Why = "a large part of its scheduler periods is throttled"
+	c.proves(fleet.PrometheusName, query, s.At, "%.0f%% of its scheduler periods were throttled within the last two minutes", 100*part)
+	if limit := s.Service.Resources.LimitNanoCPUs; limit > 0 {
+		c.proves(fleet.SwarmName, "docker service inspect "+s.Service.Name, s.At, "each task may use %.2f cores", float64(limit)/1e9)
+	}
+	if s.Metrics != nil {
+		if j := s.Metrics.Jumps["throttled"]; j.Found {
+			c.Since = j.From
+		}
+		if j := s.Metrics.Jumps["p95"]; j.Found {
+			c.Confidence = min(c.Confidence+0.1, 0.95)
+			c.proves(fleet.PrometheusName, j.Query, j.From, "%s", j.words())
+			c.Why += ", and it became slow"
+		}
+	}
+	c.step("raise the CPU limit, or see what was changed", "change", s.Service.Name)
+	c.step("spread the work over more tasks", "scale", s.Service.Name)
+	c.step("see its figures", "metrics", s.Service.Name)
+	return c
+}

@@ -1,0 +1,64 @@
+package diagnosis
+
+import (
+	"quarterdeck/sources/fleet"
+)
+
+// diskWords are what programs say when a disk is full; diskLeast is how little free space is nearly none.
+var diskWords = []string{"no space left on device", "enospc", "disk quota exceeded", "disk full"}
+
+const diskLeast = 0.05
+
+// diskFull: a file system without space, as the service or the engine says, or as the node's exporter measures where its tasks run.
+func diskFull(s *Scene, wide *Wide) *Cause {
+	c := &Cause{Title: "a disk is full", Grade: Signature}
+	if said := s.said(diskWords...); len(said) > 0 {
+		c.Confidence, c.Why = 0.95, "the engine says so in words"
+		c.shows(s, said)
+	}
+	if s.Logs != nil {
+		n := 0
+		for _, e := range append(s.Logs.Errors, s.Logs.Dead...) {
+			if has(e.Line, diskWords...) {
+				if n++; n <= 2 {
+					c.proves(s.Logs.Source, s.Logs.ErrorsQuery, e.Time, "it says: %s", clip(e.Line, 240))
+				}
+				if c.Since.IsZero() || e.Time.Before(c.Since) {
+					c.Since = e.Time
+				}
+			}
+		}
+		if n > 0 {
+			c.Confidence = max(c.Confidence, 0.9)
+			c.Why = orWord(c.Why, "the service says so in words")
+		}
+	}
+	if wide != nil {
+		for _, d := range wide.Disks {
+			if d.Free < diskLeast && s.runsOn(d.Node) {
+				c.proves(fleet.PrometheusName, d.Query, s.At, "%s on %s has %.1f%% free", d.Mount, d.Node, 100*d.Free)
+				if c.Confidence == 0 && !s.well() {
+					c.Confidence, c.Grade, c.Why = 0.5, Scope, "it is not well, and runs on a node whose disk is nearly full"
+				}
+			}
+		}
+	}
+	if c.Confidence == 0 {
+		return nil
+	}
+	for _, m := range s.Service.Mounts {
+		c.proves(fleet.SwarmName, "docker service inspect "+s.Service.Name, s.At, "it writes to %s %s at %s", m.Type, m.Source, m.Target)
+	}
+	c.step("see the node, and which volume it is", "nodes", "")
+	c.step("see its lines", "logs", s.Service.Name)
+	return c
+}
+
+func (s *Scene) runsOn(node string) bool {
+	for i := range s.Tasks {
+		if t := &s.Tasks[i]; !t.State.Ended() && s.node(t.NodeID) == node {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,36 @@
+package diagnosis
+
+import (
+	"fmt"
+
+	"quarterdeck/sources"
+)
+
+// exitsCleanly: complete with exit 0, and started again. Jobs are meant to end. A task that was told to stop (a deploy, a scale down, a drained
+// node) ends as shutdown, not complete, unless its program had ended first.
+func exitsCleanly(s *Scene, _ *Wide) *Cause {
+	if s.Service.Mode.Job() || s.Service.Restart.Condition == "none" || s.Service.Restart.Condition == "on-failure" {
+		return nil
+	}
+	slots := s.failing(func(t *sources.Task) bool {
+		return t.State == sources.TaskComplete && t.ExitCode == 0 && t.Since.Sub(t.Created) < shortLife*2
+	})
+	if len(slots) == 0 || len(slots[0].tasks) < 2 {
+		return nil
+	}
+	tasks := slots[0].tasks
+	c := &Cause{Title: "ends by itself without an error, and is started again", Grade: Signature, Confidence: 0.85}
+	c.shows(s, tasks)
+	c.Why = fmt.Sprintf("%d tasks of one slot have ended with 0 within %s, and its restart condition is %q", len(tasks), short(Recent), orWord(s.Service.Restart.Condition, "any"))
+	c.lastWords(s, tasks, 2)
+	c.step("see its command and its restart policy", "change", s.Service.Name)
+	c.step("see what it said last", "logs", s.Service.Name)
+	return c
+}
+
+func orWord(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}

@@ -1,0 +1,47 @@
+package diagnosis
+
+import (
+	"quarterdeck/sources"
+	"quarterdeck/sources/fleet"
+)
+
+// healthcheckFailing: the engine says 'unhealthy container'. A program that ends with 0 on SIGTERM leaves its task complete without a word
+// (seen on 20.10): then the engine's own count of failed checks tells.
+func healthcheckFailing(s *Scene, wide *Wide) *Cause {
+	said := s.said(unhealthyWords)
+	if len(said) > 0 {
+		c := &Cause{Title: "its health check fails", Grade: Signature, Confidence: 0.95, Why: "the engine says that the container is unhealthy"}
+		c.shows(s, said)
+		c.aboutCheck(s, said)
+		return c
+	}
+	if wide == nil || s.Service.Healthcheck == "none" {
+		return nil
+	}
+	quiet := s.since(func(t *sources.Task) bool {
+		return t.State == sources.TaskComplete && t.ExitCode == 0 && wide.HealthFails[s.node(t.NodeID)] > 0
+	})
+	if len(quiet) == 0 || s.Service.Mode.Job() {
+		return nil
+	}
+	n := s.node(quiet[0].NodeID)
+	c := &Cause{Title: "its health check fails", Grade: Signature, Confidence: 0.7,
+		Why: "its tasks end without an error, and the engine there counts failed health checks: a program that ends well on SIGTERM hides the word"}
+	c.shows(s, quiet)
+	c.proves(fleet.PrometheusName, healthFailsQuery, quiet[0].Since, "health checks failed on %s: %.0f within %s", n, wide.HealthFails[n], short(Recent))
+	if s.Service.Healthcheck == "" {
+		c.Confidence = 0.5
+		c.objects(fleet.SwarmName, "", "the service sets no health check; the image may")
+	}
+	c.aboutCheck(s, quiet)
+	return c
+}
+
+func (c *Cause) aboutCheck(s *Scene, tasks []sources.Task) {
+	if h := s.Service.Healthcheck; h != "" && h != "none" {
+		c.proves(fleet.SwarmName, "docker service inspect "+s.Service.Name, tasks[0].Since, "the check is: %s", clip(h, 160))
+	}
+	c.lastWords(s, tasks, 3)
+	c.step("see the check, its start period, and what was changed about it", "change", s.Service.Name)
+	c.step("see what it said", "logs", s.Service.Name)
+}

@@ -1,0 +1,32 @@
+package diagnosis
+
+import (
+	"quarterdeck/sources"
+	"quarterdeck/sources/fleet"
+)
+
+// labelChanged: a task was ended because its node no longer meets the constraints (swarmkit, orchestrator/constraintenforcer).
+func labelChanged(s *Scene, _ *Wide) *Cause {
+	var hit []sources.Task
+	for i := range s.Tasks {
+		if t := &s.Tasks[i]; has(t.Err+" "+t.Message, "assigned node no longer meets constraints", "no longer meets constraint") && (s.recent(t.Since) || !s.well()) {
+			hit = append(hit, *t)
+		}
+	}
+	if len(hit) == 0 {
+		return nil
+	}
+	c := &Cause{Title: "a node no longer meets its constraints", Grade: Signature, Confidence: 0.95, Why: "the orchestrator says so in words: a label or the role of the node was changed"}
+	c.shows(s, hit)
+	for _, t := range hit[:1] {
+		if n := s.Snap.Node(t.NodeID); n != nil {
+			c.proves(fleet.SwarmName, "docker node inspect "+n.Name, n.Updated, "node %s was changed at that time", n.Name)
+		}
+	}
+	for _, row := range s.matrix() {
+		c.proves(fleet.SwarmName, "docker service inspect "+s.Service.Name, s.At, "%s", row)
+	}
+	c.step("put the node's label back", "nodes", s.node(hit[0].NodeID))
+	c.step("see the constraints", "change", s.Service.Name)
+	return c
+}

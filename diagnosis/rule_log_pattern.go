@@ -1,0 +1,42 @@
+package diagnosis
+
+import (
+	"fmt"
+	"time"
+
+	"quarterdeck/sources"
+	"quarterdeck/sources/patterns"
+)
+
+// newLeast is how often a new pattern must have come to be told of: one line may be anything.
+const newLeast = 5
+
+// logPatternNew: a pattern of warnings or errors that the baseline, the time before and the same hour yesterday, has not.
+func logPatternNew(s *Scene, _ *Wide) *Cause {
+	if s.Logs == nil || !s.Logs.BeforeSeen || len(s.Logs.Errors) == 0 {
+		return nil
+	}
+	base := patterns.Mine(append(append([]sources.Entry{}, s.Logs.Before...), s.Logs.Yesterday...))
+	var fresh []sources.Pattern
+	for _, p := range patterns.New(base, patterns.Mine(s.Logs.Errors)) {
+		if p.Level >= sources.LevelWarn && p.Count >= newLeast {
+			fresh = append(fresh, p)
+		}
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	first := fresh[0]
+	c := &Cause{Title: "it says something new", Grade: Anomaly, Confidence: 0.5, Since: first.First,
+		Why: fmt.Sprintf("the %s before and the same time yesterday have no such line", short(beforeSpan))}
+	if len(s.Logs.Yesterday) == 0 {
+		c.Confidence = 0.45
+		c.Why = fmt.Sprintf("the %s before have no such line; of yesterday there is none to compare with", short(beforeSpan))
+	}
+	for _, p := range fresh[:min(len(fresh), 3)] {
+		c.proves(s.Logs.Source, s.Logs.ErrorsQuery, p.First, "%d times %s since %s: %s", p.Count, p.Level, p.First.UTC().Format(time.TimeOnly), clip(orWord(p.Sample, p.Text), 240))
+	}
+	c.step("read its first lines", "logs", s.Service.Name)
+	c.step("see what was changed", "change", s.Service.Name)
+	return c
+}

@@ -1,0 +1,204 @@
+package diagnosis
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"quarterdeck/sources"
+	"quarterdeck/sources/fleet"
+)
+
+// rule looks at one service's scene for one kind of cause. It is pure. wide is nil before the questions about all were answered.
+type rule struct {
+	id   string
+	look func(s *Scene, wide *Wide) *Cause
+}
+
+// rules are all that look at a service; those about nodes and certificates are in platform.go.
+var rules = []rule{
+	{"oom-killed", oomKilled},
+	{"healthcheck-failing", healthcheckFailing},
+	{"crash-loop", crashLoop},
+	{"exits-cleanly", exitsCleanly},
+	{"killed", killed},
+	{"image-missing", imageMissing},
+	{"start-failed", startFailed},
+	{"constraint-unsatisfied", constraintUnsatisfied},
+	{"insufficient-resources", insufficientResources},
+	{"port-conflict", portConflict},
+	{"label-changed", labelChanged},
+	{"bind-missing", bindMissing},
+	{"addresses-exhausted", addressesExhausted},
+	{"bad-deploy", badDeploy},
+	{"secret-or-config-missing", secretMissing},
+	{"errors-after-dependency", errorsAfterDependency},
+	{"disk-full", diskFull},
+	{"cpu-throttled", cpuThrottled},
+	{"log-pattern-new", logPatternNew},
+	{"desired-zero", desiredZero},
+}
+
+func (r rule) causes(s *Scene, wide *Wide) []Cause {
+	c := r.look(s, wide)
+	if c == nil {
+		return nil
+	}
+	c.ID, c.Service = r.id, s.Service.Name
+	if c.Since.IsZero() {
+		c.Since = s.Onset
+	}
+	if c.Grade == Signature { // when it came, and with what: the deploy is part of the proof
+		if d := s.changeBefore(c.Since); d != nil && len(c.Evidence) > 0 {
+			c.Evidence = append(c.Evidence, d.proof(c.Since))
+			c.step("go back to before the change", "rollback", s.Service.Name)
+		}
+	}
+	return []Cause{*c}
+}
+
+// step adds a next action, once.
+func (c *Cause) step(text, action, on string) {
+	for _, n := range c.Next {
+		if n.Action == action && n.On == on {
+			return
+		}
+	}
+	c.Next = append(c.Next, Step{text, action, on})
+}
+
+func (c *Cause) proves(source, query string, at time.Time, format string, args ...any) {
+	c.Evidence = append(c.Evidence, Proof{Text: oneLine(fmt.Sprintf(format, args...)), Source: source, Query: query, At: at})
+}
+
+func (c *Cause) objects(source, query, format string, args ...any) {
+	c.Against = append(c.Against, Proof{Text: oneLine(fmt.Sprintf(format, args...)), Source: source, Query: query})
+}
+
+// proof is a change as evidence for something that began then.
+func (d *Change) proof(onset time.Time) Proof {
+	text := d.Text
+	if f := d.fields(3); f != "" {
+		text += " (" + f + ")"
+	}
+	by := ""
+	if d.Actor != "" {
+		by = " by " + d.Actor
+	}
+	p := Proof{Text: oneLine(fmt.Sprintf("%s before: %s%s", short(onset.Sub(d.At)), text, by)), Source: fleet.SwarmName, At: d.At}
+	if d.Run != "" {
+		p.Source, p.Query = "journal", "quarterdeck journal --run "+d.Run
+	}
+	return p
+}
+
+// fields are what a change changed, at most so many, in words.
+func (d *Change) fields(n int) string {
+	var parts []string
+	for i := range d.Fields {
+		if i == n {
+			parts = append(parts, fmt.Sprintf("and %d more", len(d.Fields)-n))
+			break
+		}
+		f := &d.Fields[i]
+		parts = append(parts, fmt.Sprintf("%s %s → %s", f.Field, value(f.Before), value(f.After)))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func value(v any) string {
+	if v == nil {
+		return "none"
+	}
+	return clip(fmt.Sprint(v), 60)
+}
+
+func clip(s string, n int) string {
+	r := []rune(s)
+	if len(r) <= n {
+		return s
+	}
+	return string(r[:n-1]) + "…"
+}
+
+// oneLine takes line ends away: evidence is untrusted text, and a row.
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// short is a duration in two parts at most.
+func short(d time.Duration) string {
+	if d < 0 {
+		d = 0
+	}
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	}
+	return fmt.Sprintf("%d h", int(d.Hours()))
+}
+
+// taskWords are a task and what the orchestrator says of it.
+func (s *Scene) taskWords(t *sources.Task) string {
+	name := s.Service.Name
+	if t.Slot > 0 {
+		name = fmt.Sprintf("%s.%d", name, t.Slot)
+	}
+	if t.NodeID != "" {
+		name += " on " + s.node(t.NodeID)
+	}
+	text := t.Err
+	if text == "" {
+		text = t.Message
+	}
+	if t.ExitCode != 0 && !strings.Contains(text, fmt.Sprint(t.ExitCode)) {
+		text += fmt.Sprintf(" (exit %d)", t.ExitCode)
+	}
+	return fmt.Sprintf("%s %s: %s", name, t.State, text)
+}
+
+// tasksQuery shows the same in any shell.
+func (s *Scene) tasksQuery() string {
+	return "docker service ps --no-trunc " + s.Service.Name
+}
+
+// shows adds what the orchestrator says of the newest of some tasks, and how many there are.
+func (c *Cause) shows(s *Scene, tasks []sources.Task) {
+	if len(tasks) == 0 {
+		return
+	}
+	more := ""
+	if len(tasks) > 1 {
+		more = fmt.Sprintf(" (%d such tasks)", len(tasks))
+	}
+	c.proves(fleet.SwarmName, s.tasksQuery(), tasks[0].Since, "%s%s", s.taskWords(&tasks[0]), more)
+	first := tasks[len(tasks)-1]
+	if first.State.Ended() {
+		c.Since = first.Since
+	} else {
+		c.Since = first.Created
+	}
+}
+
+// lastWords adds what dead tasks said last.
+func (c *Cause) lastWords(s *Scene, tasks []sources.Task, n int) {
+	if s.Logs == nil {
+		return
+	}
+	dead := map[string]bool{}
+	for _, t := range tasks {
+		dead[t.ID] = true
+	}
+	var lines []sources.Entry
+	for _, e := range s.Logs.Dead {
+		if e.Stream != nil && dead[e.Stream.Task] {
+			lines = append(lines, e)
+		}
+	}
+	if len(lines) == 0 {
+		lines = s.Logs.Dead
+	}
+	for _, e := range lines[max(len(lines)-n, 0):] {
+		c.proves(s.Logs.Source, s.Logs.DeadQuery, e.Time, "its last lines: %s", clip(e.Line, 240))
+	}
+}

@@ -1,0 +1,213 @@
+package diagnosis
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"quarterdeck/sources"
+	"quarterdeck/sources/fleet"
+)
+
+// Wide is what the sources tell of all services and nodes at once. A nil map or list was not, or could not be, looked at.
+type Wide struct {
+	// ErrorsNow and ErrorsBefore are lines of level error and above a second, by service: of the last two minutes, and of the half hour
+	// before the last five.
+	ErrorsNow, ErrorsBefore map[string]float64
+	// Throttled is which part of a service's scheduler periods of the last two minutes was throttled, by service, 0 to 1.
+	Throttled map[string]float64
+	// Disks are file systems, the fullest first; Certs are certificates, the first to end first.
+	Disks []Disk
+	Certs []Cert
+	// OOMKills are kills by the kernel within Recent, by node; HealthFails health checks of engines that failed, by node.
+	OOMKills, HealthFails map[string]float64
+}
+
+// Disk is a node's file system.
+type Disk struct {
+	Node, Mount string
+	Free        float64 // of its size, 0 to 1
+	Query       string
+}
+
+// Cert is a certificate that a proxy serves.
+type Cert struct {
+	Name  string
+	Left  time.Duration
+	Query string
+}
+
+// The questions about all at once. Traefik's and the exporters' names: SIGNALS.md.
+const (
+	disksQuery       = `min by (node, instance, mountpoint, device) (node_filesystem_avail_bytes{fstype!~"tmpfs|ramfs|overlay|squashfs|nsfs|fuse.*"} / node_filesystem_size_bytes) < 0.15`
+	certsQuery       = `min by (cn, sans, serial) (traefik_tls_certs_not_after) - time() < 30 * 86400 or min by (instance) (probe_ssl_earliest_cert_expiry) - time() < 30 * 86400`
+	oomQuery         = `sum by (node, instance) (increase(node_vmstat_oom_kill[10m])) > 0`
+	healthFailsQuery = `sum by (node, instance) (increase(engine_daemon_health_checks_failed_total[10m])) > 0`
+)
+
+// The windows of the error rates, and what stands out: three times as much, and one line in twenty seconds more.
+const (
+	errorsWindow   = 2 * time.Minute
+	errorsBaseline = 30 * time.Minute
+	errorsRise     = 0.05
+	errorsFactor   = 3
+	throttledMuch  = 0.25
+)
+
+// errorsJumped tells whether a service's error lines are more than usual.
+func (w *Wide) errorsJumped(service string) bool {
+	if w == nil || w.ErrorsNow == nil || w.ErrorsBefore == nil {
+		return false
+	}
+	now, before := w.ErrorsNow[service], w.ErrorsBefore[service]
+	return now > before+errorsRise && now > errorsFactor*before
+}
+
+func (w *Wide) suspects(service string) bool {
+	return w.errorsJumped(service) || w != nil && w.Throttled[service] > throttledMuch
+}
+
+// askWide asks the questions about all at once, beside each other, within ctx.
+func (x *inquiry) askWide(ctx context.Context) {
+	w := &Wide{}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	put := func(f func()) { mu.Lock(); f(); mu.Unlock() }
+	at := x.q.At
+	ask := func(source, what string, f func() error) {
+		wg.Go(func() {
+			if err := f(); err != nil {
+				x.failed(source, what, err)
+				return
+			}
+			x.look(source, lookedAt, "")
+		})
+	}
+	if logs := x.d.Logs; logs != nil {
+		ask(logs.Name(), "count the error lines", func() error {
+			m, err := logs.Rates(ctx, at, errorsWindow)
+			put(func() { w.ErrorsNow = m })
+			return err
+		})
+		ask(logs.Name(), "count the error lines of before", func() error {
+			m, err := logs.Rates(ctx, at.Add(-Recent/2), errorsBaseline)
+			put(func() { w.ErrorsBefore = m })
+			return err
+		})
+	} else {
+		x.look(fleet.LokiName, notAsked, "what the services say is not known: --loki or LOKI_ADDR")
+	}
+	if m := x.d.Metrics; m != nil {
+		ask(fleet.PrometheusName, "throttling", func() error {
+			v, err := m.UsageAll(ctx, "throttled", sources.Window{Start: at.Add(-errorsWindow), End: at})
+			put(func() { w.Throttled = means(v, at.Add(-errorsWindow)) })
+			return absentIsNone(err)
+		})
+		for _, q := range []struct {
+			query string
+			take  func([]sources.Series)
+		}{{disksQuery, w.takeDisks}, {certsQuery, w.takeCerts},
+			{oomQuery, func(s []sources.Series) { w.OOMKills = byNode(s) }}, {healthFailsQuery, func(s []sources.Series) { w.HealthFails = byNode(s) }}} {
+			ask(fleet.PrometheusName, q.query, func() error {
+				a, err := m.Instant(ctx, q.query, at)
+				if err == nil {
+					put(func() { q.take(a.Series) })
+				}
+				return err
+			})
+		}
+	} else {
+		x.look(fleet.PrometheusName, notAsked, "memory, CPU, disks and requests are not known: --prometheus or PROMETHEUS_URL")
+	}
+	if r := x.d.Record; r != nil {
+		ask("journal", "the dependencies", func() error {
+			links, err := r.Dependencies(ctx)
+			put(func() { x.links = links })
+			return err
+		})
+	}
+	wg.Wait()
+	x.wide = w
+}
+
+// absentIsNone: that no such figure exists is an answer.
+func absentIsNone(err error) error {
+	if sources.KindOf(err) == sources.NotFound {
+		return nil
+	}
+	return err
+}
+
+func (x *inquiry) failed(source, what string, err error) {
+	x.log().Warn("investigate: a source could not be looked at", "source", source, "what", what, "error", err)
+	x.look(source, couldNot, err.Error())
+}
+
+func means(points map[string][]sources.Point, since time.Time) map[string]float64 {
+	if points == nil {
+		return nil
+	}
+	out := make(map[string]float64, len(points))
+	for service, p := range points {
+		if m := mean(p, since); !math.IsNaN(m) {
+			out[service] = m
+		}
+	}
+	return out
+}
+
+func valueOf(s sources.Series) float64 {
+	if len(s.Points) == 0 {
+		return math.NaN()
+	}
+	return s.Points[len(s.Points)-1].V
+}
+
+// nodeOf names the node of a series: its label, else the host of its instance.
+func nodeOf(labels map[string]string) string {
+	if n := labels["node"]; n != "" {
+		return n
+	}
+	host, _, _ := strings.Cut(labels["instance"], ":")
+	return host
+}
+
+func byNode(list []sources.Series) map[string]float64 {
+	out := map[string]float64{}
+	for _, s := range list {
+		if v := valueOf(s); !math.IsNaN(v) {
+			out[nodeOf(s.Labels)] += v
+		}
+	}
+	return out
+}
+
+func (w *Wide) takeDisks(list []sources.Series) {
+	w.Disks = []Disk{}
+	for _, s := range list {
+		w.Disks = append(w.Disks, Disk{Node: nodeOf(s.Labels), Mount: s.Labels["mountpoint"], Free: valueOf(s), Query: fmt.Sprintf(
+			`node_filesystem_avail_bytes{instance=%s, mountpoint=%s} / node_filesystem_size_bytes`, strconv.Quote(s.Labels["instance"]), strconv.Quote(s.Labels["mountpoint"]))})
+	}
+}
+
+func (w *Wide) takeCerts(list []sources.Series) {
+	w.Certs = []Cert{}
+	for _, s := range list {
+		v := valueOf(s)
+		if math.IsNaN(v) {
+			continue
+		}
+		name := s.Labels["cn"]
+		if name == "" {
+			name = s.Labels["sans"]
+		}
+		if name == "" {
+			name = s.Labels["instance"]
+		}
+		w.Certs = append(w.Certs, Cert{Name: name, Left: time.Duration(v * float64(time.Second)), Query: `(traefik_tls_certs_not_after - time()) / 86400`})
+	}
+}
