@@ -16,17 +16,16 @@ import (
 // LogsSeen is what the logs tell of one service.
 type LogsSeen struct {
 	Source string
-	// Lines are the newest ones, of all levels; Errors those of level warn and above; Dead the last ones of tasks that came to a bad end. In
-	// rising order of time. LinesFrom is from when Lines are whole.
-	Lines, Errors, Dead []sources.Entry
-	LinesFrom           time.Time
+	// Errors are the newest lines of level warn and above since From; Dead the last ones of tasks that came to a bad end. In rising order of time.
+	Errors, Dead []sources.Entry
+	From         time.Time
 	// Before are lines of before it began, Yesterday of the same time a day ago. BeforeSeen: there are lines of before at all.
 	Before, Yesterday []sources.Entry
 	BeforeSeen        bool
 	// Jump is about error lines a minute.
 	Jump Jump
 	// The queries that show the same.
-	LinesQuery, ErrorsQuery, DeadQuery string
+	ErrorsQuery, DeadQuery string
 }
 
 // MetricsSeen is what the metrics tell of one service.
@@ -80,10 +79,10 @@ func (x *inquiry) askClosely(ctx context.Context, told func()) {
 			}
 			x.mu.Lock()
 			s.findOnset()
-			onset := s.Onset
+			onset, told := s.Onset, x.toldBySwarm(s)
 			x.mu.Unlock()
 			if x.d.Logs != nil {
-				own.Go(func() { x.askLogs(ctx, s, onset) })
+				own.Go(func() { x.askLogs(ctx, s, onset, told) })
 			}
 			if x.d.Metrics != nil {
 				own.Go(func() { x.askMetrics(ctx, s) })
@@ -99,6 +98,14 @@ func (x *inquiry) askClosely(ctx context.Context, told func()) {
 		}
 	}
 	wg.Wait()
+}
+
+// toldBySwarm tells whether the orchestrator's own words name the cause already. Callers hold mu.
+func (x *inquiry) toldBySwarm(s *Scene) bool {
+	return slices.ContainsFunc(rules, func(r rule) bool {
+		c := r.look(s, x.wide)
+		return c != nil && c.Grade == Signature && c.Confidence >= 0.9 && r.id != "crash-loop" && r.id != "bad-deploy"
+	})
 }
 
 func (x *inquiry) askChanges(ctx context.Context, s *Scene) {
@@ -141,18 +148,17 @@ const (
 	yesterdaySpan = 30 * time.Minute
 )
 
-func (x *inquiry) askLogs(ctx context.Context, s *Scene, onset time.Time) {
+func (x *inquiry) askLogs(ctx context.Context, s *Scene, onset time.Time, told bool) {
 	logs, at, name := x.d.Logs, x.q.At, s.Service.Name
 	if onset.IsZero() || onset.Before(at.Add(-15*time.Minute)) {
 		onset = at.Add(-5 * time.Minute)
 	}
-	seen := &LogsSeen{Source: logs.Name(), LinesFrom: onset.Add(-30 * time.Second)}
+	seen := &LogsSeen{Source: logs.Name(), From: onset.Add(-30 * time.Second)}
 	warn := []sources.Level{sources.LevelWarn, sources.LevelError, sources.LevelFatal}
-	lines := sources.LogQuery{Services: []string{name}, Since: seen.LinesFrom, Until: at, Limit: linesRead}
-	errs := sources.LogQuery{Services: []string{name}, Since: seen.LinesFrom, Until: at, Limit: errorsRead, Levels: warn}
+	errs := sources.LogQuery{Services: []string{name}, Since: seen.From, Until: at, Limit: errorsRead, Levels: warn}
 	before := sources.LogQuery{Services: []string{name}, Since: onset.Add(-beforeSpan), Until: onset.Add(-30 * time.Second), Limit: linesRead}
 	day := sources.LogQuery{Services: []string{name}, Since: at.Add(-24*time.Hour - yesterdaySpan), Until: at.Add(-24 * time.Hour), Limit: errorsRead}
-	seen.LinesQuery, seen.ErrorsQuery = x.explain(lines), x.explain(errs)
+	seen.ErrorsQuery = x.explain(errs)
 	var wg sync.WaitGroup
 	read := func(what string, q sources.LogQuery, into *[]sources.Entry) {
 		wg.Go(func() {
@@ -165,18 +171,19 @@ func (x *inquiry) askLogs(ctx context.Context, s *Scene, onset time.Time) {
 			x.look(logs.Name(), lookedAt, "")
 		})
 	}
-	read("lines of "+name, lines, &seen.Lines)
 	read("errors of "+name, errs, &seen.Errors)
-	read("lines of before of "+name, before, &seen.Before)
-	read("lines of yesterday of "+name, day, &seen.Yesterday)
+	if !told { // the swarm's own words need no baseline
+		read("lines of before of "+name, before, &seen.Before)
+		read("lines of yesterday of "+name, day, &seen.Yesterday)
+		wg.Go(func() { seen.Jump = x.errorJump(ctx, name) })
+	}
 	if q, some := s.deadQuery(); some {
 		seen.DeadQuery = x.explain(q)
 		read("last lines of dead tasks of "+name, q, &seen.Dead)
 	}
-	wg.Go(func() { seen.Jump = x.errorJump(ctx, name) })
 	wg.Wait()
 	seen.BeforeSeen = len(seen.Before) > 0
-	if ctx.Err() != nil && len(seen.Lines)+len(seen.Errors) == 0 {
+	if ctx.Err() != nil && len(seen.Dead)+len(seen.Errors) == 0 {
 		return // it was not looked at
 	}
 	x.mu.Lock()

@@ -180,7 +180,7 @@ func (x *inquiry) suspect(v *fleet.Service) bool {
 	if len(s.since(func(t *sources.Task) bool { return bad(t) || t.State == sources.TaskComplete && !v.Mode.Job() })) > 0 {
 		return true
 	}
-	if len(s.happened(Span, fleet.Scaled, fleet.DeployStarted, fleet.DeployPaused, fleet.RolledBack)) > 0 {
+	if len(s.happened(Recent, fleet.Scaled, fleet.DeployStarted, fleet.DeployPaused, fleet.RolledBack)) > 0 {
 		return true
 	}
 	return x.wide.suspects(v.Name)

@@ -65,7 +65,12 @@ func fold(causes []Cause) []Cause {
 		}
 		gone[i] = true
 		c, s := &causes[into], &causes[i]
-		c.Evidence = append(slices.Clone(c.Evidence), s.Evidence...)
+		c.Evidence = slices.Clone(c.Evidence)
+		for _, p := range s.Evidence {
+			if !slices.ContainsFunc(c.Evidence, func(have Proof) bool { return have.Text == p.Text }) {
+				c.Evidence = append(c.Evidence, p)
+			}
+		}
 		c.Effects = append(slices.Clone(c.Effects), s.Title)
 		for _, n := range s.Next {
 			if !slices.ContainsFunc(c.Next, func(x Step) bool { return x.Action == n.Action && x.On == n.On && x.Action != "" }) {

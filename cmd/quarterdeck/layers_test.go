@@ -56,6 +56,12 @@ func TestForbiddenTellsApart(t *testing.T) {
 		{"quarterdeck/actions", "quarterdeck/sources/fleet", false},
 		{"quarterdeck/actions", "github.com/moby/moby/client", true},
 		{"quarterdeck/sources/swarm", "quarterdeck/actions", true},
+		{"quarterdeck/diagnosis", "quarterdeck/actions", true},
+		{"quarterdeck/actions", "quarterdeck/diagnosis", true},
+		{"quarterdeck/diagnosis", "quarterdeck/sources/loki", true},
+		{"quarterdeck/diagnosis", "quarterdeck/sources/patterns", false},
+		{"quarterdeck/diagnosis", "quarterdeck/sources/fleet", false},
+		{"quarterdeck/ui", "quarterdeck/diagnosis", false},
 		{"quarterdeck/sources/loki", "quarterdeck/sources", false},
 		{"quarterdeck/sources/loki", "quarterdeck/sources/patterns", false},
 		{"quarterdeck/ui", "quarterdeck/sources/patterns", false},
@@ -105,9 +111,11 @@ func forbidden(from, to string) string {
 		return "the domain imports the standard library alone"
 	case source(from) != "" && source(to) != "" && source(from) != source(to):
 		return "a source knows no other source"
-	case (under(from, "ui") || under(from, "actions")) && source(to) != "" && source(to) != "fleet":
-		return "ui and actions see the fleet and the domain's interfaces"
-	case under(from, "sources") && under(to, "actions"):
+	case (under(from, "ui") || under(from, "actions") || under(from, "diagnosis")) && source(to) != "" && source(to) != "fleet":
+		return "ui, actions and diagnosis see the fleet and the domain's interfaces"
+	case under(from, "diagnosis") && under(to, "actions"), under(from, "actions") && under(to, "diagnosis"):
+		return "what may be done and why it is broken know nothing of each other"
+	case under(from, "sources") && (under(to, "actions") || under(to, "diagnosis")):
 		return "a source knows nothing of what is done with it"
 	}
 	return ""
