@@ -234,7 +234,8 @@ func (m *Model) doInLogsMore(a act) tea.Cmd {
 	case actBookmark:
 		v.ToggleBookmark()
 	case actNextBookmark:
-		return m.orSay(v.NextBookmark(), "no bookmark: b sets one")
+		_, ok := v.NextBookmark()
+		return m.orSay(ok, "no bookmark: b sets one")
 	case actCopy:
 		text := v.SelectedText()
 		if text == "" {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"quarterdeck/sources"
+	"quarterdeck/sources/patterns"
 	"quarterdeck/ui/plain"
 )
 
@@ -29,16 +30,20 @@ type Filter struct {
 	Levels   []sources.Level
 	Services []string
 	Tasks    []string // as in Stream.Task
+	Fields   []FieldTerm
+	// Patterns are texts with <_> for what varies: each line shown is of one of Patterns, where there are any, and of none of NotPatterns.
+	Patterns, NotPatterns []string
 }
 
 // Zero tells whether the filter lets everything through.
 func (f Filter) Zero() bool {
-	return len(f.Include)+len(f.Exclude)+len(f.Levels)+len(f.Services)+len(f.Tasks) == 0
+	return len(f.Include)+len(f.Exclude)+len(f.Levels)+len(f.Services)+len(f.Tasks)+len(f.Fields)+len(f.Patterns)+len(f.NotPatterns) == 0
 }
 
 // clone shares nothing with f.
 func (f Filter) clone() Filter {
-	return Filter{slices.Clone(f.Include), slices.Clone(f.Exclude), slices.Clone(f.Levels), slices.Clone(f.Services), slices.Clone(f.Tasks)}
+	return Filter{slices.Clone(f.Include), slices.Clone(f.Exclude), slices.Clone(f.Levels), slices.Clone(f.Services), slices.Clone(f.Tasks),
+		slices.Clone(f.Fields), slices.Clone(f.Patterns), slices.Clone(f.NotPatterns)}
 }
 
 // ParseTerm reads a term as typed: "text" is a substring, "~re" a regular
@@ -57,14 +62,24 @@ func ParseTerm(s string) (t Term, exclude bool) {
 
 // matcher is a Filter and a search made ready. It is immutable and safe for concurrent use.
 type matcher struct {
-	include, exclude []*pattern
-	levels           uint16 // a bit a level; 0: all
-	services, tasks  map[string]bool
-	all, slow        bool
+	include, exclude      []*pattern
+	fields                []*fieldTest
+	patterns, notPatterns []string
+	levels                uint16 // a bit a level; 0: all
+	services, tasks       map[string]bool
+	all, slow             bool
 }
 
 func newMatcher(f Filter) (*matcher, error) {
-	m := &matcher{all: f.Zero(), services: set(f.Services), tasks: set(f.Tasks)}
+	m := &matcher{all: f.Zero(), services: set(f.Services), tasks: set(f.Tasks),
+		patterns: slices.Clone(f.Patterns), notPatterns: slices.Clone(f.NotPatterns), slow: len(f.Fields) > 0}
+	for _, t := range f.Fields {
+		test, err := compileField(t)
+		if err != nil {
+			return nil, err
+		}
+		m.fields = append(m.fields, test)
+	}
 	for _, l := range f.Levels {
 		m.levels |= 1 << (l & 15)
 	}
@@ -117,7 +132,22 @@ func (m *matcher) row(c *chunk, r *rec, streams []bool) bool {
 	if m.levels != 0 && m.levels&(1<<(c.level(r)&15)) == 0 || streams != nil && !streams[r.stream] {
 		return false
 	}
-	return m.line(c.text(r))
+	text := c.text(r)
+	if !m.line(text) {
+		return false
+	}
+	for _, f := range m.fields {
+		if !f.in(text, c.level(r), c.streams[r.stream]) {
+			return false
+		}
+	}
+	return m.ofPatterns(text)
+}
+
+// ofPatterns tells whether a line is of one of the patterns that are shown, and of none that is hidden.
+func (m *matcher) ofPatterns(text string) bool {
+	is := func(p string) bool { return patterns.Match(p, text) }
+	return (len(m.patterns) == 0 || slices.ContainsFunc(m.patterns, is)) && !slices.ContainsFunc(m.notPatterns, is)
 }
 
 func (m *matcher) line(line string) bool {

@@ -2,6 +2,7 @@ package logview
 
 import (
 	"fmt"
+	"strings"
 
 	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
@@ -39,12 +40,7 @@ func (p *Pane) StartInput(kind InputKind) tea.Cmd {
 	p.input.SetVirtualCursor(false)
 	p.input.Prompt = ""
 	p.input.KeyMap.Paste.SetEnabled(false) // it would run a program to read the clipboard; terminals paste by themselves
-	switch kind {
-	case InputFilter:
-		if n := len(p.filter.Include); n > 0 {
-			p.input.SetValue(p.filter.Include[n-1].String())
-		}
-	case InputSearch:
+	if kind == InputSearch {
 		p.input.SetValue(p.search.String())
 	}
 	p.input.CursorEnd()
@@ -76,8 +72,11 @@ func (p *Pane) try(text string) error {
 		return p.SetSearch(t)
 	}
 	f := p.undo.filter.clone()
-	if p.inputKind == InputFilter && len(f.Include) > 0 {
-		f.Include = f.Include[:len(f.Include)-1]
+	if field, ok := ParseFieldTerm(text); ok && p.inputKind == InputFilter {
+		if err := p.tryField(f, field); err == nil || !strings.ContainsAny(field.Op, "<>") {
+			return err
+		}
+		// a number is still being typed, or it is no comparison at all: it is looked for as text
 	}
 	switch {
 	case t.Text == "":
@@ -86,6 +85,11 @@ func (p *Pane) try(text string) error {
 	default:
 		f.Include = append(f.Include, t)
 	}
+	return p.SetFilter(f)
+}
+
+func (p *Pane) tryField(f Filter, t FieldTerm) error {
+	f.Fields = append(f.Fields, t)
 	return p.SetFilter(f)
 }
 

@@ -68,8 +68,9 @@ const (
 type geometry struct {
 	gutter, time, level, task, node int // widths; 0: not shown
 	date                            bool
-	short                           bool // the level is a letter, the time has no milliseconds
-	message                         int  // width of what is left
+	short                           bool          // the level is a letter, the time has no milliseconds
+	message                         int           // width of what is left
+	extra                           [maxExtra]int // of the fields that are columns
 }
 
 // geometry drops columns as the pane gets narrow: node, then date, then task.
@@ -115,6 +116,12 @@ func (p *Pane) geometry() geometry {
 		}
 	}
 	g.message = max(g.message, 1)
+	g.extra = p.extraCells(g.message)
+	for _, c := range g.extra {
+		if c > 0 {
+			g.message -= c + 1
+		}
+	}
 	return g
 }
 
@@ -128,6 +135,7 @@ type signature struct {
 	second       int64 // of the present, where ages are shown
 	body         int
 	blurred      bool
+	extra        string
 }
 
 // block lays a row out, or takes it from the cache.
@@ -146,7 +154,7 @@ func (p *Pane) cacheLimit() int { return 8 * max(p.h, 16) }
 
 func (p *Pane) checkSignature() {
 	s := signature{g: p.geometry(), w: p.w, h: p.h, side: p.side, wrap: p.wrap, fields: p.fields,
-		search: p.query.searchGen, time: p.time, blurred: p.blurred, body: p.body()}
+		search: p.query.searchGen, time: p.time, blurred: p.blurred, body: p.body(), extra: strings.Join(p.extra, "\x00")}
 	if p.time == TimeRelative {
 		s.second = p.now.Unix()
 	}
@@ -216,6 +224,9 @@ func (p *Pane) layFields(b *block, fields []field, r *rec, g geometry) {
 	var spans []textSpan
 	s.WriteString(plain.LineN(message, maxFields))
 	for _, f := range rest {
+		if g.shownAsColumn(p, f.key) {
+			continue
+		}
 		if s.Len() > 0 {
 			s.WriteByte(' ')
 		}

@@ -29,7 +29,7 @@ func (p *Pane) SetEmpty(reason string) { p.empty = reason }
 
 // body is how many rows of lines the pane has.
 func (p *Pane) body() int {
-	n := p.h - 1
+	n := p.h - 1 - p.heads()
 	if p.inputKind != InputNone {
 		n--
 	}
@@ -303,6 +303,7 @@ func (p *Pane) settleCentre() {
 
 // SelectLine selects the row that is drawn at y, counted from the pane's top; for the mouse.
 func (p *Pane) SelectLine(y int) bool {
+	y -= p.heads()
 	if y < 1 || y > p.body() || p.end() == 0 {
 		return false
 	}
@@ -392,48 +393,4 @@ func (p *Pane) JumpTo(t time.Time) bool {
 	inside := ts >= p.snap.chunks[0].first().ts && ts <= p.snap.chunks[len(p.snap.chunks)-1].last().ts
 	p.selectRow(min(p.list.rank(key{ts: ts}), p.end()-1), true)
 	return inside
-}
-
-// ToggleBookmark marks the selected row, or takes the mark away.
-func (p *Pane) ToggleBookmark() {
-	i := p.selIndex()
-	if i < 0 {
-		return
-	}
-	k := p.list.key(i)
-	if _, ok := p.bookmarks[k]; ok {
-		delete(p.bookmarks, k)
-		return
-	}
-	p.bookmarks[k] = struct{}{}
-}
-
-// NextBookmark goes to the next bookmark, after the last to the first; false: there is none that is shown.
-func (p *Pane) NextBookmark() bool {
-	i := p.selIndex()
-	if i < 0 {
-		return false
-	}
-	here := p.list.key(i)
-	best, first := key{math.MaxInt64, math.MaxUint64}, key{math.MaxInt64, math.MaxUint64}
-	none := best
-	for k := range p.bookmarks {
-		if r := p.list.rank(k); r >= p.end() || p.list.key(r) != k {
-			continue
-		}
-		if k.less(first) {
-			first = k
-		}
-		if here.less(k) && k.less(best) {
-			best = k
-		}
-	}
-	if best == none {
-		best = first
-	}
-	if best == none {
-		return false
-	}
-	p.selectRow(p.list.rank(best), true)
-	return true
 }

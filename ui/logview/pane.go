@@ -92,8 +92,12 @@ type Pane struct {
 
 	filter    Filter
 	search    Term
-	before    *Filter // of Context: the filter to come back to
-	bookmarks map[key]struct{}
+	before    *Filter          // of Context: the filter to come back to
+	order     []string         // the filter's parts as they came
+	marks     []Mark           // the bookmarks, in order of time
+	bookmarks map[key]struct{} // those of them that are loaded
+	extra     []string         // fields that are columns
+	extraWide [maxExtra]int
 
 	input     textinput.Model
 	inputKind InputKind
@@ -233,6 +237,8 @@ func (p *Pane) ApplyScan(m ScanMsg) tea.Cmd {
 func (p *Pane) refresh() {
 	p.snap = p.buf.snapshot()
 	p.list = newList(p.snap, p.known, p.query, p.paused)
+	p.findMarks()
+	p.measureExtra()
 	if len(p.known) > 2*len(p.snap.chunks)+16 {
 		p.prune()
 	}
@@ -246,10 +252,6 @@ func (p *Pane) prune() {
 		have[c.id] = true
 	}
 	maps.DeleteFunc(p.known, func(id uint64, _ *hits) bool { return !have[id] })
-	if n := len(p.snap.chunks); n > 0 {
-		oldest := p.snap.chunks[0].first()
-		maps.DeleteFunc(p.bookmarks, func(k key, _ struct{}) bool { return k.less(oldest) })
-	}
 }
 
 // schedule matches what fits the budget now, and hands the next slice of the rest over as a command.

@@ -220,7 +220,7 @@ func TestContext(t *testing.T) {
 func TestBookmarks(t *testing.T) {
 	p := newPane(Options{})
 	feed(t, p, numbered(0, 100)...)
-	if p.NextBookmark() {
+	if _, ok := p.NextBookmark(); ok {
 		t.Error("a bookmark from nowhere")
 	}
 	p.Top()
@@ -228,7 +228,7 @@ func TestBookmarks(t *testing.T) {
 	p.Move(50)
 	p.ToggleBookmark()
 	for _, want := range []string{"line 000000", "line 000050", "line 000000"} {
-		if !p.NextBookmark() || selected(p) != want {
+		if _, ok := p.NextBookmark(); !ok || selected(p) != want {
 			t.Errorf("at %s, want %s", selected(p), want)
 		}
 	}

@@ -2,8 +2,6 @@ package logview
 
 import (
 	"reflect"
-	"slices"
-	"strings"
 
 	"quarterdeck/sources"
 )
@@ -20,6 +18,7 @@ func (p *Pane) SetFilter(f Filter) error {
 		return err
 	}
 	p.filter, p.before = f.clone(), nil
+	p.remember()
 	p.apply(m)
 	return nil
 }
@@ -154,38 +153,3 @@ func (p *Pane) ToggleColumns() { p.columns = (p.columns + 1) % len(columnSets); 
 
 // ToggleFields shows logfmt and JSON lines message first with dimmed fields, or as they came.
 func (p *Pane) ToggleFields() { p.fields = !p.fields; p.topSub = 0 }
-
-// chips are the filters in words, as the header shows them.
-func (p *Pane) chips() []string {
-	var out []string
-	f := p.filter
-	if p.before != nil {
-		out = append(out, "context")
-	}
-	for _, names := range [][]string{f.Services, f.Tasks} {
-		if len(names) > 0 {
-			out = append(out, strings.Join(names[:min(len(names), 3)], ","))
-		}
-	}
-	for _, t := range f.Include {
-		out = append(out, quoted(t))
-	}
-	for _, t := range f.Exclude {
-		out = append(out, "!"+quoted(t))
-	}
-	if least := p.leastLevel(); least != sources.LevelUnknown {
-		if slices.Contains(f.Levels, sources.LevelFatal) {
-			out = append(out, "level>="+least.String())
-		} else {
-			out = append(out, "level="+least.String())
-		}
-	}
-	return out
-}
-
-func quoted(t Term) string {
-	if t.Regexp {
-		return t.String()
-	}
-	return `"` + t.Text + `"`
-}

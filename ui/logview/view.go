@@ -29,6 +29,12 @@ func (p *Pane) View(styles theme.Styles) string {
 	l := p.look(styles)
 	lines := make([]string, 0, p.h)
 	lines = append(lines, p.header(l))
+	if p.chipsApart() {
+		lines = append(lines, p.chipLine(l))
+	}
+	if len(p.extra) > 0 && p.h >= 6 {
+		lines = append(lines, p.headLine(l))
+	}
 	n := p.body()
 	switch {
 	case p.w == 0:
@@ -38,7 +44,7 @@ func (p *Pane) View(styles theme.Styles) string {
 		lines = p.rows(lines, l)
 	}
 	blank := strings.Repeat(" ", p.w)
-	for len(lines) < 1+n {
+	for len(lines) < 1+p.heads()+n {
 		lines = append(lines, blank)
 	}
 	if p.inputKind != InputNone && len(lines) < p.h {
@@ -65,7 +71,7 @@ func (p *Pane) rows(lines []string, l *look) []string {
 				s = p.draw(c, r, &b.lines[sub], k, l)
 				p.drawn.put(k, s, p.cacheLimit())
 			}
-			if lines = append(lines, s); len(lines) > n {
+			if lines = append(lines, s); len(lines) > n+p.heads() {
 				return lines
 			}
 		}
@@ -190,6 +196,7 @@ func (p *Pane) drawColumns(d *painter, c *chunk, r *rec, g geometry, l *look) {
 		d.exact(plain.LineN(s.Node, g.node+1), g.node, l.muted)
 		d.gap(l)
 	}
+	p.drawExtra(d, c, r, g, l)
 }
 
 // plainCut cuts text of one-byte characters without a sign that it is cut.
@@ -329,8 +336,10 @@ func (p *Pane) pieces(l *look) []piece {
 		add(text, pen, 9)
 	}
 	add(plain.LineN(p.title, 40), l.title, 6)
-	for i, c := range p.chips() {
-		add(plain.LineN(c, 30), l.warn, 8-min(i, 3))
+	if !p.chipsApart() {
+		for i, c := range p.chips() {
+			add(plain.LineN(c, 30), l.warn, 8-min(i, 3))
+		}
 	}
 	if p.search.Text != "" {
 		add("find "+plain.LineN(quoted(p.search), 24)+" "+strconv.Itoa(s.Match)+"/"+thousands(s.Matches), l.title, 8)
