@@ -129,16 +129,32 @@ func (d *Deck) hear(e *journal.Entry) {
 	}
 	r := &t.runs[i]
 	news := d.Now().Sub(e.Time) < teamNews
+	if h, ok := happeningOf(e, r.Began); ok {
+		d.note(news, h)
+	}
 	switch e.Phase {
 	case phaseBegin:
 		r.Began, r.Why = e.Time, e.Reason
-		d.note(news, fleet.Happening{Time: e.Time, Kind: fleet.ActionBegun, Service: firstOf(e.Target), Text: noted(e, "begun", e.Reason), Source: "journal", Run: e.Run})
 	case phaseStep:
 		r.Step = e.Step
 	case phaseEnd:
 		r.Ended, r.Result, r.Reason = e.Time, e.Result, e.Reason
-		d.note(news, fleet.Happening{Time: e.Time, Kind: fleet.ActionEnded, Service: firstOf(e.Target), Text: noted(e, e.Result, e.Reason), Source: "journal", Run: e.Run, Bad: e.Result == ResultFailed || e.Result == ResultTakenBack})
 	}
+}
+
+// happeningOf is what an entry tells the timeline; false: nothing.
+func happeningOf(e *journal.Entry, began time.Time) (fleet.Happening, bool) {
+	h := fleet.Happening{Time: e.Time, Service: firstOf(e.Target), Source: "journal", Run: e.Run, Actor: e.Actor, Action: e.Action, Target: e.Target}
+	switch e.Phase {
+	case phaseBegin:
+		h.Kind, h.Text = fleet.ActionBegun, noted(e, "begun", e.Reason)
+	case phaseEnd:
+		h.Kind, h.Text, h.Began = fleet.ActionEnded, noted(e, e.Result, e.Reason), began
+		h.Bad = e.Result == ResultFailed || e.Result == ResultTakenBack
+	default:
+		return h, false
+	}
+	return h, true
 }
 
 func (d *Deck) note(news bool, h fleet.Happening) {

@@ -2,6 +2,9 @@ package sources
 
 import (
 	"context"
+	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -50,6 +53,102 @@ type Matcher struct {
 	Name, Value string
 	Regexp      bool
 	Negative    bool
+}
+
+// String is the matcher as Alertmanager's own tools write it: service="web", job!~"a|b"; the quotes only where they are needed.
+func (m Matcher) String() string {
+	value := m.Value
+	if value == "" || strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || strings.ContainsRune("\"'{},=~\\", r) }) {
+		value = strconv.Quote(value)
+	}
+	return m.Name + m.Op() + value
+}
+
+// Op is the matcher's operator: = != =~ or !~.
+func (m Matcher) Op() string {
+	switch {
+	case m.Regexp && m.Negative:
+		return "!~"
+	case m.Regexp:
+		return "=~"
+	case m.Negative:
+		return "!="
+	}
+	return "="
+}
+
+// matcherForm is one matcher; the value may be in quotes.
+var matcherForm = regexp.MustCompile(`(?s)^\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|!~|!=|=)\s*(.*?)\s*$`)
+
+// ParseMatcher reads what String writes, and the same without quotes.
+func ParseMatcher(text string) (Matcher, error) {
+	p := matcherForm.FindStringSubmatch(text)
+	if p == nil {
+		return Matcher{}, fmt.Errorf("%q is no matcher such as service=web or alertname=~\"High.*\"", text)
+	}
+	m := Matcher{Name: p[1], Value: p[3], Regexp: p[2] == "=~" || p[2] == "!~", Negative: p[2][0] == '!'}
+	if strings.HasPrefix(m.Value, `"`) {
+		v, err := strconv.Unquote(m.Value)
+		if err != nil {
+			return Matcher{}, fmt.Errorf("%q: the quotes do not match", text)
+		}
+		m.Value = v
+	}
+	if m.Regexp {
+		if _, err := regexp.Compile("^(?:" + m.Value + ")$"); err != nil {
+			return Matcher{}, fmt.Errorf("%q: %w", text, err)
+		}
+	}
+	return m, nil
+}
+
+// Muter tells which alerts a set of matchers mutes. Made once for many alerts: it has the regexps compiled.
+type Muter struct {
+	matchers []Matcher
+	re       []*regexp.Regexp
+}
+
+// NewMuter compiles matchers as Alertmanager does: anchored at both ends.
+func NewMuter(ms []Matcher) (*Muter, error) {
+	u := &Muter{matchers: ms, re: make([]*regexp.Regexp, len(ms))}
+	for i, m := range ms {
+		if m.Regexp {
+			re, err := regexp.Compile("^(?:" + m.Value + ")$")
+			if err != nil {
+				return nil, fmt.Errorf("matcher of %s: %w", m.Name, err)
+			}
+			u.re[i] = re
+		}
+	}
+	return u, nil
+}
+
+// Mutes tells whether all matchers hold for a set of labels; a label that is not there is empty.
+func (u *Muter) Mutes(labels map[string]string) bool {
+	for i, m := range u.matchers {
+		v := labels[m.Name]
+		hit := v == m.Value
+		if m.Regexp {
+			hit = u.re[i].MatchString(v)
+		}
+		if hit == m.Negative {
+			return false
+		}
+	}
+	return len(u.matchers) > 0
+}
+
+// nobody is a label's value that no alert has.
+const nobody = "\x01quarterdeck\x01"
+
+// Everything tells whether the matchers name nothing: they mute an alert without labels, or one whose labels are whatever.
+// Alertmanager refuses the first alone.
+func (u *Muter) Everything() bool {
+	any := map[string]string{}
+	for _, m := range u.matchers {
+		any[m.Name] = nobody
+	}
+	return u.Mutes(nil) || u.Mutes(any)
 }
 
 // Silence mutes alerts between two moments.

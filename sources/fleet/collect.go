@@ -161,6 +161,11 @@ func (f *Fleet) readAlerts(feeds Feeds) func(context.Context) error {
 			return err
 		}
 		f.SetAlerts(alerts)
+		if silences, err := feeds.Alerts.Silences(ctx); err == nil { // a proxy may allow the alerts alone
+			f.SetSilences(silences)
+		} else if ctx.Err() == nil {
+			f.SetSilences(nil)
+		}
 		return nil
 	}
 }

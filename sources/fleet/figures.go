@@ -88,22 +88,24 @@ func (f *Fleet) SetAlerts(list []sources.Alert) {
 	if sameAlerts(alerts, f.alerts) {
 		return
 	}
-	firing, count := map[string]bool{}, map[string]int{}
+	active, count := map[string]bool{}, map[string]int{} // active: it fires, whether it is muted or not
 	for i := range alerts {
 		a := &alerts[i]
-		if a.State != sources.Firing {
+		if a.State == sources.Pending {
 			continue
 		}
-		firing[alertKey(a)] = true
-		count[a.Service]++
+		active[alertKey(a)] = true
+		if a.State == sources.Firing {
+			count[a.Service]++
+		}
 		f.history.add(Happening{Time: a.Since, Kind: AlertFiring, Service: a.Service, Text: strings.TrimSuffix(a.Name+": "+a.Summary, ": "),
-			Source: AlertmanagerName, Bad: true, key: key(AlertFiring, alertKey(a), stamp(a.Since))})
+			Source: AlertmanagerName, Bad: true, Ref: a.Fingerprint, key: key(AlertFiring, alertKey(a), stamp(a.Since))})
 	}
 	now := f.now()
 	for i := range f.alerts {
 		a := &f.alerts[i]
-		if a.State == sources.Firing && !firing[alertKey(a)] {
-			f.history.add(Happening{Time: now, Kind: AlertResolved, Service: a.Service, Text: a.Name, Source: AlertmanagerName})
+		if a.State != sources.Pending && !active[alertKey(a)] {
+			f.history.add(Happening{Time: now, Kind: AlertResolved, Service: a.Service, Text: a.Name, Source: AlertmanagerName, Ref: a.Fingerprint, Began: a.Since})
 		}
 	}
 	for _, e := range f.services {

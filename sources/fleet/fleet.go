@@ -33,7 +33,9 @@ type Fleet struct {
 	secrets  []sources.Reference
 	configs  []sources.Reference
 	alerts   []sources.Alert
-	firing   map[string]int // alerts that fire, by service name
+	silences []sources.Silence
+	silenced map[string]bool // ids of silences that were active; nil: they were never read
+	firing   map[string]int  // alerts that fire, by service name
 	states   map[string]sources.Status
 	order    []string
 	usage    map[string]usage // cpu, memory
@@ -292,6 +294,9 @@ func (f *Fleet) foldTasks(id string, tasks []sources.Task, now time.Time) {
 		if (t.State == sources.TaskFailed || t.State == sources.TaskRejected) && known[t.ID] != t.State {
 			f.history.add(taskHappening(&e.service, t, f.nodeName(t.NodeID)))
 		}
+	}
+	for _, h := range taskStarts(&e.service, tasks, known, last.IsZero(), now, f.nodeName) {
+		f.history.add(h)
 	}
 	e.fixed = byOurClock(tasks, e.tasks, e.fixed, last, now)
 	e.tasks, e.judge = tasks, true

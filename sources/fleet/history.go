@@ -22,14 +22,18 @@ const (
 	Scaled         = "scaled"
 	Created        = "created"
 	Removed        = "removed"
+	TaskStarted    = "started"
 	TaskDied       = "task failed"
 	HealthChanged  = "health"
 	NodeChanged    = "node"
 	AlertFiring    = "alert"
 	AlertResolved  = "resolved"
+	SilenceBegun   = "silence"
+	SilenceEnded   = "unsilenced"
 	SourceChanged  = "source"
 	ActionBegun    = "action"  // somebody has begun a run
 	ActionEnded    = "verdict" // and what came of it
+	Annotated      = "marked"  // somebody has marked it on a dashboard
 	OtherHappening = "event"
 )
 
@@ -43,8 +47,16 @@ type Happening struct {
 	Source  string // swarm | alertmanager | …
 	// Bad: worth the eye.
 	Bad bool
-	// Run is the id of the run that an action or a verdict is of; else "".
-	Run string
+	// Run is the id of the run that an action or a verdict is of; else "". Actor is who did it, Action what.
+	Run, Actor, Action string
+	// Target is what a run or a mark is about where that is more than Service: names with commas between.
+	Target string
+	// Ref names what it is about beyond the text: a task's id, an alert's fingerprint, a silence's id.
+	Ref string
+	// Began is when that began which this ends: the rollout, the run, the alert; zero: it ends nothing, or that is not known.
+	Began time.Time
+	// Within is how inexact Time is; 0: it is the source's own.
+	Within time.Duration
 
 	key string // two happenings with one key are one
 }
@@ -61,7 +73,12 @@ type history struct {
 	list    []Happening
 	keys    map[string]bool
 	pending []Happening // not yet in list
+	starts  int         // TaskStarted among list and pending
+	oldest  time.Time   // of those that were kept when they were too many; zero: they never were
 }
+
+// startsCap bounds how many starts of tasks are kept: they must not push out what is worth more.
+const startsCap = 400
 
 // add takes a happening; it tells whether that is news.
 func (h *history) add(x Happening) bool {
@@ -73,6 +90,12 @@ func (h *history) add(x Happening) bool {
 	}
 	if h.keys[x.key] || len(h.list) >= HistoryCap && x.Time.Before(h.list[0].Time) {
 		return false
+	}
+	if x.Kind == TaskStarted {
+		if x.Time.Before(h.oldest) {
+			return false
+		}
+		h.starts++
 	}
 	if h.keys == nil {
 		h.keys = map[string]bool{}
@@ -98,11 +121,32 @@ func (h *history) settle() {
 		list = append(slices.Clone(list), h.pending...)
 		slices.SortStableFunc(list, byTime)
 	}
+	if h.starts > startsCap+startsCap/4 {
+		list = h.withoutOldStarts(list)
+	}
 	for len(list) > HistoryCap {
+		if list[0].Kind == TaskStarted {
+			h.starts--
+		}
 		delete(h.keys, list[0].key)
 		list = list[1:]
 	}
 	h.list, h.pending = list, h.pending[:0]
+}
+
+// withoutOldStarts is a new list that has the newest startsCap starts of tasks.
+func (h *history) withoutOldStarts(list []Happening) []Happening {
+	out := make([]Happening, 0, len(list))
+	for i := range list {
+		if list[i].Kind == TaskStarted && h.starts > startsCap {
+			h.starts--
+			h.oldest = list[i].Time.Add(1)
+			delete(h.keys, list[i].key)
+			continue
+		}
+		out = append(out, list[i])
+	}
+	return out
 }
 
 func byTime(a, b Happening) int { return a.Time.Compare(b.Time) }
@@ -152,7 +196,7 @@ func updateHappenings(s *sources.Service, at time.Time) []Happening {
 	default:
 		return nil
 	}
-	return []Happening{{Time: when, Kind: kind, Service: s.Name, Text: oneLine(orElse(s.UpdateMessage, s.Image)), Source: SwarmName, Bad: bad,
+	return []Happening{{Time: when, Kind: kind, Service: s.Name, Text: oneLine(orElse(s.UpdateMessage, s.Image)), Source: SwarmName, Bad: bad, Began: s.UpdateStarted,
 		key: key(kind, s.ID, stamp(s.UpdateStarted))}}
 }
 
@@ -174,7 +218,27 @@ func taskHappening(s *sources.Service, t *sources.Task, node string) Happening {
 		text = fmt.Sprintf("%s (exit %d)", text, t.ExitCode)
 	}
 	return Happening{Time: t.Since, Kind: TaskDied, Service: s.Name, Node: node,
-		Text: slotName(s.Name, t.Slot, node) + ": " + text, Source: SwarmName, Bad: true, key: key(TaskDied, t.ID)}
+		Text: slotName(s.Name, t.Slot, node) + ": " + text, Source: SwarmName, Bad: true, Ref: t.ID, key: key(TaskDied, t.ID)}
+}
+
+// Of the tasks that run already when a service is seen first, those started within startsBack are told of, at most startsFirst.
+const (
+	startsBack  = time.Hour
+	startsFirst = 20
+)
+
+// taskStarts are the tasks of a service that run now and did not before; first: it is seen for the first time.
+func taskStarts(s *sources.Service, tasks []sources.Task, known map[string]sources.TaskState, first bool, now time.Time, nodeName func(string) string) []Happening {
+	var out []Happening
+	for i := range tasks {
+		t := &tasks[i]
+		if t.State != sources.TaskRunning || known[t.ID] == sources.TaskRunning || first && (len(out) == startsFirst || now.Sub(t.Since) > startsBack) {
+			continue
+		}
+		node := nodeName(t.NodeID)
+		out = append(out, Happening{Time: t.Since, Kind: TaskStarted, Service: s.Name, Node: node, Text: slotName(s.Name, t.Slot, node), Source: SwarmName, Ref: t.ID, key: key(TaskStarted, t.ID)})
+	}
+	return out
 }
 
 // nodesHappenings is what has happened to the nodes since they were old (empty: first seen).

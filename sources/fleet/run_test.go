@@ -63,6 +63,10 @@ func (x fakeAlerts) Alerts(ctx context.Context) ([]sources.Alert, error) {
 	return []sources.Alert{{Name: "A", State: sources.Firing, Since: time.Now().Truncate(time.Hour)}}, x.answer(ctx)
 }
 
+func (x fakeAlerts) Silences(context.Context) ([]sources.Silence, error) {
+	return []sources.Silence{{ID: "s1", State: "active", Author: "ada", Comment: "c", Starts: time.Now().Truncate(time.Hour), Ends: time.Now().Truncate(time.Hour).Add(24 * time.Hour)}}, nil
+}
+
 type fakeMetrics struct {
 	sources.Metrics
 	*feed

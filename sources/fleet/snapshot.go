@@ -91,6 +91,8 @@ type Snapshot struct {
 	Nodes    []Node
 	Services []*Service // by stack, then name
 	Alerts   []sources.Alert
+	// Silences are those that are active or to come; nil: they could not be read.
+	Silences []sources.Silence
 	Sources  []sources.Status // in a fixed order
 	Networks []sources.Network
 	Secrets  []sources.Reference
