@@ -23,6 +23,7 @@ type Deck struct {
 	Fleet    *fleet.Fleet
 	Journal  *journal.Journal
 	Registry sources.Registry        // nil: tags cannot be listed
+	Alerts   sources.Alerts          // nil: alerts cannot be silenced
 	Logs     sources.Logs            // nil: a dead task's last lines are not shown
 	Hooks    map[string]sources.Hook // by service or stack
 	Sink     sources.LogSink         // nil: the journal is not pushed
@@ -124,7 +125,7 @@ func (d *Deck) finish(p *Plan) *Plan {
 		p.Deadline = d.Policy.Deadline
 	}
 	slices.SortStableFunc(p.Changes, func(a, b Change) int { return a.Group - b.Group })
-	if p.Refused == "" && p.Nothing == "" && len(p.Changes) == 0 && p.Material == nil {
+	if p.Refused == "" && p.Nothing == "" && len(p.Changes) == 0 && p.Material == nil && p.Silence == nil {
 		p.Nothing = "nothing would change"
 	}
 	d.Policy.guard(p, p.At)

@@ -94,7 +94,7 @@ func (r *RunRecord) Services() []string {
 	for i := range r.plan.Services {
 		out = append(out, r.plan.Services[i].Name)
 	}
-	if out == nil && r.Target != "" {
+	if out == nil && r.Target != "" && r.plan.Silence == nil {
 		out = strings.Split(r.Target, ",")
 	}
 	return out
@@ -104,7 +104,7 @@ func (r *RunRecord) Services() []string {
 func (r *RunRecord) Warnings() []string { return r.plan.Warnings }
 
 // Touched tells whether the run has changed anything, as far as its steps say.
-func (r *RunRecord) Touched() bool { return len(r.touched()) > 0 }
+func (r *RunRecord) Touched() bool { return len(r.touched()) > 0 || r.silenceID() != "" }
 
 // StepReports are the steps that were begun, in order. One that has no end is "started".
 func (r *RunRecord) StepReports() []StepReport {

@@ -88,3 +88,8 @@ func TestManagerDiesLab(t *testing.T) {
 		}
 	}
 }
+
+func TestSilenceLab(t *testing.T) {
+	p := lab(t)
+	testSilence(t, p, os.Getenv("ALERTMANAGER_URL"))
+}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"quarterdeck/sources"
+	"quarterdeck/sources/fleet"
 )
 
 // The actions, by the names that commands, journal and screen share.
@@ -15,6 +16,9 @@ const (
 	Rollback = "rollback"
 	Undo     = "undo"
 	Rotate   = "rotate"
+	// Silence mutes alerts, Unsilence ends that.
+	Silence   = "silence"
+	Unsilence = "unsilence"
 )
 
 // Harm is how much an action may break, and so how much is asked before it.
@@ -40,6 +44,8 @@ type Plan struct {
 	Changes []Change
 	// Material is what is made before and removed after, or nil.
 	Material *MaterialChange
+	// Silence is what is muted or no longer muted, or nil: then there are no Changes.
+	Silence *SilenceChange
 	// Hook redeploys in place of us, or nil.
 	Hook sources.Hook
 	// HookTag is the tag that the hook is asked for.
@@ -121,6 +127,9 @@ func (p *Plan) target() string {
 	if m := p.Material; m != nil && len(p.Changes) == 0 {
 		return m.Old
 	}
+	if p.Silence != nil {
+		return fleet.MatchersText(p.Silence.Silence.Matchers)
+	}
 	return p.Target()
 }
 
@@ -144,6 +153,8 @@ func (p *Plan) Word() string {
 // Title is the plan in a line: "scale shop_web 2 → 4".
 func (p *Plan) Title() string {
 	switch {
+	case p.Silence != nil:
+		return p.Silence.Title()
 	case len(p.Changes) == 0:
 		return p.Action
 	case len(p.Changes) > 1:
@@ -167,6 +178,9 @@ const (
 	StepHook   StepKind = "hook"
 	StepVerify StepKind = "verify"
 	StepRemove StepKind = "remove"
+	// StepSilence makes or ends a silence, StepSilenced looks whether it is so.
+	StepSilence  StepKind = "silence"
+	StepSilenced StepKind = "silenced"
 )
 
 // Step is one thing that a run does, named as the journal names it.
@@ -180,6 +194,9 @@ type Step struct {
 // Steps are what a run of the plan does, in order.
 func (p *Plan) Steps() []Step {
 	var out []Step
+	if p.Silence != nil {
+		return []Step{{Name: p.Silence.Title(), Kind: StepSilence}, {Name: "verify that Alertmanager has it so", Kind: StepSilenced}}
+	}
 	if m := p.Material; m != nil && m.New != "" {
 		out = append(out, Step{Name: fmt.Sprintf("create %s %s", m.Kind, m.New), Kind: StepCreate})
 	}

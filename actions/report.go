@@ -2,6 +2,8 @@ package actions
 
 import (
 	"time"
+
+	"quarterdeck/sources"
 )
 
 // Results of a run, as commands and journal have them (COMMANDS.md).
@@ -65,6 +67,8 @@ type VerifyReport struct {
 	Converged bool          `json:"converged"`
 	StableFor float64       `json:"stable_for"` // seconds: the window that was held
 	Checks    []CheckReport `json:"checks"`
+	// Silence is the id of the silence that the run has made or ended.
+	Silence string `json:"silence,omitempty"`
 }
 
 // CheckReport is one thing that was looked at.
@@ -85,6 +89,17 @@ func (p *Plan) Report() Report {
 	for i := range p.Changes {
 		for _, f := range p.Changes[i].Fields {
 			r.Plan.Changes = append(r.Plan.Changes, FieldReport{p.Changes[i].Service, f.Field, f.Before, f.After})
+		}
+	}
+	if s := p.Silence; s != nil {
+		before, after := any("firing"), any("silenced")
+		if s.End {
+			before, after = after, before
+		}
+		for i := range s.Alerts {
+			if s.Alerts[i].State != sources.Pending {
+				r.Plan.Changes = append(r.Plan.Changes, FieldReport{s.Alerts[i].Service, "alert " + s.Alerts[i].Name, before, after})
+			}
 		}
 	}
 	if p.Nothing != "" {

@@ -68,6 +68,9 @@ type Running struct {
 
 	applied  map[string]*applied // by service id
 	material string              // id of what was made
+
+	silenceID string        // of the silence that was made or ended
+	checks    []CheckReport // what was looked at of it; guarded by mu
 }
 
 // ID names the run.
@@ -261,6 +264,9 @@ func (r *Running) step(ctx context.Context, s Step) error {
 	if len(after) > 0 {
 		e.After = raw(after)
 	}
+	if s.Kind == StepSilence && r.silenceID != "" {
+		e.Detail = raw(stepSilence{r.silenceID})
+	}
 	detail := ""
 	if err != nil {
 		e.State, e.Reason, detail = stateFailed, err.Error(), err.Error()
@@ -288,6 +294,10 @@ func (r *Running) do(ctx context.Context, s Step) ([]SpecRef, error) {
 		return nil, r.verify(ctx, s.At)
 	case StepRemove:
 		return nil, r.remove(ctx)
+	case StepSilence:
+		return nil, r.silence(ctx)
+	case StepSilenced:
+		return nil, r.silenced(ctx)
 	}
 	return nil, fmt.Errorf("step %q is of no kind that is known", s.Name)
 }
@@ -341,7 +351,7 @@ func (r *Running) finish(result, reason string, err error) {
 	report := r.progress.Plan.Report()
 	report.Run, report.Result, report.Reason = r.id, result, reason
 	report.Verify = r.verifyReport(result)
-	if len(r.applied) > 0 && result != ResultTakenBack {
+	if (len(r.applied) > 0 || r.silenceID != "") && result != ResultTakenBack {
 		report.Undo = "quarterdeck undo " + r.id
 	}
 	r.set(func(p *Progress) { p.Result, p.Reason, p.Ended = result, reason, r.d.Now() })
@@ -358,8 +368,8 @@ func (r *Running) verifyReport(result string) *VerifyReport {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	v := &VerifyReport{Converged: result == ResultDone, Checks: []CheckReport{}}
-	looked := false
+	v := &VerifyReport{Converged: result == ResultDone, Checks: append([]CheckReport{}, r.checks...), Silence: r.silenceID}
+	looked := len(r.checks) > 0 || r.silenceID != ""
 	for i := range r.progress.Rollouts {
 		o := &r.progress.Rollouts[i]
 		if o.State == RolloutWaiting && o.Began.IsZero() {

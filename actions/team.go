@@ -145,6 +145,17 @@ func (d *Deck) hear(e *journal.Entry) {
 // happeningOf is what an entry tells the timeline; false: nothing.
 func happeningOf(e *journal.Entry, began time.Time) (fleet.Happening, bool) {
 	h := fleet.Happening{Time: e.Time, Service: firstOf(e.Target), Source: "journal", Run: e.Run, Actor: e.Actor, Action: e.Action, Target: e.Target}
+	if e.Action == Silence || e.Action == Unsilence {
+		h.Service = ""
+		var v struct {
+			Silence json.RawMessage `json:"silence"` // its id at the end, all of it at the beginning
+		}
+		_ = json.Unmarshal(e.Detail, &v)
+		var made recordedSilence
+		if json.Unmarshal(v.Silence, &h.Ref) != nil && json.Unmarshal(v.Silence, &made) == nil {
+			h.Service = sources.ServiceOf(fleet.EqualLabels(made.Matchers), sources.AlertLabels)
+		}
+	}
 	switch e.Phase {
 	case phaseBegin:
 		h.Kind, h.Text = fleet.ActionBegun, noted(e, "begun", e.Reason)

@@ -115,7 +115,7 @@ func (d *Deck) findRun(run string) (*RunRecord, error) {
 				return nil, &Refusal{fmt.Sprintf("%q is the beginning of more than one run's id", run)}
 			}
 			found = r
-		case run == "" && len(r.applied()) > 0 && r.UndoneBy == "" && r.Action != Undo && r.Result != ResultTakenBack && !d.Journal.Held(r.ID):
+		case run == "" && (len(r.applied()) > 0 || r.Action == Silence && r.silenceID() != "") && r.UndoneBy == "" && r.Action != Undo && r.Result != ResultTakenBack && !d.Journal.Held(r.ID):
 			return r, nil
 		}
 	}
@@ -143,6 +143,9 @@ func (d *Deck) planUndo(ctx context.Context, r *RunRecord) (*Plan, error) {
 		if gone {
 			p.Refused = fmt.Sprintf("run %s has removed %s %s, whose value nobody has written down: rotate again with the value that shall be", r.ID, r.plan.Material.Kind, r.plan.Material.Old)
 		}
+	}
+	if r.plan.Silence != nil && p.Nothing == "" && p.Refused == "" {
+		return d.undoSilence(ctx, r)
 	}
 	applied := r.touched()
 	if len(applied) == 0 && r.plan.Material == nil && p.Nothing == "" && p.Refused == "" {

@@ -48,6 +48,9 @@ func (p *platform) deck() (*actions.Deck, error) {
 	if d.Hooks, err = p.hooks(); err != nil {
 		return nil, err
 	}
+	if p.alerts != nil {
+		d.Alerts = p.alerts
+	}
 	if p.loki != nil {
 		d.Sink = p.loki
 	}
