@@ -23,6 +23,8 @@ type Options struct {
 	// Deck plans and runs actions; nil: nothing can be done, and NoDeck says why.
 	Deck   *actions.Deck
 	NoDeck error
+	// Keeper keeps panels and past queries; nil: they end with the console.
+	Keeper Keeper
 	// Context is the platform's name, as the header shows it.
 	Context  string
 	Demo     bool

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -47,6 +49,7 @@ func consoleOn(ctx context.Context, s *surroundings, set *config.Settings, demo 
 	}
 	defer p.Close()
 	o := p.console(demo)
+	o.Keeper = keeper(set, demo)
 	if o.Deck, err = p.deck(); err != nil { // what can be seen is worth seeing where nothing can be written down
 		o.NoDeck = err
 	}
@@ -66,6 +69,15 @@ func consoleOn(ctx context.Context, s *surroundings, set *config.Settings, demo 
 		return fmt.Errorf("console: %w", err)
 	}
 	return nil
+}
+
+// keeper keeps panels and past queries; those of a simulation end with it.
+func keeper(set *config.Settings, demo bool) *config.Keeper {
+	path := cmp.Or(set.Path, config.DefaultPath())
+	if demo {
+		path = filepath.Join(set.StateDir, "config.yaml")
+	}
+	return config.NewKeeper(path, set.StateDir)
 }
 
 // console is what the ui is wired with.

@@ -44,6 +44,8 @@ type File struct {
 	StateDir string `yaml:"state-dir"`
 	// Actor is who acts, as the journal names it.
 	Actor string `yaml:"actor"`
+	// Panels are queries that are shown beside the standard series; the console adds to them and takes them off.
+	Panels []sources.Panel `yaml:"panels"`
 
 	// Path is where it was read from; "" : no file.
 	Path string `yaml:"-"`
