@@ -34,6 +34,7 @@ type config struct {
 	bad                 bool          // print a few errors and exit 1 at once
 	exitAfter           time.Duration // exit 0 after this long; 0 is never
 	unhealthyAfter      time.Duration // the health check fails after this long; 0 is never
+	stubborn            bool          // pay no attention to SIGTERM
 	leak                float64       // MiB a second that are never given back
 	writeDir            string        // each request appends to a file here; empty is none
 	writeKB             int           // KiB a request
@@ -58,6 +59,7 @@ func parse() (config, string) {
 	flag.BoolVar(&c.bad, "bad", env("BAD", "") != "", "print errors and exit 1 at once [BAD]")
 	flag.DurationVar(&c.exitAfter, "exit-after", duration(env("EXIT_AFTER", "0")), "exit 0 after this long [EXIT_AFTER]")
 	flag.DurationVar(&c.unhealthyAfter, "unhealthy-after", duration(env("UNHEALTHY_AFTER", "0")), "fail the health check after this long [UNHEALTHY_AFTER]")
+	flag.BoolVar(&c.stubborn, "stubborn", env("STUBBORN", "") != "", "pay no attention to SIGTERM [STUBBORN]")
 	flag.Float64Var(&c.leak, "leak", number(env("LEAK", "0")), "MiB a second that are never given back [LEAK]")
 	flag.StringVar(&c.writeDir, "write-dir", env("WRITE_DIR", ""), "each request appends to a file in this folder [WRITE_DIR]")
 	flag.IntVar(&c.writeKB, "write-kb", int(number(env("WRITE_KB", "64"))), "KiB that a request writes [WRITE_KB]")
@@ -83,7 +85,12 @@ func main() {
 	if c.bad {
 		os.Exit(failToStart(log))
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if c.stubborn {
+		signal.Ignore(syscall.SIGTERM)
+		signals = signals[:1]
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	defer stop()
 	if err := run(ctx, c, log); err != nil {
 		log.event("error", "exiting", "error", err)
