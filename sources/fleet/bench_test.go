@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -90,4 +91,73 @@ func BenchmarkNodeChange(b *testing.B) {
 		f.Fold(sources.Change{Nodes: nodes})
 		f.Snapshot()
 	}
+}
+
+// BenchmarkThen makes the picture of a past moment: 1,000 services, 10,000 tasks, the past full.
+func BenchmarkThen(b *testing.B) {
+	f, end := fullPast(b)
+	s := f.Snapshot()
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		s.Then(end.Add(-time.Duration(1+i%60) * time.Second))
+	}
+}
+
+// BenchmarkPast is what the past takes when it is full, beside the fleet itself.
+func BenchmarkPast(b *testing.B) {
+	heap := func() float64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return float64(m.HeapAlloc)
+	}
+	for b.Loop() {
+		f, _ := fullPast(b)
+		f.Snapshot()
+		with := heap()
+		f.mu.Lock()
+		n, reckoned := len(f.past.services.list), f.past.services.bytes+f.past.tasks.bytes+f.past.runs.bytes+f.past.nodes.bytes+f.past.alerts.bytes
+		f.past = past{}
+		f.last = nil
+		for _, e := range f.services {
+			e.pin = nil
+		}
+		f.mu.Unlock()
+		without := heap()
+		b.ReportMetric((with-without)/1024, "KiB")
+		b.ReportMetric(float64(reckoned)/1024, "KiB-reckoned")
+		b.ReportMetric(float64(n), "states")
+		runtime.KeepAlive(f)
+	}
+}
+
+// fullPast is a big fleet in which tasks have failed and been replaced until nothing more of the past is kept.
+func fullPast(b *testing.B) (*Fleet, time.Time) {
+	b.Helper()
+	now := noon
+	f, w := New(func() time.Time { return now }, SwarmName), bigWorld()
+	f.Fold(sources.Change{World: w})
+	f.Snapshot()
+	for i := range 12000 {
+		now = now.Add(time.Second)
+		n := i % 1000
+		tasks := slices.Clone(w.Tasks[n*10 : n*10+10])
+		t := &tasks[i%10]
+		t.ID, t.Created, t.Since = fmt.Sprint("again-", i), now, now
+		switch i / 1000 % 3 {
+		case 0:
+			t.State, t.Err = sources.TaskFailed, "task: non-zero exit (137): OOM killed"
+		case 1:
+			t.State, t.Err = sources.TaskPending, "no suitable node (insufficient resources on 50 nodes)"
+		}
+		if i%40 == 0 {
+			nodes := slices.Clone(w.Nodes)
+			nodes[i/40%50].State = []string{"down", "ready"}[i/40%2]
+			f.Fold(sources.Change{Nodes: nodes})
+		}
+		f.Fold(sources.Change{TasksOf: []string{w.Services[n].ID}, Tasks: tasks})
+		f.Snapshot()
+	}
+	return f, now
 }

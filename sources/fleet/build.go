@@ -36,6 +36,10 @@ func (f *Fleet) Snapshot() *Snapshot {
 	for i, name := range f.order {
 		s.Sources[i] = f.states[name]
 	}
+	if f.past.since.IsZero() && s.Ready() {
+		f.past.since = now
+	}
+	s.past = f.past
 	f.history.settle()
 	s.History = f.history.list
 	s.Counts = count(s)
@@ -118,6 +122,15 @@ func (f *Fleet) build(e *entry, now time.Time) {
 		}
 	}
 	b.HealthSince = e.since
+	switch {
+	case old == nil:
+		b.seen = now
+	case sameState(old, b):
+		b.seen = old.seen
+	default:
+		f.endService(e, now)
+		b.seen = now
+	}
 	b.CPU, b.CPUNow = f.usage["cpu"].of(b.Name)
 	b.Memory, b.MemoryNow = f.usage["memory"].of(b.Name)
 	if f.rates != nil {
@@ -164,6 +177,7 @@ func (f *Fleet) buildNodes(s *Snapshot) {
 	for i := range f.nodes {
 		n := &s.Nodes[i]
 		n.Node, n.CPUUsed, n.MemoryUsed = f.nodes[i], math.NaN(), math.NaN()
+		n.seen = f.nodeSeen[n.ID]
 		if v, ok := f.nodeUse["cpu"][n.Name]; ok {
 			n.CPUUsed = v
 		}
@@ -191,6 +205,10 @@ func count(s *Snapshot) Counts {
 	c := Counts{Services: len(s.Services), Nodes: len(s.Nodes)}
 	by := map[Health]*int{Healthy: &c.Healthy, Updating: &c.Updating, Degraded: &c.Degraded, Down: &c.Down, Idle: &c.Idle, Unknown: &c.Unknown}
 	for _, v := range s.Services {
+		if v.NotYet {
+			c.Services--
+			continue
+		}
 		*by[v.Health]++
 		c.Running += v.Running
 		c.Tasks += len(v.Tasks)

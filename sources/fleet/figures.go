@@ -102,6 +102,7 @@ func (f *Fleet) SetAlerts(list []sources.Alert) {
 			Source: AlertmanagerName, Bad: true, Ref: a.Fingerprint, key: key(AlertFiring, alertKey(a), stamp(a.Since))})
 	}
 	now := f.now()
+	f.endAlerts(f.alerts, alerts, now)
 	for i := range f.alerts {
 		a := &f.alerts[i]
 		if a.State != sources.Pending && !active[alertKey(a)] {

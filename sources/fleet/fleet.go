@@ -43,6 +43,8 @@ type Fleet struct {
 	ratesBy  string                   // the source of rates
 	nodeUse  map[string]sources.Usage // cpu, memory: by node name
 	history  history
+	past     past
+	nodeSeen map[string]time.Time // by node id: since when its state is as it is
 
 	wake chan struct{}
 }
@@ -60,6 +62,7 @@ type entry struct {
 	judge   bool // the verdict may differ now
 	figures bool // what it uses differs now
 	since   time.Time
+	pin     *pinned // the settings that states before this one share
 }
 
 // New makes an empty fleet; order names its sources in the order in which they are shown.
@@ -220,6 +223,7 @@ func (f *Fleet) foldNodes(list []sources.Node, at time.Time) {
 	for _, h := range nodesHappenings(f.nodes, nodes, at) {
 		f.history.add(h)
 	}
+	f.endNodes(f.nodes, nodes, f.now())
 	f.nodes, f.judged = nodes, NewNodes(nodes)
 	for _, e := range f.services { // eligibility and stranded tasks may differ now
 		e.judge = true
@@ -264,6 +268,8 @@ func (f *Fleet) remove(id string, at time.Time) {
 	if e == nil {
 		return
 	}
+	f.endService(e, f.now())
+	f.endTasks(e.tasks, nil, f.now())
 	delete(f.services, id)
 	f.sorted = nil
 	f.history.add(Happening{Time: at, Kind: Removed, Service: e.service.Name, Text: e.service.Image, Source: SwarmName})
@@ -298,6 +304,7 @@ func (f *Fleet) foldTasks(id string, tasks []sources.Task, now time.Time) {
 	for _, h := range taskStarts(&e.service, tasks, known, last.IsZero(), now, f.nodeName) {
 		f.history.add(h)
 	}
+	f.endTasks(e.tasks, tasks, now)
 	e.fixed = byOurClock(tasks, e.tasks, e.fixed, last, now)
 	e.tasks, e.judge = tasks, true
 	f.touch()

@@ -127,11 +127,15 @@ func dump(s *Snapshot, all bool) string {
 	for _, v := range s.Services {
 		x := *v
 		if !all {
-			x.HealthSince = time.Time{}
+			x.HealthSince, x.seen = time.Time{}, time.Time{}
 		}
 		fmt.Fprintf(&b, "%+v\n", x)
 	}
-	fmt.Fprintf(&b, "%+v\n%+v\n", s.Nodes, s.Counts)
+	nodes := slices.Clone(s.Nodes)
+	for i := range nodes {
+		nodes[i].seen = time.Time{}
+	}
+	fmt.Fprintf(&b, "%+v\n%+v\n", nodes, s.Counts)
 	if all {
 		fmt.Fprintf(&b, "%d %v %v %+v %+v %+v %+v %+v %+v %v", s.Seq, s.At, s.Listed, s.Sources, s.Alerts, s.Networks, s.Secrets, s.Configs, s.History, s.index)
 	}

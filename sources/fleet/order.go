@@ -22,9 +22,10 @@ func nodeOrder(a, b sources.Node) int {
 }
 
 // entryOrder is by stack, then name; of two with one name (the older is being removed) the newest last.
-func entryOrder(a, b *entry) int {
-	return cmp.Or(cmp.Compare(a.service.Stack, b.service.Stack), cmp.Compare(a.service.Name, b.service.Name),
-		a.service.Created.Compare(b.service.Created), cmp.Compare(a.service.ID, b.service.ID))
+func entryOrder(a, b *entry) int { return serviceOrder(&a.service, &b.service) }
+
+func serviceOrder(a, b *sources.Service) int {
+	return cmp.Or(cmp.Compare(a.Stack, b.Stack), cmp.Compare(a.Name, b.Name), a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
 }
 
 var (

@@ -51,6 +51,10 @@ type Service struct {
 	CPUNow, MemoryNow, ErrorRate float64
 	// Firing counts the alerts that fire for it.
 	Firing int
+	// NotYet: at the past moment of the snapshot it was not there. It is counted nowhere.
+	NotYet bool
+
+	seen time.Time // since when it shows this state
 }
 
 // Node is a machine with what runs on it.
@@ -62,6 +66,8 @@ type Node struct {
 	ReservedNanoCPUs, ReservedBytes int64
 	// CPUUsed (cores) and MemoryUsed (bytes) are NaN where not known.
 	CPUUsed, MemoryUsed float64
+
+	seen time.Time // since when it is in this state
 }
 
 // Up tells whether the node can run tasks now.
@@ -101,6 +107,14 @@ type Snapshot struct {
 	History []Happening
 	Counts  Counts
 
+	// Past: it is of a moment that is over, At; see Then.
+	Past bool
+	// KnownSince is from when on the states of services and nodes are known; zero: the swarm was not read yet.
+	KnownSince time.Time
+	// TasksSince is from when on all tasks are known; those of before that the orchestrator has forgotten are not.
+	TasksSince time.Time
+
+	past    past
 	index   map[string]int // service's name and id to its position
 	ratesBy string
 }
