@@ -47,6 +47,7 @@ type Client struct {
 	socket  *http.Client // without a time-out, for the tail
 	streams *interner
 	pace    pace
+	memo    memo
 
 	// pageMax is the most lines that one answer may have, as the server said; starts at defaultPage.
 	pageMax atomic.Int64

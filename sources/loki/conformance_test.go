@@ -212,6 +212,9 @@ func conformance(t *testing.T, g target) {
 	t.Run("burst", func(t *testing.T) { conformBurst(t, g) })
 	t.Run("push", func(t *testing.T) { conformPush(t, g) })
 	t.Run("errors", func(t *testing.T) { conformErrors(t, g) })
+	t.Run("facets", func(t *testing.T) { conformFacets(t, g) })
+	t.Run("patterns", func(t *testing.T) { conformPatterns(t, g) })
+	t.Run("complete", func(t *testing.T) { conformComplete(t, g) })
 }
 
 // conformPages: more lines than a page, both ways, More honest.

@@ -59,7 +59,11 @@ func New(w *world.World, engine *promql.Engine, log *slog.Logger) *Server {
 		"/loki/api/v1/index/volume":        s.volume,
 		"/loki/api/v1/index/volume_range":  s.volumeRange,
 		"/loki/api/v1/detected_labels":     s.detectedLabels,
-		"/loki/api/v1/status/buildinfo":    s.buildInfo,
+		"/loki/api/v1/detected_fields":     s.detectedFields,
+		"/loki/api/v1/patterns":            s.patterns,
+
+		"/loki/api/v1/detected_field/{name}/values": s.detectedValues,
+		"/loki/api/v1/status/buildinfo":             s.buildInfo,
 	} {
 		s.mux.HandleFunc(path, func(rw http.ResponseWriter, r *http.Request) { serve(rw, r, h) })
 	}

@@ -114,7 +114,11 @@ func (s *Server) detectedLabels(r *http.Request) (any, error) {
 		return nil, err
 	}
 	values := map[string]map[string]bool{}
-	for _, l := range s.streams(start.UnixNano(), end.UnixNano(), nil) {
+	qs, err := s.selectors(r, "query")
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range s.streams(start.UnixNano(), end.UnixNano(), qs) {
 		for k, v := range l {
 			if values[k] == nil {
 				values[k] = map[string]bool{}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/prometheus/prometheus/model/labels"
+
+	"quarterdeck/sources/patterns"
 )
 
 // Query is the log part of a LogQL expression: a selector and a pipeline.
@@ -191,7 +193,7 @@ func (p *parser) stage(q *Query) (bool, error) {
 		return false, nil
 	}
 	switch t.text {
-	case "|=", "!=", "|~", "!~":
+	case "|=", "!=", "|~", "!~", "|>", "!>":
 		return true, p.lineFilter(q)
 	case "|":
 		p.next()
@@ -208,7 +210,9 @@ func (p *parser) lineFilter(q *Query) error {
 		if v.kind != tokString {
 			return p.unexpected(v, "STRING or ip")
 		}
-		if op == "|=" || op == "!=" {
+		if op == "|>" || op == "!>" {
+			tests = append(tests, func(line string) bool { return patterns.Match(v.text, line) })
+		} else if op == "|=" || op == "!=" {
 			tests = append(tests, func(line string) bool { return strings.Contains(line, v.text) })
 		} else {
 			re, err := regexp.Compile(v.text)

@@ -1,0 +1,45 @@
+package sources
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// What the primary may know beside [Logs]; the second, Docker's own logs, never does.
+
+func (f *fallback) lacks(what string) error {
+	return &Error{Source: f.Name(), Op: what, Kind: NotFound, Err: fmt.Errorf("%s does not know them", f.Name())}
+}
+
+// Patterns are the primary's. See [Patterner].
+func (f *fallback) Patterns(ctx context.Context, q LogQuery, step time.Duration) ([]Pattern, error) {
+	if p, ok := f.Logs.(Patterner); ok {
+		return p.Patterns(ctx, q, step)
+	}
+	return nil, f.lacks("read patterns")
+}
+
+// Facets are the primary's. See [Faceter].
+func (f *fallback) Facets(ctx context.Context, q LogQuery) ([]Facet, error) {
+	if p, ok := f.Logs.(Faceter); ok {
+		return p.Facets(ctx, q)
+	}
+	return nil, f.lacks("list fields")
+}
+
+// FacetValues are the primary's. See [Faceter].
+func (f *fallback) FacetValues(ctx context.Context, q LogQuery, facet Facet, n int) ([]FacetValue, error) {
+	if p, ok := f.Logs.(Faceter); ok {
+		return p.FacetValues(ctx, q, facet, n)
+	}
+	return nil, f.lacks("count values")
+}
+
+// Complete is the primary's. See [LogCompleter].
+func (f *fallback) Complete(ctx context.Context, query string, at int, since, until time.Time) (Completion, error) {
+	if p, ok := f.Logs.(LogCompleter); ok {
+		return p.Complete(ctx, query, at, since, until)
+	}
+	return Completion{From: at, To: at}, f.lacks("complete a query")
+}
