@@ -28,7 +28,7 @@ type Options struct {
 	Seed            int64            // the same seed makes the same world
 	Listen          string           // host or host:port, default 127.0.0.1; see ports
 	Managers        int              // managers whose Engine API is served, 0: one; see DockerHosts
-	Scenario        string           // an incident that is started at once, or ""
+	Scenario        string           // an incident that is started at once, or several parted by commas; Quiet is then implied
 	Quiet           bool             // no deploys or incidents by themselves, only steady traffic
 	Now             func() time.Time // default time.Now
 	Logger          *slog.Logger     // default: none
@@ -71,7 +71,7 @@ func Start(ctx context.Context, o Options) (*Platform, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := world.New(world.Options{Services: o.Services, Tasks: o.Tasks, Seed: o.Seed, Managers: o.Managers, Quiet: o.Quiet, Now: o.Now, Logger: o.Logger})
+	w, err := world.New(world.Options{Services: o.Services, Tasks: o.Tasks, Seed: o.Seed, Managers: o.Managers, Quiet: o.Quiet || o.Scenario != "", Now: o.Now, Logger: o.Logger})
 	if err != nil {
 		return nil, fmt.Errorf("demo: %w", err)
 	}
@@ -212,8 +212,11 @@ func (p *Platform) RegistryMirrors() map[string]string {
 	return out
 }
 
-// StartScenario begins an incident; one that runs already is left as it is.
+// StartScenario begins an incident, or several whose names are parted by commas; one that runs already is left as it is.
 func (p *Platform) StartScenario(name string) error { return p.world.StartScenario(name) }
+
+// Running are the names of the incidents under way, sorted.
+func (p *Platform) Running() []string { return p.world.Running() }
 
 // StopScenario takes an incident's cause away; the platform recovers by its own means.
 func (p *Platform) StopScenario(name string) error { return p.world.StopScenario(name) }

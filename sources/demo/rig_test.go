@@ -1,12 +1,14 @@
 package demo_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -265,3 +267,26 @@ func (r *rig) updates(service string, since time.Time) []update {
 		out = append(out, update{a["updatestate.old"], a["updatestate.new"], image[strings.LastIndexByte(image, ':')+1:]})
 	}
 }
+
+// post sends JSON to the engine, for what the product's clients do not do.
+func (r *rig) post(path string, body any) {
+	r.Helper()
+	raw, err := json.Marshal(body)
+	if err != nil {
+		r.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(r.Context(), http.MethodPost, strings.Replace(r.p.DockerHost(), "tcp", "http", 1)+path, bytes.NewReader(raw))
+	if err != nil {
+		r.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		r.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if answer, _ := io.ReadAll(resp.Body); resp.StatusCode >= 300 {
+		r.Fatalf("POST %s: %d %s", path, resp.StatusCode, answer)
+	}
+}
+
+func itoa(n uint64) string { return strconv.FormatUint(n, 10) }

@@ -236,3 +236,20 @@ func (s *Server) network(rw http.ResponseWriter, r *http.Request) error {
 	}
 	return problem{http.StatusNotFound, "network " + ref + " not found"}
 }
+
+func (s *Server) updateNode(rw http.ResponseWriter, r *http.Request) error {
+	v := r.URL.Query().Get("version")
+	version, err := strconv.ParseUint(v, 10, 64)
+	if err != nil {
+		return problem{http.StatusBadRequest, fmt.Sprintf("invalid node version '%s': %v", v, err)}
+	}
+	spec, err := readBody[swarm.NodeSpec](r)
+	if err != nil {
+		return err
+	}
+	if err := s.w.UpdateNode(r.PathValue("id"), version, spec); err != nil {
+		return err
+	}
+	rw.WriteHeader(http.StatusOK)
+	return nil
+}

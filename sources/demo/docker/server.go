@@ -59,6 +59,7 @@ func New(w *world.World, self int, faults *Faults) *Server {
 		"GET /tasks/{id}/logs":       s.taskLogs,
 		"GET /nodes":                 s.nodes,
 		"GET /nodes/{id}":            s.node,
+		"POST /nodes/{id}/update":    s.updateNode,
 		"GET /networks":              s.networks,
 		"GET /networks/{id}":         s.network,
 		"GET /secrets":               s.secrets,
@@ -75,6 +76,10 @@ func New(w *world.World, self int, faults *Faults) *Server {
 		"GET /events":                s.events,
 		"GET /containers/json":       s.containers,
 		"GET /containers/{id}/json":  s.container,
+
+		"GET /demo/scenarios":           s.scenarios,
+		"POST /demo/scenarios/{name}":   s.startScenario,
+		"DELETE /demo/scenarios/{name}": s.stopScenario,
 	} {
 		s.mux.HandleFunc(pattern, func(rw http.ResponseWriter, r *http.Request) {
 			s.faults.serve(rw, r, func(rw http.ResponseWriter) {

@@ -42,6 +42,7 @@ var families = []family{
 	{"node_filesystem_size_bytes", "gauge", "Filesystem size in bytes.", nodes(func(_ *builder, n *world.NodeFigures, _ int) float64 { return n.DiskSize() }, disk0...)},
 	{"node_filesystem_avail_bytes", "gauge", "Filesystem space available to non-root users in bytes.", nodes(func(b *builder, n *world.NodeFigures, i int) float64 { return n.DiskFree(b.t[i]) }, disk0...)},
 	{"node_filesystem_free_bytes", "gauge", "Filesystem free space in bytes.", nodes(func(b *builder, n *world.NodeFigures, i int) float64 { return n.DiskFree(b.t[i]) }, disk0...)},
+	{"node_vmstat_oom_kill", "untyped", "/proc/vmstat information field oom_kill.", oomKills},
 	{"node_load1", "gauge", "1m load average.", nodes(func(b *builder, n *world.NodeFigures, i int) float64 {
 		return n.Cores * (0.3 + 0.15*math.Sin(b.t[i]/3000+7*n.Hash) + 0.05*math.Sin(b.t[i]/71))
 	})},
@@ -54,7 +55,7 @@ var families = []family{
 	{"node_uname_info", "gauge", "Labeled system information as provided by the uname system call.", nodeInfo},
 	{"engine_daemon_engine_info", "gauge", "The information related to the engine and the OS it is running on", engines(func(*builder, *world.NodeFigures, int) float64 { return 1 }, "version", world.EngineVersion, "os", "linux", "architecture", "x86_64")},
 	{"engine_daemon_engine_cpus_cpus", "gauge", "The number of cpus that the host system of the engine has", engines(func(_ *builder, n *world.NodeFigures, _ int) float64 { return n.Cores })},
-	{"engine_daemon_health_checks_failed_total", "counter", "The total number of failed health checks", engines(func(*builder, *world.NodeFigures, int) float64 { return 0 })},
+	{"engine_daemon_health_checks_failed_total", "counter", "The total number of failed health checks", failedChecks},
 	{"engine_daemon_container_states_containers", "gauge", "The count of containers in various states", engineContainers},
 	{"swarm_manager_nodes", "gauge", "The number of nodes", managerNodes},
 	{"swarm_manager_services_total", "gauge", "The number of services in the cluster object store", managers(func(b *builder, _ int) float64 { return float64(len(b.fig.Services)) })},

@@ -12,14 +12,16 @@ import (
 func up(b *builder, name string) {
 	for j := range b.fig.Nodes {
 		n := &b.fig.Nodes[j]
-		alive := func(i int) float64 {
-			if n.Up(b.t[i]) {
-				return 1
-			}
-			return 0
-		}
-		for _, t := range [][2]string{{"node-exporter", "9100"}, {"cadvisor", "8080"}, {"dockerd", "9323"}} {
-			b.add(name, []string{"job", t[0], "instance", n.Addr + ":" + t[1], "node", n.Name}, alive)
+		for _, t := range []struct {
+			job, port string
+			up        func(float64) bool
+		}{{"node-exporter", "9100", n.Up}, {"cadvisor", "8080", n.Up}, {"dockerd", "9323", n.EngineUp}} {
+			b.add(name, []string{"job", t.job, "instance", n.Addr + ":" + t.port, "node", n.Name}, func(i int) float64 {
+				if t.up(b.t[i]) {
+					return 1
+				}
+				return 0
+			})
 		}
 	}
 	one := func(int) float64 { return 1 }
@@ -29,34 +31,38 @@ func up(b *builder, name string) {
 
 // nodes makes one series a node while it is up, as node-exporter's.
 func nodes(f func(b *builder, n *world.NodeFigures, i int) float64, more ...string) func(*builder, string) {
-	return perNode("node-exporter", "9100", f, more)
+	return perNode("node-exporter", "9100", (*world.NodeFigures).Up, f, more)
 }
 
 // engines makes one series a node, as dockerd's own.
 func engines(f func(b *builder, n *world.NodeFigures, i int) float64, more ...string) func(*builder, string) {
-	return perNode("dockerd", "9323", f, more)
+	return perNode("dockerd", "9323", (*world.NodeFigures).EngineUp, f, more)
 }
 
-func perNode(job, port string, f func(b *builder, n *world.NodeFigures, i int) float64, more []string) func(*builder, string) {
+func perNode(job, port string, up func(*world.NodeFigures, float64) bool, f func(b *builder, n *world.NodeFigures, i int) float64, more []string) func(*builder, string) {
 	return func(b *builder, name string) {
 		for j := range b.fig.Nodes {
 			n := &b.fig.Nodes[j]
 			kv := append([]string{"job", job, "instance", n.Addr + ":" + port, "node", n.Name}, more...)
-			b.add(name, kv, b.whileUp(n, func(i int) float64 { return f(b, n, i) }))
+			b.add(name, kv, b.whileSo(n, up, func(i int) float64 { return f(b, n, i) }))
 		}
 	}
 }
 
 // whileUp has samples only where the node answers, and a stale mark after each loss.
 func (b *builder) whileUp(n *world.NodeFigures, f func(int) float64) func(int) float64 {
-	if len(n.Down) == 0 {
+	return b.whileSo(n, (*world.NodeFigures).Up, f)
+}
+
+func (b *builder) whileSo(n *world.NodeFigures, up func(*world.NodeFigures, float64) bool, f func(int) float64) func(int) float64 {
+	if len(n.Down)+len(n.Frozen) == 0 {
 		return f
 	}
 	return func(i int) float64 {
 		switch {
-		case n.Up(b.t[i]):
+		case up(n, b.t[i]):
 			return f(i)
-		case n.Up(b.t[i] - Scrape/1000):
+		case up(n, b.t[i]-Scrape/1000):
 			return stale
 		}
 		return math.NaN()
@@ -130,6 +136,49 @@ func nodeInfo(b *builder, name string) {
 	}
 }
 
+// oomKills counts a node's kernel's kills, which is where one of a container shows: cAdvisor's own counter stays 0.
+func oomKills(b *builder, name string) {
+	b.countOnNode(name, "node-exporter", "9100", (*world.NodeFigures).Up, func(c *world.Container, t float64) float64 {
+		if c.OOM && c.End <= t {
+			return 1
+		}
+		return 0
+	})
+}
+
+// failedChecks counts the health checks that failed on an engine: one in five seconds of a container that has never passed.
+func failedChecks(b *builder, name string) {
+	b.countOnNode(name, "dockerd", "9323", (*world.NodeFigures).EngineUp, func(c *world.Container, t float64) float64 {
+		if !c.Sick || t < c.Start {
+			return 0
+		}
+		return math.Floor((min(t, c.End)-c.Start)/5) + 1
+	})
+}
+
+// countOnNode is a counter of a node that its containers add to. It is counted from a day ago, so that it never falls
+// while a query's window moves.
+func (b *builder) countOnNode(name, job, port string, up func(*world.NodeFigures, float64) bool, of func(c *world.Container, t float64) float64) {
+	sums := map[string][]float64{}
+	for _, c := range b.w.Boxes(b.fig.Now-86400, b.fig.Now, func(c *world.Container) bool { return c.OOM || c.Sick }) {
+		if sums[c.NodeID] == nil {
+			sums[c.NodeID] = make([]float64, b.n)
+		}
+		for i, t := range b.t {
+			sums[c.NodeID][i] += of(&c, t)
+		}
+	}
+	for j := range b.fig.Nodes {
+		n := &b.fig.Nodes[j]
+		b.add(name, []string{"job", job, "instance", n.Addr + ":" + port, "node", n.Name}, b.whileSo(n, up, func(i int) float64 {
+			if sum := sums[n.ID]; sum != nil {
+				return sum[i]
+			}
+			return 0
+		}))
+	}
+}
+
 func engineContainers(b *builder, name string) {
 	for j := range b.fig.Nodes {
 		n := &b.fig.Nodes[j]
@@ -141,7 +190,7 @@ func engineContainers(b *builder, name string) {
 				}
 			}
 		})
-		b.add(name, []string{"job", "dockerd", "instance", n.Addr + ":9323", "node", n.Name, "state", "running"}, b.whileUp(n, func(i int) float64 { return running[i] }))
+		b.add(name, []string{"job", "dockerd", "instance", n.Addr + ":9323", "node", n.Name, "state", "running"}, b.whileSo(n, (*world.NodeFigures).EngineUp, func(i int) float64 { return running[i] }))
 	}
 }
 
@@ -166,7 +215,7 @@ func managerNodes(b *builder, name string) {
 		b.add(name, append(b.leader(), "state", state), func(i int) float64 {
 			v := 0.0
 			for j := range b.fig.Nodes {
-				if up := b.fig.Nodes[j].Up(b.t[i]); up && state == "ready" || !up && state == "down" {
+				if up := b.fig.Nodes[j].EngineUp(b.t[i]); up && state == "ready" || !up && state == "down" {
 					v++
 				}
 			}

@@ -25,7 +25,7 @@ func (b *builder) routed(f func(s *world.Signals, kv []string, from float64)) {
 
 func traefikRequests(b *builder, name string) {
 	b.routed(func(s *world.Signals, kv []string, start float64) {
-		for _, code := range []string{"200", "404", "500", "502"} {
+		for _, code := range []string{"200", "404", "500", "502", "503"} {
 			cv := s.Codes()[code]
 			col, from := b.column(s.Name, "code"+code, cv), cv.At(start)
 			b.add(name, append(kv[:len(kv):len(kv)], "code", code), func(i int) float64 { return math.Floor(col[i] - from) })
@@ -66,11 +66,19 @@ func (b *builder) upTo(s *world.Signals, start float64, k int) func(i int) float
 	return func(i int) float64 { return sum[i] }
 }
 
-// certificates: one that is renewed in time and one that nobody looks after.
 func certificates(b *builder, name string) {
-	for cn, days := range map[string]float64{"shop.example": 61, "old.shop.example": 12} {
-		b.add(name, []string{"job", "traefik", "instance", traefikInstance, "cn", cn, "sans", cn, "serial", "1"}, func(int) float64 {
-			return float64(b.w.Began().Unix()) + days*86400
+	for i := range b.fig.Certificates {
+		c := &b.fig.Certificates[i]
+		b.add(name, []string{"job", "traefik", "instance", traefikInstance, "cn", c.Name, "sans", c.Name, "serial", c.Serial}, func(i int) float64 {
+			switch t := b.t[i]; {
+			case t < c.From:
+				return math.NaN()
+			case t < c.To:
+				return math.Floor(c.NotAfter)
+			case t-Scrape/1000 < c.To:
+				return stale
+			}
+			return math.NaN()
 		})
 	}
 }

@@ -53,7 +53,8 @@ type Effect struct {
 	Signal   Signal
 	From, To float64 // Unix seconds; To is +Inf while it lasts
 	Value    float64
-	Note     string // for Lines: which kind of line
+	Note     string // for Words and Phrase: the line
+	Level    Level  // for Phrase
 }
 
 // Signal names what an effect changes.
@@ -61,14 +62,17 @@ type Signal uint8
 
 // The signals. Factors multiply, the others add.
 const (
-	CPU     Signal = iota // factor
-	Rate                  // factor on requests
-	Errors                // share of requests that fail with 5xx, added
-	Latency               // factor
-	Logs                  // factor on the number of lines
-	Leak                  // bytes a second that each container's memory grows, added
-	Words                 // Value is the share of error lines that take Note's text
-	Fill                  // of a node's disk: bytes a second, added
+	CPU      Signal = iota // factor
+	Rate                   // factor on requests
+	Errors                 // share of requests that fail with 5xx, added
+	Latency                // factor
+	Logs                   // factor on the number of lines
+	Leak                   // bytes a second that each container's memory grows, added
+	Words                  // Value is the share of error lines that take Note's text
+	Fill                   // of a node's disk: bytes a second, added
+	Throttle               // share of CFS periods that are throttled, added
+	Dark                   // share of requests that the proxy answers with 503, since it has nobody to ask
+	Phrase                 // Value is the share of lines that are Note, at Level
 )
 
 // Curve is the integral of a shape times weights that are constant between bounds.

@@ -177,6 +177,9 @@ func (w *World) Spoken(from, to int64, keep func(*Container) bool) iter.Seq[Line
 func (t *talk) lines(from, to int64, yield func(Line) bool) bool {
 	lo := max(from, int64(t.box.Start*1e9))
 	hi := to
+	if t.box.Mute > 0 {
+		hi = min(hi, int64(t.box.Mute*1e9))
+	}
 	if !math.IsInf(t.box.End, 1) {
 		hi = min(hi, int64(t.box.End*1e9))
 	}
@@ -214,6 +217,9 @@ func (t *talk) line(ns int64, h uint64) Line {
 	}
 	for i := range t.effects {
 		e := &t.effects[i]
+		if e.Signal == Phrase && e.From <= at && at < e.To && unit(mix(h+79)) < e.Value {
+			l.Level, l.Stderr, l.words = e.Level, e.Level == Error, phrase+e.Note
+		}
 		if e.Signal == Words && e.From <= at && at < e.To && (l.Level == Error || unit(mix(h+78)) < e.Value) {
 			l.Level, l.Stderr, l.words = Error, true, e.Note
 			if e.Note == slowStatement { // not an error to the database itself

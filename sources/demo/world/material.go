@@ -56,6 +56,28 @@ func (w *World) CreateMaterial(kind Kind, a swarm.Annotations, data []byte) (str
 	return m.id, nil
 }
 
+// foundSecret is a secret of a service's stack by name, made as long ago as the service where there is none.
+func (w *World) foundSecret(s *Service, name string) material {
+	if i, err := w.material(SecretKind, name); err == nil {
+		return w.materials[SecretKind][i]
+	}
+	m := material{id: w.nextID(), Annotations: swarm.Annotations{Name: name, Labels: map[string]string{"com.docker.stack.namespace": s.Spec.Labels["com.docker.stack.namespace"]}}}
+	m.CreatedAt = w.now().UTC()
+	w.bump(&m.Meta)
+	w.materials[SecretKind] = append(slices.Clone(w.materials[SecretKind]), m)
+	w.materialEvent(SecretKind, events.ActionCreate, m)
+	return m
+}
+
+// forgetSecret removes a secret.
+func (w *World) forgetSecret(id string) {
+	if i, err := w.material(SecretKind, id); err == nil {
+		m := w.materials[SecretKind][i]
+		w.materials[SecretKind] = slices.Delete(slices.Clone(w.materials[SecretKind]), i, i+1)
+		w.materialEvent(SecretKind, events.ActionRemove, m)
+	}
+}
+
 // LabelMaterial gives a secret or a config new labels, which is all that can be changed of it.
 func (w *World) LabelMaterial(kind Kind, ref string, version uint64, a swarm.Annotations, data []byte) error {
 	defer w.order()()

@@ -124,6 +124,7 @@ func (w *World) set(t *Task, state swarm.TaskState, message, err string) {
 	t.Status = status
 	t.step++
 	w.bump(&t.Meta)
+	w.lookAfter(t.service)
 }
 
 // then goes on with a task after a time, unless something else happened to it meanwhile.
@@ -139,6 +140,10 @@ func (w *World) then(t *Task, d time.Duration, do func()) {
 // launch takes a new task on its way: new, pending, assigned, accepted, preparing, ready, starting, running.
 func (w *World) launch(t *Task) {
 	w.then(t, w.between(10*time.Millisecond, 60*time.Millisecond), func() {
+		if !ended(t.DesiredState) && !w.address(t) { // the allocator comes back to it, and says nothing
+			w.then(t, time.Second, func() { w.launch(t) })
+			return
+		}
 		w.set(t, swarm.TaskStatePending, "pending task scheduling", "")
 		w.assign(t)
 	})
@@ -175,6 +180,10 @@ func (w *World) prepared(t *Task) {
 		w.end(t, swarm.TaskStateRejected, "preparing", "No such image: "+ref, nil)
 		return
 	}
+	if path := noSource(t.Spec.ContainerSpec); path != "" {
+		w.end(t, swarm.TaskStateRejected, "preparing", "invalid mount config for type \"bind\": bind source path does not exist: "+path, nil)
+		return
+	}
 	w.set(t, swarm.TaskStateReady, "prepared", "")
 	if t.DesiredState == swarm.TaskStateRunning {
 		w.start(t)
@@ -187,8 +196,12 @@ func (w *World) start(t *Task) {
 	t.Status.ContainerStatus = &swarm.ContainerStatus{ContainerID: t.box.ID, PID: 2000 + int(t.box.hash%30000)}
 	w.set(t, swarm.TaskStateStarting, "starting", "")
 	w.boxEvent(events.ActionCreate, t, nil)
-	w.boxEvent(events.ActionStart, t, nil)
 	s := t.service
+	if why, code := w.unstartable(t.Spec.ContainerSpec); why != "" {
+		w.then(t, w.between(100*time.Millisecond, 300*time.Millisecond), func() { w.end(t, swarm.TaskStateFailed, "starting", why, &code) })
+		return
+	}
+	w.boxEvent(events.ActionStart, t, nil)
 	if s.crash || broken(t.Spec.ContainerSpec.Image) {
 		w.doom(t)
 		return
@@ -210,6 +223,9 @@ func (w *World) running(t *Task) {
 	}
 	if u := t.service.updater; u != nil {
 		u.onRunning(t)
+	}
+	if t.Status.State == swarm.TaskStateRunning && once(t.Spec.ContainerSpec) {
+		w.finish(t)
 	}
 }
 

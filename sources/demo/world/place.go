@@ -198,12 +198,41 @@ func (w *World) killNode(name string) error {
 	w.nodeState(n, swarm.NodeStateDown, "heartbeat failure")
 	now := seconds(w.now())
 	n.Down = append(slices.DeleteFunc(slices.Clone(n.Down), func(d Span) bool { return d.To < now-kept.Seconds() }), Span{now, math.Inf(1)})
-	w.orphan(n, now)
+	w.loseTasks(n, func(t *Task) {
+		if t.box != nil && t.box.End > now {
+			t.box.End = now
+		}
+	})
+	return nil
+}
+
+// freezeNode stops a node's engine and nothing else: its containers live on unheard, its exporters answer.
+func (w *World) freezeNode(name string) error {
+	n, err := w.node(name)
+	if err != nil {
+		return err
+	}
+	w.nodeState(n, swarm.NodeStateDown, "heartbeat failure")
+	now := seconds(w.now())
+	n.Frozen = append(slices.DeleteFunc(slices.Clone(n.Frozen), func(d Span) bool { return d.To < now-kept.Seconds() }), Span{now, math.Inf(1)})
+	w.loseTasks(n, func(t *Task) {
+		if t.box != nil {
+			t.box.Mute = now
+		}
+	})
+	return nil
+}
+
+// loseTasks gives up what runs on a node that is away, and has it replaced elsewhere.
+func (w *World) loseTasks(n *Node, each func(*Task)) {
+	n.away = seconds(w.now())
+	w.orphan(n, n.away)
 	for _, s := range w.sorted() {
 		for _, name := range s.slotNames() {
 			for _, t := range slices.Clone(s.slots[name]) {
 				if t.NodeID == n.ID && !ended(t.Status.State) && t.node != nil {
-					w.lose(t, now)
+					each(t)
+					w.lose(t)
 				}
 			}
 		}
@@ -211,7 +240,6 @@ func (w *World) killNode(name string) error {
 	for _, s := range w.sorted() {
 		w.reconcile(s)
 	}
-	return nil
 }
 
 // orphanAfter is swarmkit's defaultNodeDownPeriod.
@@ -220,7 +248,7 @@ const orphanAfter = 24 * time.Hour
 // orphan marks the tasks of a node that has been away for a day: nobody will ever tell what became of them.
 func (w *World) orphan(n *Node, since float64) {
 	w.after(orphanAfter, func() {
-		if k := len(n.Down); k == 0 || n.Down[k-1].From != since || !math.IsInf(n.Down[k-1].To, 1) {
+		if n.away != since {
 			return
 		}
 		for _, s := range w.sorted() {
@@ -236,14 +264,12 @@ func (w *World) orphan(n *Node, since float64) {
 }
 
 // lose gives up a task whose node is gone: it is desired to shut down and keeps the state it was last seen in.
-func (w *World) lose(t *Task, now float64) {
+func (w *World) lose(t *Task) {
 	t.DesiredState = swarm.TaskStateShutdown
 	t.step++
 	w.bump(&t.Meta)
 	w.release(t)
-	if t.box != nil && t.box.End > now {
-		t.box.End = now
-	}
+	w.lookAfter(t.service)
 	if u := t.service.updater; u != nil {
 		u.release(t)
 	}
@@ -264,16 +290,14 @@ func (w *World) reviveNode(name string) error {
 		return nil
 	}
 	w.nodeState(n, swarm.NodeStateReady, "")
-	down := slices.Clone(n.Down)
-	if len(down) > 0 {
-		down[len(down)-1].To = seconds(w.now())
-	}
-	n.Down = down
+	n.away = 0
+	n.Down, n.Frozen = closed(n.Down, seconds(w.now())), closed(n.Frozen, seconds(w.now()))
 	for _, s := range w.sorted() {
 		for _, name := range s.slotNames() {
 			for _, t := range s.slots[name] {
 				if t.NodeID == n.ID && !ended(t.Status.State) && t.DesiredState == swarm.TaskStateShutdown {
 					w.set(t, swarm.TaskStateShutdown, "shutdown", "")
+					w.closeBox(t, exit(0))
 				}
 			}
 		}
@@ -284,6 +308,15 @@ func (w *World) reviveNode(name string) error {
 		}
 	})
 	return nil
+}
+
+// closed is spans of which the last has ended by now.
+func closed(spans []Span, now float64) []Span {
+	spans = slices.Clone(spans)
+	if k := len(spans); k > 0 {
+		spans[k-1].To = min(spans[k-1].To, now)
+	}
+	return spans
 }
 
 func (w *World) nodeState(n *Node, state swarm.NodeState, message string) {

@@ -28,6 +28,7 @@ func (w *World) populate(services, tasks int) {
 	}
 	w.makeNodes(nodes, born)
 	w.makeNetworks(born)
+	w.foundCertificates()
 	for i := range drafts {
 		w.makeReferences(&drafts[i], born)
 	}

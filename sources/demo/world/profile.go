@@ -89,7 +89,7 @@ func catalogue() []draft {
 		{
 			name: "platform_traefik", stack: "platform", image: "traefik:v3.2.1", replicas: 1, constraints: []string{"node.role==manager"}, cpu: 0.2, cpuLimit: 1, mem: 64, memLimit: 256,
 			health: "traefik healthcheck --ping", order: "stop-first", failure: "rollback", parallel: 1, ports: []uint32{80, 443}, host: true, nets: []string{"platform_public"}, configs: []string{"platform_traefik_conf"},
-			command: []string{"--providers.swarm=true", "--metrics.prometheus=true", "--accesslog=true"},
+			command: []string{"--providers.swarm=true", "--providers.swarm.allowEmptyServices=true", "--metrics.prometheus=true", "--accesslog=true"},
 			profile: Profile{Kind: "traefik", Format: "json", Errors: 0.001, Median: 0.04, Sigma: 0.8, CPU: 0.12, Memory: 90 * mib, Lines: 1.5, Prepare: 500 * time.Millisecond, StartTime: 1500 * time.Millisecond},
 		},
 		{
@@ -103,7 +103,7 @@ func catalogue() []draft {
 			profile: Profile{Kind: "go", Format: "logfmt", Errors: 0.002, CPU: 0.12, Memory: 380 * mib, Lines: 0.2, Prepare: 800 * time.Millisecond, StartTime: 2 * time.Second},
 		},
 		{
-			name: "platform_agent", stack: "platform", image: "gcr.io/cadvisor/cadvisor:v0.49.1", mode: "global", cpu: 0.05, mem: 64, memLimit: 256, nets: []string{"platform_public"},
+			name: "platform_agent", stack: "platform", image: "gcr.io/cadvisor/cadvisor:v0.49.1", mode: "global", cpu: 0.05, mem: 64, memLimit: 256, ports: []uint32{8080}, host: true, nets: []string{"platform_public"},
 			health: "wget -q -O- http://localhost:8080/healthz || exit 1", parallel: 1, order: "stop-first", failure: "continue",
 			profile: Profile{Kind: "go", Format: "logfmt", Errors: 0.001, CPU: 0.05, Memory: 100 * mib, Lines: 0.05, Prepare: 500 * time.Millisecond, StartTime: 1500 * time.Millisecond},
 		},

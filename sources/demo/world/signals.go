@@ -30,11 +30,12 @@ var Buckets = []float64{0.1, 0.3, 1.2, 5}
 
 // Figures is a consistent copy of what metrics are made from.
 type Figures struct {
-	Now      float64
-	Services map[string]*Signals // by name, those that are gone included while their containers are on record
-	Boxes    []Container
-	Nodes    []NodeFigures
-	Counts   map[swarm.TaskState]int
+	Now          float64
+	Services     map[string]*Signals // by name, those that are gone included while their containers are on record
+	Boxes        []Container
+	Nodes        []NodeFigures
+	Counts       map[swarm.TaskState]int
+	Certificates []Certificate
 }
 
 // NodeFigures is a node as its exporter sees it.
@@ -44,6 +45,7 @@ type NodeFigures struct {
 	Cores           float64
 	Memory          float64
 	Down            []Span
+	Frozen          []Span // its engine alone
 	Effects         []Effect
 	Hash            float64
 }
@@ -53,7 +55,7 @@ func (w *World) Figures(from, to float64) *Figures {
 	now := w.settle()
 	w.mu.RLock()
 	defer w.mu.RUnlock()
-	f := &Figures{Now: seconds(now), Services: map[string]*Signals{}, Counts: map[swarm.TaskState]int{}}
+	f := &Figures{Now: seconds(now), Services: map[string]*Signals{}, Counts: map[swarm.TaskState]int{}, Certificates: w.certificates}
 	add := func(s *Service) {
 		if f.Services[s.Spec.Name] == nil {
 			f.Services[s.Spec.Name] = &Signals{Name: s.Spec.Name, ID: s.ID, Stack: s.Spec.Labels["com.docker.stack.namespace"], Routed: s.Profile.Routed, Profile: s.Profile, shape: s.shape, effects: s.effects}
@@ -80,7 +82,7 @@ func (w *World) Figures(from, to float64) *Figures {
 func (n *Node) figures() NodeFigures {
 	return NodeFigures{
 		ID: n.ID, Name: n.Description.Hostname, Addr: n.Status.Addr, Manager: n.Spec.Role == swarm.NodeRoleManager, Leader: n.ManagerStatus != nil && n.ManagerStatus.Leader,
-		Cores: float64(n.Description.Resources.NanoCPUs) / 1e9, Memory: float64(n.Description.Resources.MemoryBytes), Down: n.Down, Effects: n.effects, Hash: unit(hashText(n.ID)),
+		Cores: float64(n.Description.Resources.NanoCPUs) / 1e9, Memory: float64(n.Description.Resources.MemoryBytes), Down: n.Down, Frozen: n.Frozen, Effects: n.effects, Hash: unit(hashText(n.ID)),
 	}
 }
 
@@ -106,7 +108,7 @@ func (s *Signals) Codes() map[string]*Curve {
 		share := func(of func(errs float64) float64) *Curve {
 			return newCurve(s.shape, s.effects, func(at float64) float64 {
 				errs := min(s.Profile.Errors+added(s.effects, Errors, at), 0.95)
-				return s.Profile.Requests * factor(s.effects, Rate, at) * of(errs)
+				return s.Profile.Requests * factor(s.effects, Rate, at) * of(errs) * (1 - min(added(s.effects, Dark, at), 1))
 			})
 		}
 		s.codes = map[string]*Curve{
@@ -114,6 +116,9 @@ func (s *Signals) Codes() map[string]*Curve {
 			"404": share(func(e float64) float64 { return (1 - e) * 0.03 }),
 			"500": share(func(e float64) float64 { return e * 0.7 }),
 			"502": share(func(e float64) float64 { return e * 0.3 }),
+			"503": newCurve(s.shape, s.effects, func(at float64) float64 {
+				return s.Profile.Requests * factor(s.effects, Rate, at) * min(added(s.effects, Dark, at), 1)
+			}),
 		}
 	}
 	return s.codes
@@ -177,7 +182,7 @@ func (s *Signals) Throttled(c *Container, t float64) float64 {
 		return 0
 	}
 	use := s.Profile.CPU * c.scale * s.shape.at(t) * factor(s.effects, CPU, t) / c.Cores
-	return min(max((use-0.4)*0.8, 0.002*use), 0.95)
+	return min(max((use-0.4)*0.8, 0.002*use)+added(s.effects, Throttle, t), 0.95)
 }
 
 // DiskFree is the bytes that are left on a node's disk at t.
@@ -190,11 +195,16 @@ func (n *NodeFigures) DiskFree(t float64) float64 {
 func (n *NodeFigures) DiskSize() float64 { return diskSize }
 
 // Up tells whether the node answered at t.
-func (n *NodeFigures) Up(t float64) bool {
-	for _, d := range n.Down {
+func (n *NodeFigures) Up(t float64) bool { return !within(n.Down, t) }
+
+// EngineUp tells whether the node's engine answered at t.
+func (n *NodeFigures) EngineUp(t float64) bool { return n.Up(t) && !within(n.Frozen, t) }
+
+func within(spans []Span, t float64) bool {
+	for _, d := range spans {
 		if t >= d.From && t < d.To {
-			return false
+			return true
 		}
 	}
-	return true
+	return false
 }

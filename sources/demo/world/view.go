@@ -119,8 +119,13 @@ func (w *World) Manager(i int) swarm.Node {
 	return w.nodes[i].Node
 }
 
-// Networks are the swarm's; they do not change.
-func (w *World) Networks() []swarm.Network { return w.networks }
+// Networks are the swarm's.
+func (w *World) Networks() []swarm.Network {
+	w.settle()
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	return w.networks
+}
 
 // Cluster is the swarm itself.
 func (w *World) Cluster() swarm.ClusterInfo { return w.cluster }

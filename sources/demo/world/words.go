@@ -201,13 +201,25 @@ func workerLine(l *Line, p *Profile) string {
 // slowStatement is the note of an effect whose lines are a database's slow statements.
 const slowStatement = "slow statement"
 
+// phrase marks the note of a line that is no trouble: its own message, at its own level.
+const phrase = "phrase: "
+
+// tooManyClients is a database's error that is fatal to a session.
+const tooManyClients = "sorry, too many clients already"
+
 // trouble is a line in an incident's words.
 func trouble(l *Line, p *Profile) string {
 	h := l.seed
+	if msg, is := strings.CutPrefix(l.words, phrase); is {
+		return fields{"ts", clock(l.T), "level", l.Level, "msg", msg, "order", int(1000 + h%9000), "key", "fallback-1", "trace_id", trace(h)}.in(p.Format) //nolint:gosec // small
+	}
 	if p.Format == "plain" {
 		head := time.Unix(0, l.T).UTC().Format("2006-01-02 15:04:05.000 UTC") + " [" + itoa(60+int(h%400)) + "] " //nolint:gosec // small
 		if l.words == slowStatement {
 			return head + fmt.Sprintf("LOG:  duration: %.3f ms  statement: SELECT * FROM orders WHERE customer = $1 ORDER BY created", 1500+float64(h%400000)/100)
+		}
+		if l.words == tooManyClients {
+			return head + "FATAL:  " + l.words
 		}
 		return head + "ERROR:  " + l.words
 	}

@@ -40,14 +40,15 @@ type World struct {
 	turn  uint64 // of ids
 	index uint64 // raft's
 
-	managers   int // the first nodes, whose engines are spoken for
-	nodes      []*Node
-	services   map[string]*Service // by id
-	tasks      map[string]*Task    // by id
-	containers []*Container        // all that ran in the last day, by start
-	networks   []swarm.Network
-	materials  map[Kind][]material // by age
-	cluster    swarm.ClusterInfo
+	managers     int // the first nodes, whose engines are spoken for
+	nodes        []*Node
+	services     map[string]*Service // by id
+	tasks        map[string]*Task    // by id
+	containers   []*Container        // all that ran in the last day, by start
+	networks     []swarm.Network
+	materials    map[Kind][]material // by age
+	cluster      swarm.ClusterInfo
+	certificates []Certificate
 
 	journal  journal
 	batches  batches
@@ -60,7 +61,9 @@ type World struct {
 type Node struct {
 	swarm.Node
 	Down    []Span // when it was away; the last may be open
+	Frozen  []Span // when its engine alone was
 	effects []Effect
+	away    float64 // since when, in Unix seconds; 0: it is there
 	ordinal int
 	load    load
 }
@@ -91,17 +94,19 @@ type Service struct {
 	gen, prevGen, lastGen uint64
 	known                 map[string]uint64 // generations by their templates' hashes
 	onRun                 func(*Task)       // an incident's word on a task that has begun to run
+	dark                  *outage           // while nothing of it runs
 }
 
 // Task is a task with its container, if it has one.
 type Task struct {
 	swarm.Task
-	service *Service
-	node    *Node
-	box     *Container
-	spec    uint64 // generation of the service's template that it was made of
-	placed  bool   // counted in its node's load
-	step    uint64 // of the latest change: a timer for an older one is void
+	service   *Service
+	node      *Node
+	box       *Container
+	spec      uint64 // generation of the service's template that it was made of
+	placed    bool   // counted in its node's load
+	addressed bool   // it has its addresses, see address
+	step      uint64 // of the latest change: a timer for an older one is void
 }
 
 // Container is one container that runs or ran.
@@ -114,6 +119,7 @@ type Container struct {
 	Cores                                           float64 // limit, 0: none
 	Instance                                        string  // of cAdvisor on its node
 	OOM                                             bool    // killed for its memory
+	Mute                                            float64 // Unix seconds from which nobody hears it, 0: it is heard
 	ExitCode                                        int     // once it has ended
 	Checked                                         bool    // it has a health check
 	Sick                                            bool    // and never passes it
@@ -317,16 +323,17 @@ func (w *World) node(ref string) (*Node, error) {
 	return nil, fmt.Errorf("node %s %w", ref, ErrNotFound)
 }
 
-// effect adds an effect on a service from now on and returns how to end it.
-func (w *World) effect(s *Service, sig Signal, value float64, note string) (end func()) {
-	e := Effect{Signal: sig, From: seconds(w.now()), To: math.Inf(1), Value: value, Note: note}
+// effectOf adds an effect on a service from now on and returns how to end it.
+func (w *World) effectOf(s *Service, e Effect) (end func()) {
+	e.From, e.To = seconds(w.now()), math.Inf(1)
 	s.effects = append(recent(s.effects, e.From-kept.Seconds()), e)
 	return func() {
 		now := seconds(w.now())
 		effects := slices.Clone(s.effects)
 		for i := range effects {
-			if o := &effects[i]; o.Signal == sig && o.From == e.From && o.Note == note && math.IsInf(o.To, 1) {
-				o.To = now
+			if effects[i] == e {
+				effects[i].To = now
+				break
 			}
 		}
 		s.effects = effects
