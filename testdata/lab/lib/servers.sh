@@ -88,12 +88,24 @@ server_start() {
       ;;
     node-exporter-*)
       on=$(on_node "$n")
+      own_mounts "$S/$n/proc"
       # shellcheck disable=SC2086
-      spawn "$1" servers $on prometheus-node-exporter --web.listen-address="10.200.0.$n:9100" \
+      spawn "$1" servers $on prometheus-node-exporter --path.procfs="$S/$n/proc" \
+        --collector.filesystem.mount-points-exclude='^/(dev|proc|sys|run|mnt)($|/)|/(overlay2|containers|netns|plugins)/' --web.listen-address="10.200.0.$n:9100" \
         --collector.disable-defaults --collector.cpu --collector.meminfo --collector.loadavg --collector.filesystem \
         --collector.diskstats --collector.netdev --collector.uname --collector.stat --collector.time --collector.vmstat
       ;;
   esac
+}
+
+# own_mounts FOLDER is /proc by links, but that process 1 has the mounts of whoever
+# reads it: node-exporter asks there for the file systems, and a node of the lab has
+# its own (a volume that is a file system), while its process 1 is the machine's.
+own_mounts() {
+  [ ! -e "$1" ] || return 0
+  mkdir -p "$1/1"
+  find /proc -mindepth 1 -maxdepth 1 ! -name '[0-9]*' -printf '%f\n' | while read -r f; do ln -s "/proc/$f" "$1/$f"; done
+  ln -s /proc/self/mounts "$1/1/mounts"
 }
 
 exporters_start() { server_start "cadvisor-$1"; server_start "node-exporter-$1"; }
