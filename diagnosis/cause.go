@@ -50,6 +50,8 @@ type Cause struct {
 	EffectOf string
 	// Effects are what follows from it, in words.
 	Effects []string
+
+	urgency int // see [inquiry.urgency]
 }
 
 // Proof is one piece of evidence, with what proves it.

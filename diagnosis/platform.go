@@ -20,10 +20,35 @@ func (x *inquiry) platform() []Cause {
 			out = append(out, *c)
 		}
 	}
-	if c := x.certificate(); c != nil {
+	if c := x.certificate(); c != nil && x.edge() {
 		out = append(out, *c)
 	}
 	return out
+}
+
+// proxies are words in the images of what stands at the edge and serves certificates.
+var proxies = []string{"traefik", "nginx", "caddy", "haproxy", "envoy", "httpd", "ingress"}
+
+// edge tells whether a certificate may be about the service asked for: all, one that serves them, or one whose lines speak of them.
+func (x *inquiry) edge() bool {
+	if x.q.Service == "" {
+		return true
+	}
+	s := x.scenes[x.q.Service]
+	if s == nil {
+		return false
+	}
+	if has(s.Service.Image+" "+s.Service.Name, proxies...) {
+		return true
+	}
+	if s.Logs != nil {
+		for _, e := range s.Logs.Errors {
+			if has(e.Line, "x509", "certificate", "tls handshake") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // concerns tells whether a node is about the service asked for: a task of it is or was there lately.

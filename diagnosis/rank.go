@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"quarterdeck/sources/fleet"
 )
 
 // key names a cause among others.
@@ -32,11 +34,14 @@ var folds = map[string][]string{
 func (x *inquiry) arrange(causes []Cause) []Cause {
 	causes = fold(causes)
 	x.follow(causes)
+	for i := range causes {
+		causes[i].urgency = x.urgency(&causes[i])
+	}
 	slices.SortStableFunc(causes, rank)
 	return causes
 }
 
-// rank orders causes: before their effects, the better proof first, the earlier onset first.
+// rank orders causes: before their effects, what hurts now first, the better proof first, the earlier onset first.
 func rank(a, b Cause) int {
 	effect := func(c *Cause) int {
 		if c.EffectOf != "" {
@@ -44,7 +49,28 @@ func rank(a, b Cause) int {
 		}
 		return 0
 	}
-	return cmp.Or(effect(&a)-effect(&b), cmp.Compare(strength(&b), strength(&a)), a.Since.Compare(b.Since), strings.Compare(a.key(), b.key()))
+	return cmp.Or(effect(&a)-effect(&b), cmp.Compare(b.urgency, a.urgency), cmp.Compare(strength(&b), strength(&a)), a.Since.Compare(b.Since), strings.Compare(a.key(), b.key()))
+}
+
+// urgency is 2 where the cause is about what does not run as it should, 1 where it is about what fails its users, 0 where it only may. Where
+// there is but little proof, it does not come before what is proven.
+func (x *inquiry) urgency(c *Cause) int {
+	if c.Confidence < 0.5 {
+		return 0
+	}
+	if v := x.snap.Service(c.Service); v != nil {
+		switch {
+		case v.Health == fleet.Down, v.Health == fleet.Degraded, c.ID == "desired-zero":
+			return 2
+		case c.ID == "cpu-throttled", c.ID == "log-pattern-new", c.ID == "killed":
+			return 0
+		}
+		return 1
+	}
+	if c.ID == "node-down" {
+		return 2
+	}
+	return 0
 }
 
 // strength puts the grade before the confidence, unless the better grade is hardly believed.

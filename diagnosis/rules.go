@@ -2,6 +2,7 @@ package diagnosis
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -198,7 +199,33 @@ func (c *Cause) lastWords(s *Scene, tasks []sources.Task, n int) {
 	if len(lines) == 0 {
 		lines = s.Logs.Dead
 	}
-	for _, e := range lines[max(len(lines)-n, 0):] {
-		c.proves(s.Logs.Source, s.Logs.DeadQuery, e.Time, "its last lines: %s", clip(e.Line, 240))
+	for _, e := range telling(lines, n) {
+		c.proves(s.Logs.Source, s.Logs.DeadQuery, e.Time, "it said last: %s", clip(e.Line, 240))
 	}
+}
+
+// lastWordsWithin is how long before its end what a task says is about its end.
+const lastWordsWithin = 5 * time.Second
+
+// telling picks of the last lines those that say what happened: a stack trace's frames do not. Where none does, the last ones.
+func telling(lines []sources.Entry, n int) []sources.Entry {
+	if len(lines) == 0 {
+		return nil
+	}
+	end := lines[len(lines)-1].Time
+	var out []sources.Entry
+	for i := len(lines) - 1; i >= 0 && len(out) < n; i-- {
+		e := lines[i]
+		if end.Sub(e.Time) > lastWordsWithin {
+			break
+		}
+		if e.Level >= sources.LevelFatal || has(e.Line, "panic", "fatal", "exception", "failed", "cannot", "could not", "unable", "refused", "error") {
+			out = append(out, e)
+		}
+	}
+	if len(out) == 0 {
+		return lines[max(len(lines)-n, 0):]
+	}
+	slices.Reverse(out)
+	return out
 }

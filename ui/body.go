@@ -102,6 +102,9 @@ func (m *Model) aboutLines(r rect) []string {
 		reasonStyle = style
 	}
 	lines := []string{head, reasonStyle.Render(plain.Fit("   "+inLine(reason), r.w)), st.Muted.Render(plain.Fit("   "+serviceFacts(v, shortImage(v.Image)), r.w))}
+	if r.h >= len(lines)+causeHeight && m.ailing() != nil {
+		lines = append(lines[:2:2], append(m.causeLines(r.w), lines[2])...)
+	}
 	for len(lines) < r.h {
 		lines = append(lines, strings.Repeat(" ", r.w))
 	}

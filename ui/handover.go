@@ -88,6 +88,11 @@ func handoverText(ctx context.Context, deck *actions.Deck, since time.Time) (str
 
 // save writes the text to a new file.
 func (b *readingBox) save(m *Model) tea.Cmd {
-	path, text := filepath.Join(m.o.SaveDir, b.name), b.text
+	return m.saveText(b.name, b.text)
+}
+
+// saveText writes a text to a new file, away from the drawing goroutine.
+func (m *Model) saveText(name, text string) tea.Cmd {
+	path := filepath.Join(m.o.SaveDir, name)
 	return func() tea.Msg { return saveNew(path, writeText(text)) }
 }

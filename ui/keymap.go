@@ -23,13 +23,14 @@ const (
 	areaChange
 	areaRecord
 	areaReading
+	areaCauses
 	areaOverlay
 )
 
 var areaTitles = map[area]string{
 	areaAll: "Everywhere", areaPanes: "Panes side by side", areaList: "Lists", areaServices: "Services", areaLogs: "Logs",
 	areaMetrics: "Metrics", areaRows: "Tasks, alerts, timeline", areaHistory: "A service's history", areaChange: "What changed",
-	areaRecord: "A run's record", areaReading: "Handover", areaOverlay: "Dialogs",
+	areaRecord: "A run's record", areaReading: "Handover", areaCauses: "Why: the causes", areaOverlay: "Dialogs",
 }
 
 // boxed tells whether an area's keys mean something in a box alone.
@@ -119,6 +120,9 @@ const (
 	actScrollDown
 	actOlder
 	actNewer
+	actInvestigate
+	actTasks
+	actRefresh
 )
 
 // binding is one line of the keymap.
@@ -157,6 +161,7 @@ var keymap = []binding{
 	bind(areaAll, actZoomOut, 0, "{", "longer shown time", "{"),
 	bind(areaAll, actZoomIn, 0, "}", "shorter shown time", "}"),
 	bind(areaAll, actLive, 0, "0", "live: back to now", "0"),
+	bind(areaAll, actInvestigate, 55, "i", "why: the causes", "i"),
 	bind(areaAll, actRuns, 0, "R", "runs: under way, ended, interrupted", "R"),
 	bind(areaAll, actRedraw, 0, "ctrl+l", "draw again", "ctrl+l"),
 	bind(areaAll, actSuspend, 0, "ctrl+z", "to the shell and back (fg)", "ctrl+z"),
@@ -174,6 +179,7 @@ var keymap = []binding{
 	bind(areaList, actEnter, 10, "enter", "open", "enter"),
 	bind(areaList, actCopy, 0, "c", "copy the selected row", "c"),
 
+	bind(areaServices, actInvestigate, 5, "i", "why", "i"),
 	bind(areaServices, actOpenLogs, 20, "l", "logs", "l"),
 	bind(areaServices, actOpenMetrics, 30, "m", "metrics", "m"),
 	bind(areaServices, actScale, 32, "s", "scale", "s"),
@@ -218,6 +224,7 @@ var keymap = []binding{
 	bind(areaMetrics, actChange, 45, "d", "what changed before the moment", "d"),
 	bind(areaMetrics, actHistory, 46, "b", "history, go back", "b"),
 
+	bind(areaRows, actInvestigate, 12, "i", "why", "i"),
 	bind(areaRows, actOpenLogs, 20, "l", "its logs", "l"),
 	bind(areaRows, actOpenMetrics, 30, "m", "its metrics", "m"),
 	bind(areaRows, actScale, 32, "s", "scale", "s"),
@@ -247,6 +254,20 @@ var keymap = []binding{
 	bind(areaRecord, actUndo, 10, "u", "take it back", "u"),
 	bind(areaRecord, actChange, 20, "d", "what changed", "d", "enter"),
 	bind(areaRecord, actHistory, 30, "b", "history, go back", "b"),
+
+	bind(areaCauses, actEnter, 10, "enter", "do what is next", "enter"),
+	bind(areaCauses, actOpenLogs, 20, "l", "logs then", "l"),
+	bind(areaCauses, actOpenMetrics, 30, "m", "metrics then", "m"),
+	bind(areaCauses, actTasks, 32, "t", "tasks", "t"),
+	bind(areaCauses, actChange, 34, "d", "what changed", "d"),
+	bind(areaCauses, actHistory, 36, "b", "history, go back", "b"),
+	bind(areaCauses, actUndo, 0, "u", "undo", "u"),
+	bind(areaCauses, actScale, 38, "s", "scale", "s"),
+	bind(areaCauses, actRedeploy, 40, "r", "redeploy", "r"),
+	bind(areaCauses, actFlip, 50, "tab", "this service, or all", "tab", "shift+tab"),
+	bind(areaCauses, actRefresh, 0, "ctrl+r", "look again", "ctrl+r"),
+	bind(areaCauses, actSave, 60, "ctrl+o", "save", "ctrl+o"),
+	bind(areaCauses, actCopy, 0, "c", "copy as Markdown", "c"),
 
 	bind(areaReading, actSave, 10, "ctrl+o", "save to a file", "ctrl+o"),
 	bind(areaReading, actCopy, 20, "c", "copy", "c"),

@@ -129,6 +129,8 @@ func (m *Model) do(a act) tea.Cmd {
 		m.back()
 	case actLeave:
 		return m.quit()
+	case actInvestigate:
+		return m.openCauses()
 	case actRuns:
 		return m.openRuns()
 	case actBack:

@@ -76,8 +76,17 @@ func (m *Model) layout() rects {
 
 // withAbout is the table with what is to be told of the selection below it: the reason is what the eye looks for at night.
 func (m *Model) withAbout(r *rects, body rect) {
-	r.table = rect{0, body.y, body.w, body.h - 3}
-	r.about = rect{0, body.y + body.h - 3, body.w, 3}
+	n := m.aboutHeight()
+	r.table = rect{0, body.y, body.w, body.h - n}
+	r.about = rect{0, body.y + body.h - n, body.w, n}
+}
+
+// aboutHeight is how many lines tell of the selected service: more where it is not well.
+func (m *Model) aboutHeight() int {
+	if m.ailing() != nil {
+		return 3 + causeHeight
+	}
+	return 3
 }
 
 func (m *Model) layoutWide(r *rects, body rect) {
@@ -96,10 +105,11 @@ func (m *Model) layoutWide(r *rects, body rect) {
 		r.table.h -= n
 		r.alerts = rect{0, body.y + r.table.h, left, n}
 	}
-	r.about = rect{x, body.y, right, 3}
+	about := m.aboutHeight()
+	r.about = rect{x, body.y, right, about}
 	metrics := min(max(top*32/100, 8), 14)
-	r.metrics = rect{x, body.y + 3, right, metrics}
-	r.logs = rect{x, body.y + 3 + metrics, right, top - 3 - metrics}
+	r.metrics = rect{x, body.y + about, right, metrics}
+	r.logs = rect{x, body.y + about + metrics, right, top - about - metrics}
 }
 
 func (m *Model) layoutNarrow(r *rects, body rect) {

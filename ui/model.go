@@ -8,6 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"quarterdeck/actions"
+	"quarterdeck/diagnosis"
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 	"quarterdeck/ui/logview"
@@ -25,6 +26,8 @@ type Options struct {
 	NoDeck error
 	// Keeper keeps panels and past queries; nil: they end with the console.
 	Keeper Keeper
+	// Doctor looks for causes; nil: nobody does.
+	Doctor *diagnosis.Doctor
 	// Context is the platform's name, as the header shows it.
 	Context  string
 	Demo     bool
@@ -91,6 +94,7 @@ type Model struct {
 
 	hands   hands
 	team    []actions.TeamRun // all runs that are known, as of the last wake-up
+	causes  inquest           // of the selected service, where it is not well
 	overlay overlay
 	prompt  *prompt
 	toast   toast
@@ -181,7 +185,7 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case toastExpiredMsg:
 		m.toast.expire(msg.generation)
 	default:
-		cmd = tea.Batch(m.handleAct(msg), m.handleLook(msg))
+		cmd = tea.Batch(m.handleAct(msg), m.handleLook(msg), m.handleCauses(msg))
 	}
 	return m, tea.Batch(cmd, m.arrange())
 }
@@ -200,6 +204,7 @@ func (m *Model) arrange() tea.Cmd {
 	if now := m.layout(); now != r { // what the stream has told may be a trouble, which takes lines
 		m.sizePanes(now)
 	}
+	scan = tea.Batch(scan, m.wantCauses())
 	if !m.showsMetrics() {
 		return scan
 	}

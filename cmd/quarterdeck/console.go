@@ -53,6 +53,7 @@ func consoleOn(ctx context.Context, s *surroundings, set *config.Settings, demo 
 	if o.Deck, err = p.deck(); err != nil { // what can be seen is worth seeing where nothing can be written down
 		o.NoDeck = err
 	}
+	o.Doctor = p.doctor(o.Deck)
 	m, err := ui.New(o)
 	if err != nil {
 		return &exitStatus{exitUsage, err}
@@ -92,5 +93,6 @@ func (p *platform) console(demo bool) ui.Options {
 	if p.alerts != nil {
 		o.Alerts = p.alerts
 	}
+	o.Doctor = p.doctor(nil)
 	return o
 }

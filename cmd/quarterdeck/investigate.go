@@ -187,12 +187,8 @@ func writeCause(b *strings.Builder, n int, c *diagnosis.Cause) {
 	if c.EffectOf != "" {
 		fmt.Fprintf(b, "   an effect of %s\n", plain.Line(c.EffectOf))
 	}
-	for _, p := range c.Evidence {
-		writeProof(b, "+", &p)
-	}
-	for _, p := range c.Against {
-		writeProof(b, "-", &p)
-	}
+	writeProofs(b, "+", c.Evidence)
+	writeProofs(b, "-", c.Against)
 	for _, e := range c.Effects {
 		fmt.Fprintf(b, "   > brings about: %s\n", plain.Line(e))
 	}
@@ -205,13 +201,16 @@ func writeCause(b *strings.Builder, n int, c *diagnosis.Cause) {
 	}
 }
 
-func writeProof(b *strings.Builder, sign string, p *diagnosis.Proof) {
-	when := ""
-	if !p.At.IsZero() {
-		when = p.At.UTC().Format("15:04:05") + " "
-	}
-	fmt.Fprintf(b, "   %s %s%s (%s)\n", sign, when, plain.Line(p.Text), plain.Line(p.Source))
-	if p.Query != "" {
-		fmt.Fprintf(b, "       %s\n", plain.Line(p.Query))
+// writeProofs writes evidence, with the question that shows the same once for those that follow each other.
+func writeProofs(b *strings.Builder, sign string, list []diagnosis.Proof) {
+	for i, p := range list {
+		when := ""
+		if !p.At.IsZero() {
+			when = p.At.UTC().Format("15:04:05") + " "
+		}
+		fmt.Fprintf(b, "   %s %s%s (%s)\n", sign, when, plain.Line(p.Text), plain.Line(p.Source))
+		if p.Query != "" && (i+1 == len(list) || list[i+1].Query != p.Query) {
+			fmt.Fprintf(b, "       %s\n", plain.Line(p.Query))
+		}
 	}
 }
