@@ -31,6 +31,9 @@ type Deck struct {
 	Policy   Policy
 	Now      func() time.Time
 	Logger   *slog.Logger // nil: nothing is logged
+	// Heard is given each entry that is not of a run, of this machine and of the team's record, as FollowTeam reads it; some come more than
+	// once. nil: nobody wants them. It must be set before FollowTeam.
+	Heard func(*journal.Entry)
 
 	history history
 	publish publisher

@@ -23,6 +23,9 @@ const (
 	phaseLeft    = "left"    // whoever watched a run has gone; the run goes on
 )
 
+// Incident is the action of entries that tell of an incident (package incident); their Run is its id.
+const Incident = "incident"
+
 // actionObserve is the action of entries that record a spec that was seen.
 const actionObserve = "observe"
 
@@ -312,6 +315,15 @@ func raw(v any) json.RawMessage {
 		panic(err)
 	}
 	return b
+}
+
+// Write records something that is not a run (an incident's phase): it is in the journal before this returns, and goes to the team's record. Who
+// and where are filled in. Read-only refuses it.
+func (d *Deck) Write(e journal.Entry) (journal.Entry, error) {
+	if d.Policy.ReadOnly {
+		return journal.Entry{}, ErrReadOnly
+	}
+	return d.write(e)
 }
 
 // write appends an entry with who and where filled in.

@@ -105,6 +105,12 @@ func (d *Deck) hear(e *journal.Entry) {
 	if e.Run == "" || e.Hash == "" || e.Cluster != "" && e.Cluster != d.cluster() && d.cluster() != "" {
 		return
 	}
+	if e.Action == Incident {
+		if d.Heard != nil {
+			d.Heard(e)
+		}
+		return
+	}
 	t := &d.team
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -31,9 +31,10 @@ const (
 	SilenceBegun   = "silence"
 	SilenceEnded   = "unsilenced"
 	SourceChanged  = "source"
-	ActionBegun    = "action"  // somebody has begun a run
-	ActionEnded    = "verdict" // and what came of it
-	Annotated      = "marked"  // somebody has marked it on a dashboard
+	ActionBegun    = "action"   // somebody has begun a run
+	ActionEnded    = "verdict"  // and what came of it
+	Annotated      = "marked"   // somebody has marked it on a dashboard
+	IncidentPhase  = "incident" // somebody has written of an incident
 	OtherHappening = "event"
 )
 
@@ -47,7 +48,7 @@ type Happening struct {
 	Source  string // swarm | alertmanager | …
 	// Bad: worth the eye.
 	Bad bool
-	// Run is the id of the run that an action or a verdict is of; else "". Actor is who did it, Action what.
+	// Run is the id of the run that an action or a verdict is of, or of the incident; else "". Actor is who did it, Action what.
 	Run, Actor, Action string
 	// Target is what a run or a mark is about where that is more than Service: names with commas between.
 	Target string
