@@ -57,6 +57,41 @@ func (d *Deck) Find(ctx context.Context, run string) (RunRecord, error) {
 	return RunRecord{}, e
 }
 
+// RunsBetween are the runs that were begun in a stretch of time, the oldest first: this machine's, and with logs the team's. err says that the
+// team's record could not be read; what was found without it is given all the same.
+func (d *Deck) RunsBetween(ctx context.Context, logs sources.Logs, since, until time.Time) ([]RunRecord, error) {
+	all, err := d.Runs()
+	if err != nil {
+		return nil, err
+	}
+	within := func(r RunRecord) bool { return !r.Began.Before(since) && !r.Began.After(until) }
+	out := slices.DeleteFunc(all, func(r RunRecord) bool { return !within(r) })
+	if logs == nil {
+		return out, nil
+	}
+	page, err := logs.Query(ctx, sources.LogQuery{Expr: fmt.Sprintf("{app=%q}", AppLabel), Since: since, Until: until.Add(time.Minute), Limit: 5 * findMost, Forward: true})
+	var entries []journal.Entry
+	for i := range page.Entries {
+		var x journal.Entry
+		if json.Unmarshal([]byte(page.Entries[i].Line), &x) == nil && x.Hash != "" {
+			entries = append(entries, x)
+		}
+	}
+	slices.SortStableFunc(entries, func(a, b journal.Entry) int { return a.Time.Compare(b.Time) })
+	f := runFold{cluster: d.cluster()}
+	for _, x := range entries {
+		f.take(x)
+	}
+	for _, r := range f.runs {
+		if within(r) && !slices.ContainsFunc(out, func(x RunRecord) bool { return x.ID == r.ID }) {
+			r.Elsewhere = true
+			out = append(out, r)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b RunRecord) int { return a.Began.Compare(b.Began) })
+	return out, err
+}
+
 // ServiceFields are the fields of one service that a plan changes, masked.
 type ServiceFields struct {
 	Service string

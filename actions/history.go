@@ -234,7 +234,7 @@ func (d *Deck) statesOf(st *sources.ServiceState) ([]State, error) {
 		if err := d.Journal.SaveSpec(masked.Hash(), masked.JSON()); err != nil {
 			return nil, err
 		}
-		list = append(list, State{SpecRef: refOf(st.Name, st.ID, st.Version, st.Spec, masked), Since: st.Updated, Was: "seen"})
+		list = append(list, State{SpecRef: refOf(st.Name, st.ID, st.Version, st.Spec, masked), Since: d.madeAt(st, masked, list), Was: "seen"})
 	}
 	list[len(list)-1].Now = true
 	slices.Reverse(list)
@@ -290,7 +290,7 @@ func (d *Deck) observeOne(st *sources.ServiceState, key []byte) error {
 		return nil
 	}
 	now := refOf(st.Name, st.ID, st.Version, st.Spec, masked)
-	now.Updated = st.Updated
+	now.Updated = d.madeAt(st, masked, list)
 	e := journal.Entry{Action: actionObserve, Target: st.Name, Phase: phaseObserve, After: raw([]SpecRef{now})}
 	if !st.Previous.Empty() && len(list) == 0 {
 		p := st.Previous.Masked(key)
@@ -307,6 +307,32 @@ func (d *Deck) observeOne(st *sources.ServiceState, key []byte) error {
 		d.history.take(&written)
 	}
 	return err
+}
+
+// madeAt is when a service was given the spec that it has. The swarm moves a service's date on with each step of a rollout; so where what was
+// changed starts an update, it is the update's begin. known are the states before.
+func (d *Deck) madeAt(st *sources.ServiceState, masked sources.Spec, known []State) time.Time {
+	if st.UpdateStarted.IsZero() || !st.UpdateStarted.Before(st.Updated) {
+		return st.Updated
+	}
+	before := st.Previous
+	if n := len(known); n > 0 {
+		var err error
+		if before, err = d.Spec(known[n-1].Spec); err != nil || st.UpdateStarted.Before(known[n-1].Since) {
+			return st.Updated
+		}
+	} else if key, err := d.key(); err == nil {
+		before = before.Masked(key)
+	}
+	if before.Empty() {
+		return st.Updated
+	}
+	for _, c := range sources.Diff(before, masked) {
+		if c.Path[0] == "TaskTemplate" {
+			return st.UpdateStarted
+		}
+	}
+	return st.Updated
 }
 
 func raw(v any) json.RawMessage {

@@ -32,6 +32,7 @@ type Report struct {
 	Fixes      []Mitigation `json:"mitigations"`
 	Detection  []string     `json:"detection"`
 	Times      Times        `json:"times"`
+	Phases     []PhaseAt    `json:"phases"`
 	Actions    []string     `json:"action_items"`
 	Lessons    []string     `json:"lessons"`
 
@@ -44,6 +45,14 @@ type Report struct {
 	Redactions []Redaction `json:"redactions"`
 	Gaps       []Gap       `json:"gaps"`
 	Chain      string      `json:"record"` // the verdict on the journal's chain
+}
+
+// PhaseAt is when an incident came to a phase: impact, detected, started, acknowledged, mitigated, resolved. Those it has not come to are not there.
+type PhaseAt struct {
+	Phase  string    `json:"phase"`
+	At     time.Time `json:"at"`
+	By     string    `json:"by"`
+	Source string    `json:"source"`
 }
 
 // ImpactStart is when the impact began: as somebody has set it, and what the evidence proposes.
@@ -169,6 +178,7 @@ type Chart struct {
 	Reason  string    `json:"reason"` // why there are no points
 	Start   time.Time `json:"start"`
 	End     time.Time `json:"end"`
+	Step    float64   `json:"step"` // seconds that one point counts; 0: it counts nothing
 	Points  []Sample  `json:"points"`
 }
 
@@ -183,7 +193,7 @@ type Lines struct {
 	Service  string    `json:"service"`
 	Query    string    `json:"query"`
 	Reason   string    `json:"reason"` // why there are none
-	First    []Line    `json:"first"`  // the first lines of level error and above
+	First    []Line    `json:"first"`  // the first lines of level error and above, from the onset on
 	Patterns []Pattern `json:"patterns"`
 	// Read is how many lines of level error and above were read, More that there are more.
 	Read int  `json:"read"`
@@ -205,6 +215,8 @@ type Pattern struct {
 	Count int       `json:"count"`
 	First time.Time `json:"first"`
 	Last  time.Time `json:"last"`
+	// New: the lines before the onset have none of it.
+	New bool `json:"new"`
 }
 
 // Query is what proves something, to be asked again.

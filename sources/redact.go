@@ -100,7 +100,7 @@ func quoted(value string, hit func(string) string) string {
 		}
 	}
 	bare := strings.TrimRight(value, ")]}")
-	if bare == "" {
+	if bare == "" || strings.Contains(value, redactMark) {
 		return value
 	}
 	return once(bare, RedactedVariable, hit) + value[len(bare):]

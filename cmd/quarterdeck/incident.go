@@ -1,0 +1,500 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"quarterdeck/actions"
+	"quarterdeck/incident"
+	"quarterdeck/ui/plain"
+)
+
+const incidentExits = `
+EXIT STATUS
+  0 done; 2 usage, or there is no such incident; 3 the record cannot be written; 4 refused: read-only, or its state does not allow it`
+
+func newIncidentCommand(s *surroundings) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "incident",
+		Short: "Declare an incident, keep its record, write its report",
+		Long: `An incident is written into the journal, so that it is chained and on the disk, and into the team's
+record in Loki, so that colleagues see it live and can write to it from their own consoles.
+
+  quarterdeck incident start shop_api --title "checkout answers with 5xx" --impact first
+  quarterdeck incident ack
+  quarterdeck incident note "action: add an alert on the pool's size"
+  quarterdeck incident mitigate "rolled back"
+  quarterdeck incident resolve
+  quarterdeck incident report >report.md
+
+Without --incident the one that is open is meant.
+` + incidentExits,
+		Args: noArgs,
+	}
+	cmd.AddCommand(newIncidentStart(s), newIncidentNote(s), newIncidentImpact(s),
+		newIncidentPhase(s, incident.Acknowledge, "ack [WORDS...]", "Say that you look after it"),
+		newIncidentPhase(s, incident.Mitigate, "mitigate [WORDS...]", "Say that users are not hit any more"),
+		newIncidentPhase(s, incident.Resolve, "resolve [WORDS...]", "Say that it is over"),
+		newIncidentPhase(s, incident.Reopen, "reopen [WORDS...]", "Say that it is not over after all"),
+		newIncidentList(s), newIncidentReport(s))
+	return cmd
+}
+
+// desk is what the commands and the console keep incidents at.
+func (p *platform) desk(d *actions.Deck) *incident.Desk {
+	k := &incident.Desk{Deck: d, Logs: p.logs}
+	if p.metrics != nil {
+		k.Metrics = p.metrics
+	}
+	if p.alerts != nil {
+		k.Alerts = p.alerts
+	}
+	if p.loki != nil {
+		k.Team = p.loki
+	}
+	k.Listen()
+	return k
+}
+
+// openDesk is what a command begins with; all: every source is read once, else only the swarm.
+func (s *surroundings) openDesk(ctx context.Context, all bool, formats ...string) (k *incident.Desk, swarm error, end func(), err error) {
+	p, _, err := s.open(formats...)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	d, err := p.deck()
+	if err != nil {
+		return nil, nil, nil, errors.Join(err, p.Close())
+	}
+	k = p.desk(d)
+	once, cancel := context.WithTimeout(ctx, p.settings.Timeout)
+	defer cancel()
+	feeds := p.feeds()
+	if !all {
+		feeds.Logs, feeds.Metrics, feeds.Alerts = nil, nil, nil
+	}
+	swarm = p.fleet.Once(once, feeds) // an incident can be that the swarm is away: its record is kept all the same
+	if swarm != nil {
+		fmt.Fprintln(s.errs, "quarterdeck:", plain.Line(swarm.Error()))
+	}
+	if err := k.Load(); err != nil {
+		return nil, nil, nil, errors.Join(err, p.Close())
+	}
+	if err := k.LoadTeam(once); err != nil {
+		fmt.Fprintln(s.errs, "quarterdeck: the team's record could not be read:", plain.Line(err.Error()))
+	}
+	return k, swarm, func() {
+		flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushWithin)
+		defer cancel()
+		if err := d.Close(flush); err != nil {
+			fmt.Fprintln(s.errs, "quarterdeck:", plain.Line(err.Error()))
+		}
+		_ = p.Close() // only connections
+	}, nil
+}
+
+// refusedIncident gives what is refused its exit code.
+func refusedIncident(err error) error {
+	var taken *incident.Taken
+	var no *incident.NotAllowed
+	if errors.As(err, &taken) || errors.As(err, &no) {
+		return &exitStatus{exitRefused, err}
+	}
+	return refusal(err)
+}
+
+func newIncidentStart(s *surroundings) *cobra.Command {
+	var title, severity, impact, at string
+	var also bool
+	cmd := &cobra.Command{
+		Use:   "start SERVICE...",
+		Short: "Declare an incident of one or more services",
+		Long: `Without --title it is the worst service's state. --impact sets when the impact began: a time, or "first" for
+the earliest evidence (an alert, a bad verdict, a dead task, a jump of errors). Without it the evidence is
+shown and nothing is set.
+` + incidentExits,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return &exitStatus{exitUsage, errors.New("say of which service: incident start SERVICE")}
+			}
+			began, err := moment(at, time.Now())
+			if err != nil {
+				return err
+			}
+			return startIncident(cmd.Context(), s, incident.Opening{Title: title, Severity: severity, Services: args, Also: also, At: began}, impact)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&title, "title", "", "what is wrong, in a few `words`")
+	f.StringVar(&severity, "severity", "", "how bad: a `word` of your own; critical, warning")
+	f.StringVar(&impact, "impact", "", "`when` the impact began: 15m, 14:30, RFC 3339, or \"first\"")
+	f.StringVar(&at, "at", "", "`when` it was declared, where that is not now")
+	f.BoolVar(&also, "also", false, "although another incident of the service is open")
+	return cmd
+}
+
+func startIncident(ctx context.Context, s *surroundings, o incident.Opening, impact string) error {
+	asJSON, err := s.json("table")
+	if err != nil {
+		return err
+	}
+	k, _, end, err := s.openDesk(ctx, true, "table")
+	if err != nil {
+		return err
+	}
+	defer end()
+	o = k.Prefill(o)
+	if impact != "" || !asJSON {
+		list, _, err := k.Evidence(ctx, o.Services)
+		if err != nil {
+			return err
+		}
+		if o.Impact, err = impactOf(impact, list); err != nil {
+			return err
+		}
+		if impact == "" {
+			writeProposals(s.errs, list)
+		}
+	}
+	x, err := k.Start(o)
+	if err != nil {
+		return refusedIncident(err)
+	}
+	return s.showIncident(&x, asJSON)
+}
+
+// impactOf is when the impact began: as written, or the earliest evidence.
+func impactOf(text string, list []incident.Proposal) (incident.Moment, error) {
+	if text == "" {
+		return incident.Moment{}, nil
+	}
+	if text == "first" {
+		for _, p := range list {
+			if !p.Before {
+				return incident.Moment{At: p.At, By: p.Source + ": " + p.Text, Query: p.Query}, nil
+			}
+		}
+		return incident.Moment{}, &exitStatus{exitUsage, errors.New("no evidence says when the impact began: give a time")}
+	}
+	at, err := moment(text, time.Now())
+	return incident.Moment{At: at}, err
+}
+
+func writeProposals(out io.Writer, list []incident.Proposal) {
+	if len(list) == 0 {
+		fmt.Fprintln(out, "no evidence says when the impact began; `quarterdeck incident impact TIME` sets it")
+		return
+	}
+	fmt.Fprintln(out, "when the impact may have begun (`quarterdeck incident impact TIME` sets it):")
+	for _, p := range list {
+		sign := " "
+		if p.Before {
+			sign = "<"
+		}
+		fmt.Fprintf(out, "  %s %s  %s: %s\n", sign, p.At.Format(time.RFC3339), plain.Line(p.Source), plain.Line(p.Text))
+	}
+}
+
+// onIncident is a command that writes a phase.
+func onIncident(ctx context.Context, s *surroundings, id string, e incident.Entry) error {
+	asJSON, err := s.json("table")
+	if err != nil {
+		return err
+	}
+	k, _, end, err := s.openDesk(ctx, false, "table")
+	if err != nil {
+		return err
+	}
+	defer end()
+	x, err := k.Do(id, e)
+	if err != nil {
+		return refusedIncident(err)
+	}
+	return s.showIncident(&x, asJSON)
+}
+
+func newIncidentPhase(s *surroundings, p incident.Phase, use, short string) *cobra.Command {
+	var id, at string
+	cmd := &cobra.Command{Use: use, Short: short, Long: short + ".\n" + incidentExits, RunE: func(cmd *cobra.Command, args []string) error {
+		when, err := moment(at, time.Now())
+		if err != nil {
+			return err
+		}
+		return onIncident(cmd.Context(), s, id, incident.Entry{Phase: p, At: when, Text: strings.Join(args, " ")})
+	}}
+	cmd.Flags().StringVar(&id, "incident", "", "its `id`, or the beginning of it")
+	cmd.Flags().StringVar(&at, "at", "", "`when` it was, where that is not now: 5m, 14:30, RFC 3339")
+	return cmd
+}
+
+func newIncidentNote(s *surroundings) *cobra.Command {
+	var id, at, section string
+	var names []string
+	for _, x := range incident.Sections() {
+		names = append(names, string(x))
+	}
+	cmd := &cobra.Command{
+		Use:   "note WORDS...",
+		Short: "Write something down",
+		Long: `A note stands on the timeline. One that begins with the name of a section of the report and a colon goes there
+too: ` + strings.Join(names, ", ") + `.
+` + incidentExits,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			when, err := moment(at, time.Now())
+			if err != nil {
+				return err
+			}
+			of, text := incident.SplitNote(strings.Join(args, " "))
+			if section != "" {
+				if of = incident.Section(section); !strings.Contains(" "+strings.Join(names, " ")+" ", " "+section+" ") {
+					return &exitStatus{exitUsage, fmt.Errorf("--for %q is none of %s", section, strings.Join(names, ", "))}
+				}
+				text = strings.Join(args, " ")
+			}
+			return onIncident(cmd.Context(), s, id, incident.Entry{Phase: incident.Note, At: when, Text: text, Section: of})
+		},
+	}
+	cmd.Flags().StringVar(&id, "incident", "", "its `id`, or the beginning of it")
+	cmd.Flags().StringVar(&at, "at", "", "`when` it was, where that is not now: 5m, 14:30, RFC 3339")
+	cmd.Flags().StringVar(&section, "for", "", "the `section` of the report that it is for")
+	return cmd
+}
+
+func newIncidentImpact(s *surroundings) *cobra.Command {
+	var id string
+	cmd := &cobra.Command{
+		Use:   "impact TIME|first",
+		Short: "Set when the impact began",
+		Long:  "TIME is 15m, 14:30 or RFC 3339; \"first\" is the earliest evidence.\n" + incidentExits,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return &exitStatus{exitUsage, errors.New("say when: incident impact TIME, or first")}
+			}
+			ctx := cmd.Context()
+			k, _, end, err := s.openDesk(ctx, args[0] == "first", "table")
+			if err != nil {
+				return err
+			}
+			defer end()
+			asJSON, err := s.json("table")
+			if err != nil {
+				return err
+			}
+			x, err := k.Find(id)
+			if err != nil {
+				return err
+			}
+			var list []incident.Proposal
+			if args[0] == "first" {
+				if list, err = k.EvidenceOf(ctx, &x); err != nil {
+					return err
+				}
+			}
+			m, err := impactOf(args[0], list)
+			if err != nil {
+				return err
+			}
+			if x, err = k.Do(x.ID, incident.Entry{Phase: incident.Impact, At: m.At, By: m.By, Query: m.Query}); err != nil {
+				return refusedIncident(err)
+			}
+			return s.showIncident(&x, asJSON)
+		},
+	}
+	cmd.Flags().StringVar(&id, "incident", "", "its `id`, or the beginning of it")
+	return cmd
+}
+
+func (s *surroundings) showIncident(x *incident.Incident, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(s.out).Encode(incidentOf(x, incident.TimesOf(x, nil)))
+	}
+	_, err := fmt.Fprintf(s.out, "%s  %s  %s  %s\n", x.ID, x.State, plain.Line(strings.Join(x.Services, ",")), plain.Line(x.Title))
+	return err
+}
+
+// incidentJSON is an incident in JSON; what is not known is null.
+type incidentJSON struct {
+	ID           string         `json:"id"`
+	Also         []string       `json:"also"`
+	Services     []string       `json:"services"`
+	Title        string         `json:"title"`
+	Severity     string         `json:"severity"`
+	State        string         `json:"state"`
+	Owner        string         `json:"owner"`
+	By           string         `json:"by"`
+	Started      *time.Time     `json:"started"`
+	Impact       *time.Time     `json:"impact"`
+	Detected     *time.Time     `json:"detected"`
+	DetectedBy   string         `json:"detected_by"`
+	Acknowledged *time.Time     `json:"acknowledged"`
+	Mitigated    *time.Time     `json:"mitigated"`
+	Resolved     *time.Time     `json:"resolved"`
+	Reopened     int            `json:"reopened"`
+	Times        incident.Times `json:"times"`
+	Entries      []phaseJSON    `json:"entries"`
+}
+
+type phaseJSON struct {
+	Phase   string    `json:"phase"`
+	At      time.Time `json:"at"`
+	Written time.Time `json:"written"`
+	Actor   string    `json:"actor"`
+	Host    string    `json:"host"`
+	Text    string    `json:"text"`
+	Section string    `json:"section"`
+}
+
+func incidentOf(x *incident.Incident, t incident.Times) incidentJSON {
+	out := incidentJSON{ID: x.ID, Also: orEmpty(x.Also), Services: orEmpty(x.Services), Title: x.Title, Severity: x.Severity, State: string(x.State), Owner: x.Owner, By: x.Started.By,
+		Started: utc(x.Started.At), Impact: utc(x.Impact.At), Detected: utc(x.Detected.At), DetectedBy: x.Detected.By, Acknowledged: utc(x.Acknowledged.At), Mitigated: utc(x.Mitigated.At), Resolved: utc(x.Resolved.At),
+		Reopened: x.Reopened, Times: t, Entries: []phaseJSON{}}
+	for i := range x.Entries {
+		e := &x.Entries[i]
+		out.Entries = append(out.Entries, phaseJSON{string(e.Phase), e.At.UTC(), e.Written.UTC(), e.Actor, e.Host, e.Text, string(e.Section)})
+	}
+	return out
+}
+
+func newIncidentList(s *surroundings) *cobra.Command {
+	var since, service string
+	var open bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "Incidents, the newest first, with the medians of their times",
+		Long: `What a time could not be had for is a dash and is not counted; n says of how many a median is.
+` + incidentExits,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			from, err := moment(since, time.Now())
+			if err != nil {
+				return err
+			}
+			return listIncidents(cmd.Context(), s, from, service, open)
+		},
+	}
+	cmd.Flags().StringVar(&since, "since", "", "those that were declared from this `time` on")
+	cmd.Flags().StringVar(&service, "service", "", "only of this `service`")
+	cmd.Flags().BoolVar(&open, "open", false, "only those that are not resolved")
+	return cmd
+}
+
+func listIncidents(ctx context.Context, s *surroundings, since time.Time, service string, open bool) error {
+	asJSON, err := s.json("table")
+	if err != nil {
+		return err
+	}
+	k, _, end, err := s.openDesk(ctx, false, "table")
+	if err != nil {
+		return err
+	}
+	defer end()
+	out := []incidentJSON{}
+	var times []incident.Times
+	for _, x := range k.All() {
+		if x.Started.At.Before(since) || open && !x.Ongoing() || service != "" && !x.About(service) {
+			continue
+		}
+		t := k.TimesWith(&x)
+		times = append(times, t)
+		out = append(out, incidentOf(&x, t))
+	}
+	medians := incident.MediansOf(times)
+	if asJSON {
+		return json.NewEncoder(s.out).Encode(map[string]any{"incidents": out, "medians": medians})
+	}
+	return writeIncidents(s.out, out, medians)
+}
+
+func writeIncidents(out io.Writer, list []incidentJSON, m incident.Medians) error {
+	if len(list) == 0 {
+		_, err := fmt.Fprintln(out, "no incident is recorded")
+		return err
+	}
+	w := tabwriter.NewWriter(out, 2, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "ID\tSTARTED\tSTATE\tSERVICES\tOWNER\tDETECT\tACK\tMITIGATE\tRESOLVE\tTITLE")
+	for i := range list {
+		x := &list[i]
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", x.ID, x.Started.Format(time.RFC3339), x.State, plain.Line(strings.Join(x.Services, ",")), plain.Line(orDash(x.Owner)),
+			seconds(x.Times.Detect.Seconds), seconds(x.Times.Acknowledge.Seconds), seconds(x.Times.Mitigate.Seconds), seconds(x.Times.Resolve.Seconds), plain.Line(x.Title))
+	}
+	fmt.Fprintf(w, "median\t\t\t\t\t%s\t%s\t%s\t%s\t\n", medianOf(m.Detect), medianOf(m.Acknowledge), medianOf(m.Mitigate), medianOf(m.Resolve))
+	return w.Flush()
+}
+
+func seconds(s *float64) string {
+	if s == nil {
+		return "-"
+	}
+	return (time.Duration(*s * float64(time.Second))).Round(time.Second).String()
+}
+
+func medianOf(m incident.Median) string { return fmt.Sprintf("%s (n=%d)", seconds(m.Seconds), m.N) }
+
+func newIncidentReport(s *surroundings) *cobra.Command {
+	var id, since, until, service string
+	cmd := &cobra.Command{
+		Use:   "report",
+		Short: "The incident's report",
+		Long: `Markdown, or with -o json the same as JSON. Without flags it is of the incident that is open, or of the newest one.
+With --since, --until or --service it is of that time and that service, and of the incident in it if there is
+just one; none need have been declared. What could not be looked at is said under Gaps; credentials are
+taken out, and listed by kind under Redactions.
+
+EXIT STATUS
+  0 written; 2 usage, or there is no such incident; 3 written, but the swarm could not be read`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			a := incident.Asked{ID: id}
+			var err error
+			if a.Since, err = moment(since, time.Now()); err != nil {
+				return err
+			}
+			if a.Until, err = moment(until, time.Now()); err != nil {
+				return err
+			}
+			if service != "" {
+				a.Services = []string{service}
+			}
+			return reportIncident(cmd.Context(), s, a)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&since, "since", "", "from this `time` on: 1h, 2d, 14:30 or RFC 3339")
+	f.StringVar(&until, "until", "", "up to this `time`")
+	f.StringVar(&service, "service", "", "of this `service`")
+	f.StringVar(&id, "incident", "", "of the incident with this `id`, or the beginning of it")
+	return cmd
+}
+
+func reportIncident(ctx context.Context, s *surroundings, a incident.Asked) error {
+	asJSON, err := s.json("markdown", "table")
+	if err != nil {
+		return err
+	}
+	k, swarm, end, err := s.openDesk(ctx, true, "markdown", "table")
+	if err != nil {
+		return err
+	}
+	defer end()
+	if a, err = k.Choose(a); err != nil {
+		return err
+	}
+	r, err := k.Report(ctx, a)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		err = json.NewEncoder(s.out).Encode(r)
+	} else {
+		err = r.Markdown(s.out)
+	}
+	return errors.Join(err, swarm)
+}

@@ -1,0 +1,149 @@
+package incident
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"quarterdeck/sources"
+	"quarterdeck/sources/fleet"
+)
+
+// Choose finds the incident that a report is about where none is named: without a time and a service the one that is open, or the newest;
+// else the one that lies in that time and is about that service, if it is the only one.
+func (k *Desk) Choose(a Asked) (Asked, error) {
+	if a.ID != "" {
+		return a, nil
+	}
+	if a.Since.IsZero() && a.Until.IsZero() && len(a.Services) == 0 {
+		list := k.All()
+		if len(list) == 0 {
+			return a, bad("no incident is recorded", "give --since and --service: a report needs no incident")
+		}
+		a.ID = list[0].ID
+		if open := k.Ongoing(); len(open) > 0 {
+			a.ID = open[0].ID
+		}
+		return a, nil
+	}
+	var found []Incident
+	for _, x := range k.All() {
+		if (len(a.Services) == 0 || x.About(a.Services...)) && x.touches(a.Since, a.Until) {
+			found = append(found, x)
+		}
+	}
+	if len(found) == 1 {
+		a.ID = found[0].ID
+	}
+	return a, nil
+}
+
+// touches tells whether an incident lies in a stretch of time; where no beginning is given, whether it is open.
+func (x *Incident) touches(since, until time.Time) bool {
+	if since.IsZero() {
+		return x.Ongoing()
+	}
+	end := x.Resolved.At
+	return (end.IsZero() || !end.Before(since)) && (until.IsZero() || !x.Started.At.After(until))
+}
+
+// EvidenceOf proposes when an incident's impact may have begun.
+func (k *Desk) EvidenceOf(ctx context.Context, x *Incident) ([]Proposal, error) {
+	r, err := k.Report(ctx, Asked{ID: x.ID})
+	if err != nil {
+		return nil, err
+	}
+	return r.Start.Proposed, nil
+}
+
+// TimesWith are an incident's times, with what this machine's journal and console know of runs on its services.
+func (k *Desk) TimesWith(x *Incident) Times {
+	return TimesOf(x, k.Fixes(x))
+}
+
+// Fixes are the runs on an incident's services while it was open, as far as they are known here without asking anybody.
+func (k *Desk) Fixes(x *Incident) []Mitigation {
+	var out []Mitigation
+	for _, r := range k.Deck.Team() {
+		if between(r.Began, x.Started.At, x.Resolved.At) && x.About(split(r.Target)...) {
+			out = append(out, ofTeam(r.Run, r.Action, r.Target, r.Actor, r.Began, r.Ended, r.Result, r.Reason, r.Why))
+		}
+	}
+	if out != nil || k.follows() {
+		return out
+	}
+	runs, err := k.Deck.Runs()
+	if err != nil {
+		return nil
+	}
+	for i := range runs {
+		r := &runs[i]
+		if between(r.Began, x.Started.At, x.Resolved.At) && x.About(r.Services()...) {
+			out = append(out, ofTeam(r.ID, r.Action, r.Target, r.Actor, r.Began, r.Ended, r.Result, r.Reason, r.Why))
+		}
+	}
+	return out
+}
+
+// follows tells whether the deck follows the record: then all runs are known without reading.
+func (k *Desk) follows() bool { return len(k.Deck.Team()) > 0 }
+
+func ofTeam(run, action, target, actor string, began, ended time.Time, result, reason, why string) Mitigation {
+	m := Mitigation{Run: run, Action: action, Target: target, Actor: actor, Began: began.UTC(), Result: result, Reason: reason, Why: why}
+	if !ended.IsZero() {
+		ended = ended.UTC()
+		m.Ended = &ended
+	}
+	return m
+}
+
+// Prefill fills in what an incident begins with from what the fleet knows: a title from the worst of its services, the severity and the time of
+// detection from the first alert that fires for them.
+func (k *Desk) Prefill(o Opening) Opening {
+	snap := k.Deck.Fleet.Snapshot()
+	var worst *fleet.Service
+	for _, name := range o.Services {
+		if s := snap.Service(name); s != nil && (worst == nil || s.Health.Rank() < worst.Health.Rank()) {
+			worst = s
+		}
+	}
+	alert := firstAlert(snap, o.Services)
+	if o.Title == "" {
+		switch {
+		case worst != nil && worst.Health.Rank() <= fleet.Degraded.Rank():
+			o.Title = joined(worst.Name+" is "+string(worst.Health), worst.Reason)
+		case alert != nil:
+			o.Title = joined(alert.Name, cmp.Or(alert.Summary, alert.Service))
+		case len(o.Services) > 0:
+			o.Title = "trouble with " + o.Services[0]
+		}
+	}
+	if o.Severity == "" {
+		switch {
+		case alert != nil && alert.Severity != "":
+			o.Severity = alert.Severity
+		case worst != nil && worst.Health == fleet.Down:
+			o.Severity = "critical"
+		case worst != nil && worst.Health == fleet.Degraded:
+			o.Severity = "warning"
+		}
+	}
+	if alert != nil && !o.Detected.Known() && !alert.Since.IsZero() {
+		o.Detected = Moment{At: alert.Since, By: fmt.Sprintf("alert %s (%s)", alert.Name, fleet.AlertmanagerName)}
+	}
+	return o
+}
+
+// firstAlert is the one of the alerts that fire for some services that fires longest, of the worst severity there is.
+func firstAlert(snap *fleet.Snapshot, services []string) *sources.Alert {
+	var out *sources.Alert
+	for i := range snap.Alerts {
+		a := &snap.Alerts[i]
+		if a.State == sources.Firing && slices.Contains(services, a.Service) && (out == nil || a.Since.Before(out.Since)) {
+			out = a
+		}
+	}
+	return out
+}

@@ -1,0 +1,258 @@
+package incident
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"quarterdeck/sources/fleet"
+)
+
+// words fill in the sections that are read: what is known is said, and what somebody has noted is added to it.
+func (g *gatherer) words() {
+	r := g.r
+	g.title()
+	r.Summary = append(g.notes(ForSummary), g.summary()...)
+	r.Impact = append(g.notes(ForImpact), g.impact()...)
+	r.CauseNotes = g.notes(ForCause)
+	r.Trigger = append(g.notes(ForTrigger), g.trigger()...)
+	r.Resolution = append(g.notes(ForResolution), g.resolution()...)
+	r.Detection = append(g.notes(ForDetection), g.detection()...)
+	r.Actions, r.Lessons = g.notes(ForAction), g.notes(ForLesson)
+	if g.x != nil {
+		r.Times = TimesOf(g.x, r.Fixes)
+		for _, m := range []struct {
+			name string
+			Moment
+		}{{"impact", g.x.Impact}, {"detected", g.x.Detected}, {"started", g.x.Started}, {"acknowledged", g.x.Acknowledged}, {"mitigated", MitigatedBy(g.x, r.Fixes)}, {"resolved", g.x.Resolved}} {
+			if m.Known() {
+				r.Phases = append(r.Phases, PhaseAt{m.name, m.At.UTC(), m.By, m.Source})
+			}
+		}
+		return
+	}
+	none := Span{Reason: "no incident was declared for this time"}
+	r.Times = Times{none, none, none, none}
+}
+
+func (g *gatherer) title() {
+	r := g.r
+	if g.x == nil {
+		r.Title, r.Status = "what happened", "no incident was declared for this time"
+		if len(r.Services) > 0 {
+			r.Title += " to " + strings.Join(r.Services, ", ")
+		}
+		return
+	}
+	x := g.x
+	r.ID, r.Title, r.Severity, r.Owner = x.ID, g.redact("notes", x.Title), x.Severity, x.Owner
+	r.Status = string(x.State)
+	switch {
+	case x.Resolved.Known():
+		r.Status += " at " + stamp(x.Resolved.At) + " by " + x.Resolved.By
+	case x.Mitigated.Known():
+		r.Status += " at " + stamp(x.Mitigated.At) + " by " + x.Mitigated.By
+	default:
+		r.Status += " since " + stamp(x.Started.At)
+	}
+	if x.Reopened > 0 {
+		r.Status += fmt.Sprintf(", reopened %d times", x.Reopened)
+	}
+}
+
+// notes are what somebody has noted for a section, with who and when.
+func (g *gatherer) notes(s Section) []string {
+	var out []string
+	if g.x == nil {
+		return out
+	}
+	for _, e := range g.x.Notes(s) {
+		out = append(out, fmt.Sprintf("%s (%s, %s)", g.redact("notes", e.Text), e.Actor, clockOf(e.At)))
+	}
+	return out
+}
+
+// summary is the incident in a few sentences, each from something that is known.
+func (g *gatherer) summary() []string {
+	r := g.r
+	var out []string
+	if g.x != nil {
+		text := fmt.Sprintf("%s: %s, declared at %s UTC by %s", strings.Join(r.Services, ", "), r.Title, clockOf(g.x.Started.At), g.x.Started.By)
+		if g.x.Resolved.Known() {
+			text += fmt.Sprintf(", resolved at %s UTC after %s", clockOf(g.x.Resolved.At), long(g.x.Resolved.At.Sub(g.x.Started.At)))
+		}
+		out = append(out, text+".")
+	}
+	if len(r.Causes) > 0 {
+		c := &r.Causes[0]
+		out = append(out, fmt.Sprintf("Likeliest cause: %s (%s, %.0f %% sure).", c.Title, c.ID, 100*c.Confidence))
+	}
+	if m := lastGood(r.Fixes); m != nil {
+		out = append(out, fmt.Sprintf("%s of %s by %s ended well at %s UTC.", m.Action, m.Target, m.Actor, clockOf(*m.Ended)))
+	}
+	return out
+}
+
+// impact is what the figures say of who was hit: the worst value of what a user feels, and where it came from.
+func (g *gatherer) impact() []string {
+	r := g.r
+	var out []string
+	switch {
+	case r.Start.At != nil:
+		text := fmt.Sprintf("Began at %s UTC, set by %s", clockOf(*r.Start.At), r.Start.By)
+		if r.Start.Source != aPerson && r.Start.Source != r.Start.By {
+			text += " from: " + r.Start.Source
+		}
+		out = append(out, text+".")
+	case g.x != nil:
+		out = append(out, "When it began: unavailable, "+noImpact+". See the evidence below.")
+	}
+	if g.x != nil && r.Start.At != nil && g.x.Resolved.Known() && g.x.Resolved.At.After(*r.Start.At) {
+		out = append(out, "Lasted "+long(g.x.Resolved.At.Sub(*r.Start.At))+".")
+	}
+	for i := range r.Charts {
+		if text := r.Charts[i].worst(); text != "" {
+			out = append(out, text)
+		}
+	}
+	for _, s := range r.Services {
+		if n := g.died(s); n > 0 {
+			out = append(out, fmt.Sprintf("%d tasks of %s failed that the swarm remembers (it keeps five a slot).", n, s))
+		}
+	}
+	return out
+}
+
+func (g *gatherer) died(service string) int {
+	n := 0
+	for i := range g.r.Timeline {
+		if g.r.Timeline[i].Kind == fleet.TaskDied && g.r.Timeline[i].Service == service {
+			n++
+		}
+	}
+	return n
+}
+
+// felt are the figures that users feel.
+var felt = map[string]string{"errors": "ratio of errors", "p95": "95th percentile of the answer's time", errorLines: errorLines}
+
+// worst says how bad a figure became, "" for one that users do not feel or that is not known.
+func (c *Chart) worst() string {
+	name, ok := felt[c.Name]
+	least, most, last := c.bounds()
+	if !ok || last == nil || most.V == nil || *most.V == 0 && c.Name != "p95" {
+		return ""
+	}
+	if c.Name == errorLines {
+		return fmt.Sprintf("%s: %s error lines in %s at worst (%s UTC), %s at best.", c.Service, figure(*most.V, c.Unit), long(time.Duration(c.Step*float64(time.Second))), clockOf(most.T), figure(*least.V, c.Unit))
+	}
+	return fmt.Sprintf("%s: %s was %s at worst (%s UTC), %s at best.", c.Service, name, figure(*most.V, c.Unit), clockOf(most.T), figure(*least.V, c.Unit))
+}
+
+// bounds are the least, the greatest and the last sample; nil: there is none.
+func (c *Chart) bounds() (least, most, last *Sample) {
+	for i := range c.Points {
+		p := &c.Points[i]
+		if p.V == nil {
+			continue
+		}
+		if least == nil || *p.V < *least.V {
+			least = p
+		}
+		if most == nil || *p.V > *most.V {
+			most = p
+		}
+		last = p
+	}
+	return least, most, last
+}
+
+// trigger is the change before it.
+func (g *gatherer) trigger() []string {
+	for _, p := range g.r.Start.Proposed {
+		if !p.Before {
+			continue
+		}
+		for i := range g.r.Deploys {
+			if d := &g.r.Deploys[i]; d.At.Equal(p.At) {
+				by := "by somebody whom the swarm does not name"
+				if d.Actor != "" {
+					by = "by " + d.Actor + " (run " + d.Run + ")"
+				}
+				return []string{fmt.Sprintf("%s was changed at %s UTC %s: %s. It came before the first evidence; that it brought it about is not proven by that.", d.Service, clockOf(d.At), by, d.words())}
+			}
+		}
+	}
+	return nil
+}
+
+func (g *gatherer) resolution() []string {
+	r := g.r
+	var out []string
+	for i := range r.Fixes {
+		m := &r.Fixes[i]
+		text := fmt.Sprintf("%s UTC: %s of %s by %s: %s", clockOf(m.Began), m.Action, m.Target, m.Actor, orElse(m.Result, "has no end yet"))
+		switch {
+		case m.Converged != nil && *m.Converged:
+			text += ", proven stable"
+		case m.Converged != nil:
+			text += ", not proven"
+		}
+		if m.Why != "" {
+			text += "; why: " + m.Why
+		}
+		out = append(out, text+" (run "+m.Run+").")
+	}
+	if g.x == nil {
+		return out
+	}
+	for _, e := range g.x.Entries {
+		if (e.Phase == Mitigate || e.Phase == Resolve || e.Phase == Reopen) && !e.Idle {
+			text := fmt.Sprintf("%s UTC: %s by %s", clockOf(e.At), phaseWord(e.Phase), e.Actor)
+			out = append(out, joined(text, g.redact("notes", e.Text))+".")
+		}
+	}
+	return out
+}
+
+func (g *gatherer) detection() []string {
+	if g.x == nil {
+		return nil
+	}
+	d := g.x.Detected
+	text := fmt.Sprintf("Noticed at %s UTC by %s", clockOf(d.At), d.By)
+	if g.x.Started.At.Sub(d.At) > time.Second {
+		text += fmt.Sprintf("; the incident was declared %s later by %s", long(g.x.Started.At.Sub(d.At)), g.x.Started.By)
+	}
+	out := []string{text + "."}
+	alerted := slices.ContainsFunc(g.r.Timeline, func(x Row) bool { return x.Kind == "alert" && x.Bad && slices.Contains(g.r.Services, x.Service) })
+	switch {
+	case alerted:
+	case g.Alerts == nil && g.Metrics == nil:
+		out = append(out, "Whether an alert fired is not known: neither Alertmanager nor Prometheus is configured.")
+	case slices.ContainsFunc(g.r.Gaps, func(x Gap) bool { return strings.Contains(x.What, "alerts") }):
+		out = append(out, "Whether an alert fired is not known: see the gaps.")
+	default:
+		out = append(out, "No alert fired for "+strings.Join(g.r.Services, ", ")+" in this time.")
+	}
+	return out
+}
+
+// stamp is a moment with its date, UTC.
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }
+
+// long is a length of time for people.
+func long(d time.Duration) string {
+	if d >= time.Minute {
+		d = d.Round(time.Second)
+	} else {
+		d = d.Round(100 * time.Millisecond)
+	}
+	text := d.String()
+	text = strings.TrimSuffix(text, "m0s") + map[bool]string{true: "m"}[strings.HasSuffix(text, "m0s")]
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
