@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"quarterdeck/actions"
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 )
@@ -58,37 +59,34 @@ func (k *Desk) EvidenceOf(ctx context.Context, x *Incident) ([]Proposal, error) 
 	return r.Start.Proposed, nil
 }
 
-// TimesWith are an incident's times, with what this machine's journal and console know of runs on its services.
-func (k *Desk) TimesWith(x *Incident) Times {
-	return TimesOf(x, k.Fixes(x))
-}
-
-// Fixes are the runs on an incident's services while it was open, as far as they are known here without asking anybody.
-func (k *Desk) Fixes(x *Incident) []Mitigation {
+// Fixes are the runs on an incident's services while it was open.
+func Fixes(x *Incident, runs []actions.TeamRun) []Mitigation {
 	var out []Mitigation
-	for _, r := range k.Deck.Team() {
+	for _, r := range runs {
 		if between(r.Began, x.Started.At, x.Resolved.At) && x.About(split(r.Target)...) {
 			out = append(out, ofTeam(r.Run, r.Action, r.Target, r.Actor, r.Began, r.Ended, r.Result, r.Reason, r.Why))
-		}
-	}
-	if out != nil || k.follows() {
-		return out
-	}
-	runs, err := k.Deck.Runs()
-	if err != nil {
-		return nil
-	}
-	for i := range runs {
-		r := &runs[i]
-		if between(r.Began, x.Started.At, x.Resolved.At) && x.About(r.Services()...) {
-			out = append(out, ofTeam(r.ID, r.Action, r.Target, r.Actor, r.Began, r.Ended, r.Result, r.Reason, r.Why))
 		}
 	}
 	return out
 }
 
-// follows tells whether the deck follows the record: then all runs are known without reading.
-func (k *Desk) follows() bool { return len(k.Deck.Team()) > 0 }
+// TimesWith are incidents' times, with what this machine's journal knows of runs on their services.
+func (k *Desk) TimesWith(list []Incident) ([]Times, error) {
+	records, err := k.Deck.Runs()
+	if err != nil {
+		return nil, err
+	}
+	runs := make([]actions.TeamRun, 0, len(records))
+	for i := range records {
+		r := &records[i]
+		runs = append(runs, actions.TeamRun{Run: r.ID, Action: r.Action, Target: r.Target, Actor: r.Actor, Host: r.Host, Began: r.Began, Ended: r.Ended, Result: r.Result, Reason: r.Reason, Why: r.Why})
+	}
+	out := make([]Times, len(list))
+	for i := range list {
+		out[i] = TimesOf(&list[i], Fixes(&list[i], runs))
+	}
+	return out, nil
+}
 
 func ofTeam(run, action, target, actor string, began, ended time.Time, result, reason, why string) Mitigation {
 	m := Mitigation{Run: run, Action: action, Target: target, Actor: actor, Began: began.UTC(), Result: result, Reason: reason, Why: why}
@@ -99,9 +97,12 @@ func ofTeam(run, action, target, actor string, began, ended time.Time, result, r
 	return m
 }
 
-// Prefill fills in what an incident begins with from what the fleet knows: a title from the worst of its services, the severity and the time of
+// Prefill fills in what an incident begins with: a title from the top cause, else from the worst of its services; the severity and the time of
 // detection from the first alert that fires for them.
-func (k *Desk) Prefill(o Opening) Opening {
+func (k *Desk) Prefill(ctx context.Context, o Opening) Opening {
+	if o.Title == "" {
+		o.Title = k.TopCause(ctx, o.Services)
+	}
 	snap := k.Deck.Fleet.Snapshot()
 	var worst *fleet.Service
 	for _, name := range o.Services {

@@ -11,6 +11,7 @@ import (
 
 	"quarterdeck/actions"
 	"quarterdeck/actions/journal"
+	"quarterdeck/diagnosis"
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 )
@@ -45,7 +46,7 @@ type gatherer struct {
 	charts    map[string][]Chart
 	lines     map[string]Lines
 	entries   map[string][]sources.Entry // error lines by service
-	found     map[string]Findings
+	found     map[string]diagnosis.Report
 }
 
 // Report gathers what is known, from all sources at once. What could not be looked at is among its gaps: an error means that there is nothing to
@@ -97,7 +98,7 @@ func (k *Desk) Evidence(ctx context.Context, services []string) (proposed []Prop
 }
 
 func newGatherer(k *Desk) *gatherer {
-	return &gatherer{Desk: k, redacted: map[Redaction]int{}, charts: map[string][]Chart{}, lines: map[string]Lines{}, entries: map[string][]sources.Entry{}, found: map[string]Findings{}}
+	return &gatherer{Desk: k, redacted: map[Redaction]int{}, charts: map[string][]Chart{}, lines: map[string]Lines{}, entries: map[string][]sources.Entry{}, found: map[string]diagnosis.Report{}}
 }
 
 // open finds the incident, the services, and the stretch of time as asked for.

@@ -13,6 +13,7 @@ import (
 
 	"quarterdeck/actions"
 	"quarterdeck/actions/journal"
+	"quarterdeck/diagnosis"
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 )
@@ -40,8 +41,8 @@ type Desk struct {
 	Alerts  sources.Alerts  // nil: not configured
 	// Team reads the team's record; nil: there is none but this machine's.
 	Team sources.Logs
-	// Investigate asks the diagnosis about a service as of a moment; nil: there is none.
-	Investigate func(ctx context.Context, service string, at time.Time) (Findings, error)
+	// Doctor names causes; nil: there is none.
+	Doctor *diagnosis.Doctor
 
 	mu      sync.Mutex
 	known   map[string]bool // by the entries' hash

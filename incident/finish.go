@@ -51,41 +51,62 @@ func (r *Report) fill() {
 // readHistory takes in what the fleet has seen. What runs and incidents did is told by their own record.
 func (g *gatherer) readHistory() {
 	snap := g.Deck.Fleet.Snapshot()
+	var mine []fleet.Happening
 	for i := range snap.History {
-		h := &snap.History[i]
-		if !between(h.Time, g.r.Since, g.r.Until) || h.Service != "" && !g.about(h.Service) {
-			continue
+		if h := &snap.History[i]; between(h.Time, g.r.Since, g.r.Until) && g.concerns(h) {
+			mine = append(mine, *h)
+			g.proposeOf(h)
 		}
-		switch h.Kind {
-		case fleet.ActionBegun, fleet.ActionEnded, fleet.IncidentPhase, fleet.AlertFiring, fleet.AlertResolved:
-			continue
-		}
-		if h.Service == "" && h.Kind != fleet.NodeChanged && h.Kind != fleet.SourceChanged {
-			continue
-		}
-		text := h.Text
-		if h.Node != "" && !strings.Contains(text, h.Node) {
-			text = h.Node + ": " + text
-		}
-		row := Row{Time: h.Time, Source: h.Source, Kind: h.Kind, Service: h.Service, Text: g.redact("timeline", text), Query: proofOf(h), Confidence: Recorded, Bad: h.Bad}
-		if h.Source == "fleet" { // our own verdict, by our own rule
-			row.Confidence = Inferred
-		}
-		g.row(row)
-		g.proposeOf(h)
+	}
+	for _, o := range fleet.Timeline(mine) {
+		g.occurrence(&o)
 	}
 }
 
-// proofOf is the command that shows what the swarm says.
-func proofOf(h *fleet.Happening) string {
+// concerns tells whether what the fleet saw is for the report and not told by a record of its own.
+func (g *gatherer) concerns(h *fleet.Happening) bool {
+	switch h.Kind {
+	case fleet.ActionBegun, fleet.ActionEnded, fleet.IncidentPhase, fleet.AlertFiring, fleet.AlertResolved:
+		return false
+	case fleet.NodeChanged, fleet.SourceChanged:
+		return true
+	}
+	return h.Service != "" && g.about(h.Service)
+}
+
+// occurrence is a row of the fleet's timeline: many of a kind are one.
+func (g *gatherer) occurrence(o *fleet.Occurrence) {
+	text := o.Text
+	if o.Node != "" && !strings.Contains(text, o.Node) {
+		text = o.Node + ": " + text
+	}
+	if o.Outcome != "" {
+		text += ", " + o.Outcome
+	}
 	switch {
-	case h.Kind == fleet.TaskDied:
-		return "docker service ps --no-trunc " + h.Service
-	case h.Source == fleet.SwarmName && h.Service != "":
-		return "docker service inspect --pretty " + h.Service
-	case h.Kind == fleet.NodeChanged:
+	case o.Count > 1 && o.Last.After(o.Time):
+		text += ", the last at " + clockOf(o.Last)
+	case o.End.After(o.Time):
+		text += " at " + clockOf(o.End)
+	}
+	source := strings.Join(o.Sources, ", ")
+	row := Row{Time: o.Time, Source: source, Kind: o.Kind, Service: o.Service, Actor: o.Actor, Text: g.redact("timeline", text), Query: proofOf(o.Kind, source, o.Service), Confidence: Recorded, Bad: o.Bad, count: o.Count}
+	if source == "fleet" { // our own verdict, by our own rule
+		row.Confidence = Inferred
+	}
+	g.row(row)
+}
+
+// proofOf is the command that shows what the swarm says.
+func proofOf(kind, source, service string) string {
+	switch {
+	case kind == fleet.TaskDied, kind == fleet.TaskStarted:
+		return "docker service ps --no-trunc " + service
+	case source == fleet.SwarmName && service != "":
+		return "docker service inspect --pretty " + service
+	case kind == fleet.NodeChanged:
 		return "docker node ls"
-	case h.Kind == fleet.SourceChanged:
+	case kind == fleet.SourceChanged:
 		return "quarterdeck doctor"
 	}
 	return "quarterdeck status"
@@ -100,7 +121,7 @@ func (g *gatherer) proposeOf(h *fleet.Happening) {
 	case fleet.HealthChanged:
 		g.propose(Proposal{At: h.Time, Text: h.Service + " " + h.Text, Source: "quarterdeck's verdict on the swarm's tasks", Query: "quarterdeck status"})
 	case fleet.TaskDied:
-		g.propose(Proposal{At: h.Time, Text: "task failed: " + g.redact("timeline", h.Text), Source: fleet.SwarmName, Query: proofOf(h)})
+		g.propose(Proposal{At: h.Time, Text: "task failed: " + g.redact("timeline", h.Text), Source: fleet.SwarmName, Query: proofOf(h.Kind, h.Source, h.Service)})
 	}
 }
 
@@ -219,36 +240,11 @@ func (g *gatherer) sortParts() {
 		if l, ok := g.lines[s]; ok {
 			g.r.Lines = append(g.r.Lines, l)
 		}
-		f, ok := g.found[s]
-		if !ok {
-			continue
-		}
-		for _, c := range f.Causes {
-			if !slices.ContainsFunc(g.r.Causes, func(o Cause) bool { return o.ID == c.ID && o.Service == c.Service && o.Node == c.Node }) {
-				g.r.Causes = append(g.r.Causes, g.cleanCause(c))
-			}
-		}
-		for _, l := range f.Looked {
-			if !slices.Contains(g.r.Looked, l) {
-				g.r.Looked = append(g.r.Looked, l)
-			}
-		}
+		g.addCauses(s)
 	}
-	slices.SortStableFunc(g.r.Causes, func(a, b Cause) int { return cmp.Compare(b.Confidence, a.Confidence) })
-}
-
-func (g *gatherer) cleanCause(c Cause) Cause {
-	c.Title, c.Why = g.redact("causes", c.Title), g.redact("causes", c.Why)
-	clean := func(list []Proof) []Proof {
-		out := []Proof{}
-		for _, p := range list {
-			p.Text = g.redact("causes", p.Text)
-			out = append(out, p)
-		}
-		return out
-	}
-	c.Evidence, c.Against, c.Next = clean(c.Evidence), clean(c.Against), append([]string{}, c.Next...)
-	return c
+	slices.SortStableFunc(g.r.Causes, func(a, b Cause) int { // as the diagnosis ranks them; what is about the services themselves first
+		return cmp.Or(compareBool(a.EffectOf != "", b.EffectOf != ""), compareBool(!g.about(a.Service), !g.about(b.Service)), cmp.Compare(b.Confidence, a.Confidence))
+	})
 }
 
 func (g *gatherer) sortRows() {

@@ -292,7 +292,7 @@ func (g *gatherer) readPatterns() {
 	}
 }
 
-// patternSlack is how long before the onset lines count as of after it: it is exact to a step of a figure.
+// patternSlack is how long before the onset lines count as of after it: it is exact to a step of a figure. It is the least step as well.
 const patternSlack = 15 * time.Second
 
 // firstNew puts the first new kind of error line on the timeline.
@@ -328,7 +328,7 @@ func (g *gatherer) line(service string, e *sources.Entry) Line {
 
 // readVolume counts the lines of level error and above, step by step.
 func (g *gatherer) readVolume(ctx context.Context, service string) {
-	step := max(g.r.Until.Sub(g.r.Since)/volumeSteps, time.Second).Round(time.Second)
+	step := max(g.r.Until.Sub(g.r.Since)/volumeSteps, patternSlack).Round(time.Second)
 	q := sources.LogQuery{Services: []string{service}, Levels: errorLevels, Since: g.r.Since, Until: g.r.Until}
 	c := Chart{Service: service, Name: errorLines, Unit: "1", Step: step.Seconds(), Query: g.logQuery(q), Start: g.r.Since, End: g.r.Until}
 	volume, err := g.Logs.Volume(ctx, sources.LogQuery{Services: q.Services, Since: q.Since, Until: q.Until}, step)
@@ -372,23 +372,4 @@ func errorsBy(volume []sources.VolumePoint, since, until time.Time, step time.Du
 		}
 	}
 	return out
-}
-
-// investigate asks the diagnosis how things stood when the incident was noticed.
-func (g *gatherer) investigate(ctx context.Context, service string) {
-	if g.Investigate == nil {
-		return
-	}
-	at := g.r.Until
-	if g.x != nil {
-		at = g.x.Started.At
-	}
-	f, err := g.Investigate(ctx, service, at)
-	if err != nil {
-		g.gap("diagnosis", "causes of what is wrong with "+service, why(err))
-		return
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.found[service] = f
 }

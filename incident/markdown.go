@@ -117,7 +117,7 @@ func (r *Report) writeCauses(b *strings.Builder) {
 	for i := range r.Causes {
 		c := &r.Causes[i]
 		about := orElse(c.Service, c.Node)
-		fmt.Fprintf(b, "%d. **%s** (%s, %s), %.0f %% sure as of %s", i+1, esc(c.Title), code(c.ID), esc(about), 100*c.Confidence, clockOf(c.At))
+		fmt.Fprintf(b, "%d. **%s** (%s), %.0f %% sure as of %s", i+1, esc(c.Title), strings.TrimSuffix(code(c.ID)+", "+esc(about), ", "), 100*c.Confidence, clockOf(c.At))
 		if c.Why != "" {
 			b.WriteString(": " + esc(c.Why))
 		}

@@ -97,6 +97,7 @@ type Row struct {
 	Confidence Confidence `json:"confidence"`
 	Bad        bool       `json:"bad"`
 	run        string     // id of the run or incident that it tells of
+	count      int        // how many of a kind it stands for
 }
 
 // Cause is a cause as the diagnosis has it.
@@ -106,6 +107,7 @@ type Cause struct {
 	Service    string   `json:"service"`
 	Node       string   `json:"node"`
 	Confidence float64  `json:"confidence"`
+	Grade      string   `json:"grade"`
 	Why        string   `json:"why"`
 	Evidence   []Proof  `json:"evidence"`
 	Against    []Proof  `json:"against"`
@@ -127,12 +129,6 @@ type Look struct {
 	Source string `json:"source"`
 	State  string `json:"state"`
 	Detail string `json:"detail"`
-}
-
-// Findings are what the diagnosis says of a service as of a moment.
-type Findings struct {
-	Causes []Cause
-	Looked []Look
 }
 
 // Mitigation is a run on one of the services while the incident was open.

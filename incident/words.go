@@ -128,7 +128,7 @@ func (g *gatherer) died(service string) int {
 	n := 0
 	for i := range g.r.Timeline {
 		if g.r.Timeline[i].Kind == fleet.TaskDied && g.r.Timeline[i].Service == service {
-			n++
+			n += max(g.r.Timeline[i].count, 1)
 		}
 	}
 	return n

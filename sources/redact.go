@@ -29,7 +29,7 @@ var (
 	// scheme is a header's value: RFC 9110, 11.4, with a token68 or anything else that has no blank.
 	scheme = regexp.MustCompile(`(?i)\b(bearer|basic)(\s+)([^\s"',;]{6,})`)
 	// pair is a name with a value, as logfmt, JSON, YAML, query strings, headers and shells write it.
-	pair = regexp.MustCompile(`([A-Za-z][A-Za-z0-9_.-]*)(\\?["']?\s*(?:=|:)\s*)(\\?"(?:[^"\\]|\\.)*\\?"?|'[^']*'?|[^\s;&,"']+)`)
+	pair             = regexp.MustCompile(`([A-Za-z][A-Za-z0-9_.-]*)(\\?["']?\s*(?:=|:)\s*)(\\?"(?:[^"\\]|\\.)*\\?"?|'[^']*'?|[^\s;&,"']+)`)
 	credentialHeader = regexp.MustCompile(`(?i)^(proxy-)?authorization$`)
 	// flagPair is an option with its value behind it.
 	flagPair = regexp.MustCompile(`(--?[A-Za-z][A-Za-z0-9_.-]*)(\s+)("[^"]*"?|'[^']*'?|[^\s-][^\s]*)`)

@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -50,7 +48,7 @@ Without --incident the one that is open is meant.
 
 // desk is what the commands and the console keep incidents at.
 func (p *platform) desk(d *actions.Deck) *incident.Desk {
-	k := &incident.Desk{Deck: d, Logs: p.logs}
+	k := &incident.Desk{Deck: d, Logs: p.logs, Doctor: p.doctor(d)}
 	if p.metrics != nil {
 		k.Metrics = p.metrics
 	}
@@ -151,7 +149,7 @@ func startIncident(ctx context.Context, s *surroundings, o incident.Opening, imp
 		return err
 	}
 	defer end()
-	o = k.Prefill(o)
+	o = k.Prefill(ctx, o)
 	if impact != "" || !asJSON {
 		list, _, err := k.Evidence(ctx, o.Services)
 		if err != nil {
@@ -310,191 +308,4 @@ func newIncidentImpact(s *surroundings) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&id, "incident", "", "its `id`, or the beginning of it")
 	return cmd
-}
-
-func (s *surroundings) showIncident(x *incident.Incident, asJSON bool) error {
-	if asJSON {
-		return json.NewEncoder(s.out).Encode(incidentOf(x, incident.TimesOf(x, nil)))
-	}
-	_, err := fmt.Fprintf(s.out, "%s  %s  %s  %s\n", x.ID, x.State, plain.Line(strings.Join(x.Services, ",")), plain.Line(x.Title))
-	return err
-}
-
-// incidentJSON is an incident in JSON; what is not known is null.
-type incidentJSON struct {
-	ID           string         `json:"id"`
-	Also         []string       `json:"also"`
-	Services     []string       `json:"services"`
-	Title        string         `json:"title"`
-	Severity     string         `json:"severity"`
-	State        string         `json:"state"`
-	Owner        string         `json:"owner"`
-	By           string         `json:"by"`
-	Started      *time.Time     `json:"started"`
-	Impact       *time.Time     `json:"impact"`
-	Detected     *time.Time     `json:"detected"`
-	DetectedBy   string         `json:"detected_by"`
-	Acknowledged *time.Time     `json:"acknowledged"`
-	Mitigated    *time.Time     `json:"mitigated"`
-	Resolved     *time.Time     `json:"resolved"`
-	Reopened     int            `json:"reopened"`
-	Times        incident.Times `json:"times"`
-	Entries      []phaseJSON    `json:"entries"`
-}
-
-type phaseJSON struct {
-	Phase   string    `json:"phase"`
-	At      time.Time `json:"at"`
-	Written time.Time `json:"written"`
-	Actor   string    `json:"actor"`
-	Host    string    `json:"host"`
-	Text    string    `json:"text"`
-	Section string    `json:"section"`
-}
-
-func incidentOf(x *incident.Incident, t incident.Times) incidentJSON {
-	out := incidentJSON{ID: x.ID, Also: orEmpty(x.Also), Services: orEmpty(x.Services), Title: x.Title, Severity: x.Severity, State: string(x.State), Owner: x.Owner, By: x.Started.By,
-		Started: utc(x.Started.At), Impact: utc(x.Impact.At), Detected: utc(x.Detected.At), DetectedBy: x.Detected.By, Acknowledged: utc(x.Acknowledged.At), Mitigated: utc(x.Mitigated.At), Resolved: utc(x.Resolved.At),
-		Reopened: x.Reopened, Times: t, Entries: []phaseJSON{}}
-	for i := range x.Entries {
-		e := &x.Entries[i]
-		out.Entries = append(out.Entries, phaseJSON{string(e.Phase), e.At.UTC(), e.Written.UTC(), e.Actor, e.Host, e.Text, string(e.Section)})
-	}
-	return out
-}
-
-func newIncidentList(s *surroundings) *cobra.Command {
-	var since, service string
-	var open bool
-	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "Incidents, the newest first, with the medians of their times",
-		Long: `What a time could not be had for is a dash and is not counted; n says of how many a median is.
-` + incidentExits,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			from, err := moment(since, time.Now())
-			if err != nil {
-				return err
-			}
-			return listIncidents(cmd.Context(), s, from, service, open)
-		},
-	}
-	cmd.Flags().StringVar(&since, "since", "", "those that were declared from this `time` on")
-	cmd.Flags().StringVar(&service, "service", "", "only of this `service`")
-	cmd.Flags().BoolVar(&open, "open", false, "only those that are not resolved")
-	return cmd
-}
-
-func listIncidents(ctx context.Context, s *surroundings, since time.Time, service string, open bool) error {
-	asJSON, err := s.json("table")
-	if err != nil {
-		return err
-	}
-	k, _, end, err := s.openDesk(ctx, false, "table")
-	if err != nil {
-		return err
-	}
-	defer end()
-	out := []incidentJSON{}
-	var times []incident.Times
-	for _, x := range k.All() {
-		if x.Started.At.Before(since) || open && !x.Ongoing() || service != "" && !x.About(service) {
-			continue
-		}
-		t := k.TimesWith(&x)
-		times = append(times, t)
-		out = append(out, incidentOf(&x, t))
-	}
-	medians := incident.MediansOf(times)
-	if asJSON {
-		return json.NewEncoder(s.out).Encode(map[string]any{"incidents": out, "medians": medians})
-	}
-	return writeIncidents(s.out, out, medians)
-}
-
-func writeIncidents(out io.Writer, list []incidentJSON, m incident.Medians) error {
-	if len(list) == 0 {
-		_, err := fmt.Fprintln(out, "no incident is recorded")
-		return err
-	}
-	w := tabwriter.NewWriter(out, 2, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "ID\tSTARTED\tSTATE\tSERVICES\tOWNER\tDETECT\tACK\tMITIGATE\tRESOLVE\tTITLE")
-	for i := range list {
-		x := &list[i]
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", x.ID, x.Started.Format(time.RFC3339), x.State, plain.Line(strings.Join(x.Services, ",")), plain.Line(orDash(x.Owner)),
-			seconds(x.Times.Detect.Seconds), seconds(x.Times.Acknowledge.Seconds), seconds(x.Times.Mitigate.Seconds), seconds(x.Times.Resolve.Seconds), plain.Line(x.Title))
-	}
-	fmt.Fprintf(w, "median\t\t\t\t\t%s\t%s\t%s\t%s\t\n", medianOf(m.Detect), medianOf(m.Acknowledge), medianOf(m.Mitigate), medianOf(m.Resolve))
-	return w.Flush()
-}
-
-func seconds(s *float64) string {
-	if s == nil {
-		return "-"
-	}
-	return (time.Duration(*s * float64(time.Second))).Round(time.Second).String()
-}
-
-func medianOf(m incident.Median) string { return fmt.Sprintf("%s (n=%d)", seconds(m.Seconds), m.N) }
-
-func newIncidentReport(s *surroundings) *cobra.Command {
-	var id, since, until, service string
-	cmd := &cobra.Command{
-		Use:   "report",
-		Short: "The incident's report",
-		Long: `Markdown, or with -o json the same as JSON. Without flags it is of the incident that is open, or of the newest one.
-With --since, --until or --service it is of that time and that service, and of the incident in it if there is
-just one; none need have been declared. What could not be looked at is said under Gaps; credentials are
-taken out, and listed by kind under Redactions.
-
-EXIT STATUS
-  0 written; 2 usage, or there is no such incident; 3 written, but the swarm could not be read`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			a := incident.Asked{ID: id}
-			var err error
-			if a.Since, err = moment(since, time.Now()); err != nil {
-				return err
-			}
-			if a.Until, err = moment(until, time.Now()); err != nil {
-				return err
-			}
-			if service != "" {
-				a.Services = []string{service}
-			}
-			return reportIncident(cmd.Context(), s, a)
-		},
-	}
-	f := cmd.Flags()
-	f.StringVar(&since, "since", "", "from this `time` on: 1h, 2d, 14:30 or RFC 3339")
-	f.StringVar(&until, "until", "", "up to this `time`")
-	f.StringVar(&service, "service", "", "of this `service`")
-	f.StringVar(&id, "incident", "", "of the incident with this `id`, or the beginning of it")
-	return cmd
-}
-
-func reportIncident(ctx context.Context, s *surroundings, a incident.Asked) error {
-	asJSON, err := s.json("markdown", "table")
-	if err != nil {
-		return err
-	}
-	k, swarm, end, err := s.openDesk(ctx, true, "markdown", "table")
-	if err != nil {
-		return err
-	}
-	defer end()
-	if a, err = k.Choose(a); err != nil {
-		return err
-	}
-	r, err := k.Report(ctx, a)
-	if err != nil {
-		return err
-	}
-	if asJSON {
-		err = json.NewEncoder(s.out).Encode(r)
-	} else {
-		err = r.Markdown(s.out)
-	}
-	return errors.Join(err, swarm)
 }

@@ -70,6 +70,15 @@ func TestForbiddenTellsApart(t *testing.T) {
 		{"quarterdeck/sources/demo/world", "quarterdeck/sources/demo", false},
 		{"quarterdeck/sources", "quarterdeck/ui/plain", true},
 		{"quarterdeck/sources/fleet", "github.com/moby/moby/client", true},
+		{"quarterdeck/incident", "quarterdeck/actions", false},
+		{"quarterdeck/incident", "quarterdeck/diagnosis", false},
+		{"quarterdeck/incident", "quarterdeck/sources/fleet", false},
+		{"quarterdeck/incident", "quarterdeck/sources/loki", true},
+		{"quarterdeck/incident", "quarterdeck/ui/plain", true},
+		{"quarterdeck/ui", "quarterdeck/incident", false},
+		{"quarterdeck/actions", "quarterdeck/incident", true},
+		{"quarterdeck/diagnosis", "quarterdeck/incident", true},
+		{"quarterdeck/sources", "quarterdeck/incident", true},
 		{"quarterdeck/cmd/quarterdeck", "quarterdeck/ui", false},
 		{"quarterdeck/cmd/quarterdeck", "github.com/grafana/loki/v3/pkg/logcli/client", true},
 	} {
@@ -111,8 +120,10 @@ func forbidden(from, to string) string {
 		return "the domain imports the standard library alone"
 	case source(from) != "" && source(to) != "" && source(from) != source(to):
 		return "a source knows no other source"
-	case (under(from, "ui") || under(from, "actions") || under(from, "diagnosis")) && source(to) != "" && source(to) != "fleet":
-		return "ui, actions and diagnosis see the fleet and the domain's interfaces"
+	case under(to, "incident") && !under(from, "incident") && !under(from, "ui"):
+		return "nothing imports incident but ui and cmd"
+	case (under(from, "ui") || under(from, "actions") || under(from, "diagnosis") || under(from, "incident")) && source(to) != "" && source(to) != "fleet":
+		return "ui, actions, diagnosis and incident see the fleet and the domain's interfaces"
 	case under(from, "diagnosis") && under(to, "actions"), under(from, "actions") && under(to, "diagnosis"):
 		return "what may be done and why it is broken know nothing of each other"
 	case under(from, "sources") && (under(to, "actions") || under(to, "diagnosis")):
