@@ -73,7 +73,8 @@ func (m *Model) metricsLines(r rect) []string {
 
 // aboutLines tells of the selected service in three lines: what it is, how it stands and why, what runs.
 func (m *Model) aboutLines(r rect) []string {
-	v := m.snap.Service(m.services.selected())
+	then := m.then()
+	v := then.Service(m.services.selected())
 	st := m.st
 	if v == nil {
 		return blankLines(r.w, r.h)
@@ -82,12 +83,12 @@ func (m *Model) aboutLines(r rect) []string {
 	head := style.Render(" " + sign + " " + word)
 	used := 3 + plain.Width(word)
 	if !v.HealthSince.IsZero() {
-		since := " for " + age(v.HealthSince, m.now())
+		since := " for " + age(v.HealthSince, then.At)
 		head += st.Muted.Render(since)
 		used += plain.Width(since)
 	}
 	head += st.Title.Render(plain.Fit("  "+inLine(v.Name), max(r.w-used, 0)))
-	reason := v.Reason
+	reason := m.reasonOf(v)
 	if reason == "" {
 		reason = "all that should run does, and is stable"
 		if v.Health == fleet.Idle {

@@ -104,12 +104,18 @@ func (m *Model) countPieces() []piece {
 	if !m.snap.Ready() {
 		return []piece{{text: "no listing yet ", style: st.Muted}}
 	}
-	c := m.snap.Counts
+	c := m.then().Counts
 	nodes := st.Muted
 	if c.NodesUp < c.Nodes {
 		nodes = st.Error
 	}
-	ps := []piece{{text: fmt.Sprintf("nodes %d/%d", c.NodesUp, c.Nodes), style: nodes, drop: 3}}
+	then := m.then()
+	dark := then.Past && then.At.Before(then.KnownSince) // nobody was looking
+	up := fmt.Sprint(c.NodesUp)
+	if dark {
+		up, nodes, c.Managers = "?", st.Stale, 0
+	}
+	ps := []piece{{text: fmt.Sprintf("nodes %s/%d", up, c.Nodes), style: nodes, drop: 3}}
 	if c.Managers > 0 && c.ManagersUp <= c.Managers/2 {
 		ps = append(ps, piece{text: "  NO QUORUM", style: st.Error})
 	}
@@ -129,9 +135,12 @@ func (m *Model) countPieces() []piece {
 		ps = append(ps, piece{text: fmt.Sprintf("  %s %d", sign, x.n), style: style}, piece{text: " " + word, style: style, drop: drop + 4})
 	}
 	alerts := piece{text: "   alerts 0 ", style: st.Muted, drop: 1}
-	if c.Firing > 0 {
+	switch {
+	case dark:
+		alerts = piece{text: fmt.Sprintf("   alerts %d? ", c.Firing), style: st.Stale, drop: 1}
+	case c.Firing > 0:
 		alerts = piece{text: fmt.Sprintf("   alerts %d firing ", c.Firing), style: st.Error}
-	} else if a := m.snap.Source(fleet.AlertmanagerName); !a.OK() {
+	case !m.snap.Source(fleet.AlertmanagerName).OK():
 		alerts = piece{text: "   alerts ? ", style: st.Stale, drop: 1}
 	}
 	return append(ps, alerts)

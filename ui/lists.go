@@ -29,7 +29,7 @@ type arranged struct {
 // arrangeLists brings the lists beside the service table in line with the snapshot.
 func (m *Model) arrangeLists() {
 	s := m.snap
-	m.tasks.arrange(s)
+	m.tasks.arrange(m.then())
 	m.alerts.arrange(s, len(s.Alerts), func(i int) string { return alertID(&s.Alerts[i]) }, func(i int) string {
 		a := &s.Alerts[i]
 		return strings.Join([]string{a.Name, a.Service, a.Severity, string(a.State), a.Summary}, " ")
@@ -39,8 +39,9 @@ func (m *Model) arrangeLists() {
 		x := at(i)
 		return strings.Join([]string{x.Kind, x.Service, x.Node, x.Text, x.Source}, " ")
 	}, true)
-	m.nodes.arrange(s, len(s.Nodes), func(i int) string { return s.Nodes[i].ID }, func(i int) string {
-		n := &s.Nodes[i]
+	t := m.then()
+	m.nodes.arrange(t, len(t.Nodes), func(i int) string { return t.Nodes[i].ID }, func(i int) string {
+		n := &t.Nodes[i]
 		return strings.Join([]string{n.Name, n.Role, n.State, n.Availability, n.Addr, n.Engine}, " ")
 	}, false)
 }
@@ -155,27 +156,30 @@ func (m *Model) alertRows(w, h int) []string {
 
 // alertsBelow are the worst alerts, a line each, below the service table.
 func (m *Model) alertsBelow(r rect) []string {
-	c := m.snap.Counts
+	then := m.then()
+	c := then.Counts
 	title := fmt.Sprintf("alerts %d firing", c.Firing)
 	if c.Pending > 0 {
 		title += fmt.Sprintf(", %d pending", c.Pending)
 	}
-	if s := m.snap.Source(fleet.AlertmanagerName); !s.OK() {
+	if then.Past {
+		title += " · at " + m.clock(then.At)
+	} else if s := m.snap.Source(fleet.AlertmanagerName); !s.OK() {
 		title += " · as of " + m.clock(s.Fresh)
 	}
 	lines := []string{m.titleLine(title+" · 5 opens them", r.w, false)}
-	for i := range m.snap.Alerts {
+	for i := range then.Alerts {
 		if len(lines) == r.h {
 			break
 		}
-		a := &m.snap.Alerts[i]
+		a := &then.Alerts[i]
 		sign, _, style := m.st.Alert(string(a.State), a.Severity)
 		head := style.Render(plain.Fit("  "+sign+" "+inLine(a.Name), 26))
 		rest := inLine(a.Service)
 		if a.Summary != "" {
 			rest = inLine(a.Summary)
 		}
-		lines = append(lines, head+m.st.Text.Render(plain.Fit(" "+rest, r.w-31))+m.st.Muted.Render(align(age(a.Since, m.now()), 5, true)))
+		lines = append(lines, head+m.st.Text.Render(plain.Fit(" "+rest, r.w-31))+m.st.Muted.Render(align(age(a.Since, then.At), 5, true)))
 	}
 	for len(lines) < r.h {
 		lines = append(lines, strings.Repeat(" ", r.w))

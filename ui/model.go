@@ -83,6 +83,7 @@ type Model struct {
 	focus pane
 	zoom  bool
 	when  when
+	past  thenPane
 
 	services servicesPane
 	tasks    tasksPane
@@ -174,6 +175,12 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		}
 	case readingsMsg:
 		cmd = m.metrics.apply(m, msg)
+	case momentSettledMsg:
+		if msg.generation == m.past.generation {
+			cmd = m.requestFigures()
+		}
+	case figuresMsg:
+		m.past.applyFigures(msg)
 	case olderMsg:
 		cmd = m.applyOlder(msg)
 	case logview.ScanMsg:
@@ -192,7 +199,8 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 
 // arrange brings the panes in line with what is known now: rows, sizes, what is followed and asked for.
 func (m *Model) arrange() tea.Cmd {
-	m.services.arrange(m.snap)
+	ask := m.wantThen()
+	m.services.arrange(m.then())
 	m.arrangeLists()
 	r := m.layout()
 	m.sizePanes(r)
@@ -206,9 +214,9 @@ func (m *Model) arrange() tea.Cmd {
 	}
 	scan = tea.Batch(scan, m.wantCauses())
 	if !m.showsMetrics() {
-		return scan
+		return tea.Batch(ask, scan)
 	}
-	return tea.Batch(scan, m.metrics.want(m, m.subject(), m.view == viewMetrics || m.zoom))
+	return tea.Batch(ask, scan, m.metrics.want(m, m.subject(), m.view == viewMetrics || m.zoom))
 }
 
 func (m *Model) sizePanes(r rects) {

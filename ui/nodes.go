@@ -15,7 +15,7 @@ import (
 
 // nodesLines draws the nodes: what they are, what they reserve and use.
 func (m *Model) nodesLines(r rect) []string {
-	title := m.nodes.title("nodes", len(m.snap.Nodes))
+	title := strings.Join(append([]string{m.nodes.title("nodes", len(m.then().Nodes))}, m.thenNotes()...), " · ")
 	if len(m.nodes.ids) == 0 {
 		why := m.whyNoServices()
 		if m.nodes.filter != "" {
@@ -29,7 +29,7 @@ func (m *Model) nodesLines(r rect) []string {
 		{title: "TASKS", width: 5, right: true}, {title: "CPU used", width: 12, right: true}, {title: "reserved", width: 8, right: true, drop: 3},
 		{title: "MEM used", width: 18, right: true}, {title: "reserved", width: 9, right: true, drop: 4}, {title: "ADDRESS", width: 15, drop: 5}, {title: "ENGINE", width: 10, drop: 6}}
 	return m.paneLines(title, r, true, m.nodes.draw(m.st, cols, r.w, r.h-1, true, func(id string, _ []int) []cell {
-		return m.nodeCells(m.snap.Node(id))
+		return m.nodeCells(m.then().Node(id))
 	}))
 }
 
@@ -43,10 +43,10 @@ type placed struct {
 // well first, then by service.
 func (m *Model) placedOn(node string) []placed {
 	var out []placed
-	for _, v := range m.snap.Services {
+	for _, v := range m.then().Services {
 		for i := range v.Tasks {
 			t := &v.Tasks[i]
-			failed := (t.State == sources.TaskFailed || t.State == sources.TaskRejected) && m.now().Sub(t.Since) < failedOnNode
+			failed := (t.State == sources.TaskFailed || t.State == sources.TaskRejected) && m.then().At.Sub(t.Since) < failedOnNode
 			if t.NodeID == node && (failed || !t.State.Ended()) {
 				out = append(out, placed{v, t})
 			}
@@ -69,7 +69,7 @@ const failedOnNode = 10 * time.Minute
 
 // nodeTasks draws what runs on the node under the cursor.
 func (m *Model) nodeTasks(r rect) []string {
-	n := m.snap.Node(m.nodes.selected())
+	n := m.then().Node(m.nodes.selected())
 	if n == nil {
 		return blankLines(r.w, r.h)
 	}
@@ -106,11 +106,14 @@ func (m *Model) nodeCells(n *fleet.Node) []cell {
 	st := m.st
 	state := st.OK
 	sign := st.Signs.OK
-	if !n.Up() {
+	switch {
+	case n.State == string(fleet.Unknown):
+		state, sign = st.Unknown, st.Signs.Unknown
+	case !n.Up():
 		state, sign = st.Error, st.Signs.Down
 	}
 	avail := st.Muted
-	if n.Availability != "active" {
+	if n.Availability != "active" && n.Availability != string(fleet.Unknown) {
 		avail = st.Warn
 	}
 	role := n.Role

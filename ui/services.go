@@ -196,6 +196,9 @@ func (p *servicesPane) title(m *Model) string {
 
 // asOf dates what is shown but is not fresh: the whole table, or its figures.
 func (m *Model) asOf() []string {
+	if m.then().Past {
+		return m.thenNotes()
+	}
 	var out []string
 	if s := m.snap.Source(fleet.SwarmName); !s.OK() && m.snap.Ready() {
 		out = append(out, "as of "+m.clock(latest(s.Fresh, m.snap.Listed)))
@@ -248,14 +251,21 @@ func (p *servicesPane) lines(m *Model, w, h int, focused, wide bool) []string {
 	if len(p.ids) == 0 {
 		return emptyLines(st, m.whyNoServices(), w, h)
 	}
-	now := m.now()
+	then := m.then()
+	now := then.At
 	metrics, logs := m.snap.UsageStatus(), m.snap.RateStatus()
 	return p.draw(st, serviceColumns(wide), w, h, focused, func(id string, widths []int) []cell {
-		v := m.snap.Service(id)
+		v := then.Service(id)
 		if v == nil {
 			return make([]cell, len(widths))
 		}
 		cells := serviceCells(st, v, widths, now)
+		if len(cells) > colReason {
+			cells[colReason].text = m.reasonOf(v)
+		}
+		if then.Past {
+			dim(cells, v, st)
+		}
 		if p.marks[id] {
 			cells[colMark] = cell{text: st.Signs.Mark, style: st.Accent}
 		}
@@ -269,6 +279,20 @@ func (p *servicesPane) lines(m *Model, w, h int, focused, wide bool) []string {
 		}
 		return cells
 	})
+}
+
+// dim draws what a past moment's row says fainter than what is so now, but for how the service stood.
+func dim(cells []cell, v *fleet.Service, st theme.Styles) {
+	for i := range cells {
+		if i != colState && i != colRun && i != colReason {
+			cells[i].style, cells[i].drawn = st.Stale, restyle(cells[i].drawn, st)
+		}
+	}
+	if v.NotYet {
+		cells[colRun] = cell{text: "–", style: st.Stale}
+		cells[colState] = cell{text: st.Signs.Dot + " not yet", style: st.Stale}
+		cells[colAge] = cell{text: "–", style: st.Stale}
+	}
 }
 
 // restyle draws what was drawn again as stale.

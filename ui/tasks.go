@@ -36,7 +36,7 @@ func (p *tasksPane) arrange(s *fleet.Snapshot) {
 
 // selectedTask is the task under the cursor; nil: none.
 func (m *Model) selectedTask() *sources.Task {
-	v := m.snap.Service(m.tasks.service)
+	v := m.then().Service(m.tasks.service)
 	if v == nil {
 		return nil
 	}
@@ -50,12 +50,12 @@ func (m *Model) selectedTask() *sources.Task {
 }
 
 func (m *Model) tasksLines(r rects) []string {
-	v := m.snap.Service(m.tasks.service)
+	v := m.then().Service(m.tasks.service)
 	title := "tasks of " + inLine(m.tasks.service)
 	if v == nil {
 		return m.paneLines(title, r.table, true, emptyLines(m.st, "this service is gone: esc goes back", r.table.w, r.table.h-1))
 	}
-	title = title + " · " + v.Run() + " run"
+	title = strings.Join(append([]string{title, v.Run() + " run"}, m.thenTaskNotes()...), " · ")
 	focused := m.focus == paneTable
 	lines := m.paneLines(title, r.table, focused, m.serviceHead(v, r.table.w))
 	rows := r.table.h - len(lines)
@@ -70,8 +70,8 @@ func (m *Model) tasksLines(r rects) []string {
 func (m *Model) serviceHead(v *fleet.Service, w int) []string {
 	sign, word, style := m.st.Health(string(v.Health))
 	first := " " + sign + " " + word
-	if v.Reason != "" {
-		first += ": " + v.Reason
+	if why := m.reasonOf(v); why != "" {
+		first += ": " + why
 	}
 	lines := []string{style.Render(plain.Fit(inLine(first), w)), m.st.Muted.Render(plain.Fit(" "+serviceFacts(v, v.Image), w))}
 	limits := fmt.Sprintf(" limits %s CPU, %s · reserves %s CPU, %s", cores(v.Resources.LimitNanoCPUs), size(v.Resources.LimitBytes), cores(v.Resources.ReserveNanoCPUs), size(v.Resources.ReserveBytes))
@@ -123,7 +123,7 @@ func size(b int64) string {
 
 func (m *Model) taskRows(v *fleet.Service, w, h int, focused bool) []string {
 	if len(m.tasks.ids) == 0 {
-		why := "no task: " + v.Reason
+		why := "no task: " + m.reasonOf(v)
 		if m.tasks.filter != "" {
 			why = "no task matches: esc takes the filter off"
 		}
@@ -151,7 +151,7 @@ const (
 
 func (m *Model) taskCells(v *fleet.Service, t *sources.Task) []cell {
 	st := m.st
-	node := m.snap.Node(t.NodeID)
+	node := m.then().Node(t.NodeID)
 	where := "–"
 	stranded := false
 	if node != nil {
@@ -192,5 +192,5 @@ func (m *Model) taskCells(v *fleet.Service, t *sources.Task) []cell {
 		version = "older"
 	}
 	return []cell{taskName: {text: name, style: st.Text}, taskState: {text: sign + " " + string(t.State), style: style}, taskNode: {text: where, style: st.Text},
-		taskAge: {text: age(t.Since, m.now()), style: st.Muted}, taskExit: {text: exit, style: st.Muted}, taskVersion: {text: version, style: st.Muted}, taskSays: {text: says, style: style}}
+		taskAge: {text: age(t.Since, m.then().At), style: st.Muted}, taskExit: {text: exit, style: st.Muted}, taskVersion: {text: version, style: st.Muted}, taskSays: {text: says, style: style}}
 }

@@ -238,3 +238,38 @@ func TestThenBeforeItLooked(t *testing.T) {
 		t.Error("a moment to come is not now")
 	}
 }
+
+// TestThenByTasks: of the time before the first look the tasks that are still known prove what they can, and no more.
+func TestThenByTasks(t *testing.T) {
+	f, now := at(noon, SwarmName)
+	two := func(name string) *sources.Service {
+		s := *web(replicas(2))
+		s.ID, s.Name, s.Created, s.Updated = name, name, ago(5*time.Hour), ago(4*time.Hour)
+		return &s
+	}
+	of := func(service, id string, slot int, state sources.TaskState, created, since time.Duration) sources.Task {
+		x := task(slot, "n1")
+		x.ID, x.ServiceID, x.State, x.Created, x.Since, x.Container = id, service, state, ago(created), ago(since), "c-"+id
+		if state == sources.TaskFailed {
+			x.Desired, x.Err, x.ExitCode = sources.TaskShutdown, "task: non-zero exit (1)", 1
+		}
+		return x
+	}
+	f.Fold(world([]*sources.Service{two("well"), two("loop"), two("lost")}, []sources.Task{
+		of("well", "w1", 1, sources.TaskRunning, 4*time.Hour, 4*time.Hour), of("well", "w2", 2, sources.TaskRunning, 4*time.Hour, 4*time.Hour),
+		of("loop", "l1", 1, sources.TaskRunning, 4*time.Hour, 4*time.Hour), of("loop", "a", 2, sources.TaskFailed, 64*time.Minute, 63*time.Minute),
+		of("loop", "b", 2, sources.TaskFailed, 62*time.Minute, 61*time.Minute), of("loop", "c", 2, sources.TaskFailed, 60*time.Minute+30*time.Second, 58*time.Minute),
+		of("lost", "x", 1, sources.TaskRunning, time.Minute, time.Minute),
+	}, node("n1")))
+	f.Snapshot()
+	*now = now.Add(time.Minute)
+	f.touch()
+	s := f.Snapshot().Then(ago(time.Hour))
+	for name, want := range map[string]string{"well": "healthy 2/2 by its tasks", "loop": "degraded 2/2 by its tasks: crash loop: loop.2 failed 2 times in 5m: task: non-zero exit (1)",
+		"lost": "unknown ?/2 " + NotLooked} {
+		v := s.Service(name)
+		if got := fmt.Sprint(v.Health, " ", v.Run(), " ", v.Reason); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+}

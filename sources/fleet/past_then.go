@@ -16,7 +16,7 @@ const NotLooked = "not known: the console was not looking then"
 
 // Then is the fleet as it was at a moment: states, nodes, tasks and alerts as the fleet saw them, CPU and memory as far as the
 // sparklines reach. What was not looked at then says so: a service before KnownSince is Unknown, with the reason. The
-// history is the whole one; the sources' states are today's. A moment that is not before s.At gives s itself. It costs
+// history is the whole one; the sources' states are today's. Where nobody was looking, tasks that are still known prove what they can (ByTasks). A moment that is not before s.At gives s itself. It costs
 // what making a snapshot anew costs; it is pure.
 func (s *Snapshot) Then(at time.Time) *Snapshot {
 	if s == nil || !at.Before(s.At) {
@@ -42,12 +42,13 @@ func (s *Snapshot) Then(at time.Time) *Snapshot {
 
 // recall makes one past picture.
 type recall struct {
-	s     *Snapshot
-	at    time.Time
-	known time.Time
-	ran   map[string]span           // when tasks ran that run no more, by id
-	gone  map[string][]sources.Task // tasks that the orchestrator has forgotten, by service
-	were  map[string]*pastService   // the states of then that have ended since, by service
+	s      *Snapshot
+	at     time.Time
+	known  time.Time
+	ran    map[string]span           // when tasks ran that run no more, by id
+	gone   map[string][]sources.Task // tasks that the orchestrator has forgotten, by service
+	judged Nodes                     // as the verdict by tasks wants them
+	were   map[string]*pastService   // the states of then that have ended since, by service
 }
 
 func (c *recall) alerts() []sources.Alert {
@@ -129,6 +130,11 @@ func (c *recall) services(alerts []sources.Alert) []*Service {
 
 // prepare looks through what was kept, once for all services.
 func (c *recall) prepare() {
+	nodes := make([]sources.Node, len(c.s.Nodes))
+	for i := range c.s.Nodes {
+		nodes[i] = c.s.Nodes[i].Node
+	}
+	c.judged = NewNodes(nodes)
 	c.were, c.gone = map[string]*pastService{}, map[string][]sources.Task{}
 	ended := endedAfter(c.s.past.services.list, (*pastService).end, c.at)
 	for i := range ended {
@@ -165,9 +171,44 @@ func (c *recall) service(out *Service, v *Service) {
 		out.Verdict, out.HealthSince = Verdict{Health: Unknown, Reason: "not there yet", Unread: true}, time.Time{}
 		return
 	default:
-		unknown(out, c.at)
+		out.Tasks = c.tasks(v.ID, v.Tasks)
+		if told, ok := c.byTasks(out); ok {
+			out.Verdict, out.HealthSince = told, time.Time{}
+		} else {
+			unknown(out, c.at)
+		}
+		return
 	}
 	out.Tasks = c.tasks(v.ID, v.Tasks)
+}
+
+// ByTasks begins the reason of a verdict on a time when the console was not looking.
+const ByTasks = "by its tasks"
+
+// byTasks judges a service at a time when nobody was looking by the tasks that are still known; false: they prove nothing. Of what
+// is forgotten nothing follows, so only two verdicts count: all ran, or some failed. A service that was changed since had other settings.
+func (c *recall) byTasks(v *Service) (Verdict, bool) {
+	if v.Updated.After(c.at) || v.Mode.Job() || v.UpdateState == "updating" || v.UpdateState == "rollback_started" {
+		return Verdict{}, false
+	}
+	tasks := slices.Clone(v.Tasks)
+	for i := range tasks {
+		if tasks[i].State == TaskNotEnded { // it had a container
+			tasks[i].State = sources.TaskRunning
+		}
+	}
+	told := Judge(&v.Service, tasks, c.judged, c.at)
+	told.Due = time.Time{}
+	switch {
+	case told.Health == Healthy:
+		told.Reason = ByTasks
+	case told.Health == Idle:
+	case told.Failures > 0 && (told.Health == Down || told.Health == Degraded):
+		told.Reason = ByTasks + ": " + told.Reason
+	default:
+		return Verdict{}, false
+	}
+	return told, true
 }
 
 // unknown leaves of a service what is known of it all the same: its settings, where they have not been changed since.
@@ -254,6 +295,43 @@ func (c *recall) place(out *Snapshot) {
 			default:
 				n.Running++
 			}
+		}
+	}
+}
+
+// Figures are what was used at a moment, as the sources tell it afterwards. A nil map: not known.
+type Figures struct {
+	CPU, Memory         map[string][]sources.Point // by service: the last points up to the moment, in cores and bytes
+	Rates               map[string]float64         // error lines a second, by service
+	NodeCPU, NodeMemory sources.Usage              // by node name
+}
+
+// SetFigures puts what was used into a picture that Then has made. It must not be shared with anybody yet.
+func (s *Snapshot) SetFigures(f Figures) {
+	if !s.Past {
+		return
+	}
+	for _, v := range s.Services {
+		if v.NotYet {
+			continue
+		}
+		if f.CPU != nil {
+			v.CPU, v.CPUNow = usage{f.CPU, s.At}.of(v.Name)
+		}
+		if f.Memory != nil {
+			v.Memory, v.MemoryNow = usage{f.Memory, s.At}.of(v.Name)
+		}
+		if f.Rates != nil {
+			v.ErrorRate = f.Rates[v.Name]
+		}
+	}
+	for i := range s.Nodes {
+		n := &s.Nodes[i]
+		if v, ok := f.NodeCPU[n.Name]; ok {
+			n.CPUUsed = v
+		}
+		if v, ok := f.NodeMemory[n.Name]; ok {
+			n.MemoryUsed = v
 		}
 	}
 }
