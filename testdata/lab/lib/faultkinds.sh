@@ -3,7 +3,7 @@
 
 fault_table() {
   cat <<'EOF2'
-kill                  crash-loop                 kill -9 from outside on the container, again every 5 s
+kill                  killed                     kill -9 from outside on the container, again every 5 s
 crash-loop            crash-loop                 the process panics 9 s after its start
 leak                  oom-killed                 1.5 MiB a second are kept, the limit is 48 MiB
 bad-image             bad-deploy                 update to an image that exits at once; failure action pause
@@ -52,7 +52,7 @@ start_one() {
 change() { d "$m" service update --quiet --detach "$@" "${stack}_$w" >/dev/null 2>>"$S/logs/faults.log"; }
 
 seed_kill() {
-  start_one crash-loop 4
+  start_one killed 4
   undo halt "fault-$name" 5
   seed_now
   spawn "fault-$name" servers "$here/lab" fault _killer "${stack}_$w"
@@ -159,6 +159,7 @@ chain() {
   service "$front" RATE=3 "DEPENDS_ON=http://$middle:8080/orders" --network "name=${stack}_mesh,alias=$front" --replicas 2 "${label[@]}"
   expect "${stack}_$front" errors-after-dependency
   expect "${stack}_$middle" errors-after-dependency
+  expect "${stack}_$back" log-pattern-new
   runs "${stack}_$back" 1 && runs "${stack}_$middle" 1 && runs "${stack}_$front" 2
   history "${stack}_$front" 8
   seed_now
