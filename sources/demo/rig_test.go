@@ -41,10 +41,16 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
+	return newRigOf(t, demo.Options{})
+}
+
+func newRigOf(t *testing.T, o demo.Options) *rig {
+	t.Helper()
 	t.Parallel()
 	r := &rig{T: t, waited: map[string]bool{}, clock: time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)}
 	var err error
-	if r.p, err = demo.Start(t.Context(), demo.Options{Quiet: true, Seed: 1, Now: r.now}); err != nil {
+	o.Quiet, o.Seed, o.Now = true, 1, r.now
+	if r.p, err = demo.Start(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = r.p.Close() })

@@ -100,7 +100,7 @@ const day = 86400
 
 // foundCertificates: one that is renewed in time and one that nobody looks after.
 func (w *World) foundCertificates() {
-	for _, c := range []Certificate{{Name: "shop.example", NotAfter: 61}, {Name: "old.shop.example", NotAfter: 12}} {
+	for _, c := range []Certificate{{Name: "shop.example", NotAfter: 61}, {Name: "old.shop.example", NotAfter: 18}} {
 		c.Serial, c.From, c.To, c.NotAfter = checksum(c.Name), math.Inf(-1), math.Inf(1), float64(w.began.Unix())+c.NotAfter*day
 		w.certificates = append(w.certificates, c)
 	}
