@@ -128,6 +128,13 @@ func (p *metricsPane) title(m *Model, service string) string {
 	if p.loading && p.service != service {
 		t += " · asking"
 	}
+	window := p.window
+	if !m.when.live() {
+		window.Start, window.End = m.when.window(m.now())
+	}
+	if words := m.chartLegend(service, window); words != "" {
+		t += " · " + words
+	}
 	if p.err != nil {
 		t += " · as of " + p.at.In(m.o.Location).Format("15:04:05")
 	}

@@ -84,6 +84,7 @@ type Model struct {
 	zoom  bool
 	when  when
 	past  thenPane
+	brush brush
 
 	services servicesPane
 	tasks    tasksPane

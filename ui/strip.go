@@ -4,63 +4,59 @@ import (
 	"strings"
 	"time"
 
-	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 	"quarterdeck/ui/chart"
 	"quarterdeck/ui/plain"
 )
 
-// stripSpan is how far back the timeline strip goes.
-const stripSpan = time.Hour
+// stripCell is what stands in one cell of the strip.
+type stripCell struct {
+	draw string
+	rank int // of what shares a cell the highest is drawn
+}
 
-// stripLines draws the last hour on one line, and below it what happened last.
+// stripLines draws the shown time on one line, and below it what happened last, as of the moment.
 func (m *Model) stripLines(r rect) []string {
-	title := "timeline, last hour · 6 opens it"
-	if who, what := m.othersWords(); who != "" {
-		title += " · " + m.st.Signs.Updating + " " + who + ": " + what
-	}
-	lines := []string{m.titleLine(title, r.w, false)}
-	end := m.now()
-	start := end.Add(-stripSpan)
+	start, end := m.when.window(m.now())
+	at := m.when.moment(m.now())
 	width := r.w - 2
-	type place struct {
-		at   int
-		sign string
-		draw string
-		bad  bool
+	cells := make([]stripCell, max(width, 0))
+	column := func(t time.Time) int {
+		return min(max(int(float64(width)*float64(t.Sub(start))/float64(end.Sub(start))), 0), width-1)
 	}
-	var places []place
+	put := func(t time.Time, draw string, rank int) {
+		if i := column(t); cells[i].rank < rank {
+			cells[i] = stripCell{draw, rank}
+		}
+	}
 	var recent []*fleet.Happening
+	kinds := map[chart.MarkKind]bool{}
 	for i := len(m.snap.History) - 1; i >= 0; i-- {
 		h := &m.snap.History[i]
 		if h.Time.Before(start) {
 			break
 		}
-		if len(recent) < r.h-2 {
+		if h.Time.After(end) {
+			continue
+		}
+		if len(recent) < r.h-2 && !h.Time.After(at) {
 			recent = append(recent, h)
 		}
-		sign, style := m.happeningSign(h)
-		at := min(int(float64(width)*float64(h.Time.Sub(start))/float64(stripSpan)), width-1)
-		places = append(places, place{at: max(at, 0), sign: sign, draw: style.Render(sign), bad: h.Bad})
+		m.stripMark(h, put, kinds)
 	}
-	cells := make([]*place, width)
-	for i := range places {
-		p := &places[i]
-		if old := cells[p.at]; old == nil || (p.bad && !old.bad) {
-			cells[p.at] = p
-		}
+	if a := m.brush.a; !a.IsZero() && !a.Before(start) && !a.After(end) {
+		put(a, m.st.Cursor.Render("A"), 90)
 	}
-	lines = append(lines, " "+m.stripCells(width, func(i int) string {
-		if cells[i] == nil {
-			return ""
-		}
-		return cells[i].draw
-	})+" ")
+	if !m.when.live() {
+		put(at, m.st.Cursor.Render(m.st.Signs.Bar), 100)
+	}
+	lines := []string{m.titleLine(m.stripTitle(kinds), r.w, false)}
+	lines = append(lines, " "+m.stripCells(width, func(i int) string { return cells[i].draw })+" ")
 	for _, h := range recent {
 		lines = append(lines, m.happeningLine(h, r.w))
 	}
 	if len(recent) == 0 && r.h > 2 {
-		lines = append(lines, m.st.Muted.Render(plain.Fit(" nothing happened in the last hour that a source told of", r.w)))
+		lines = append(lines, m.st.Muted.Render(plain.Fit(m.whyStripEmpty(), r.w)))
 	}
 	for len(lines) < r.h {
 		lines = append(lines, strings.Repeat(" ", r.w))
@@ -68,7 +64,45 @@ func (m *Model) stripLines(r rect) []string {
 	return lines[:r.h]
 }
 
-// stripCells draws the line with a tick each ten minutes; mark gives what stands in a cell, "" for nothing.
+// stripMark puts what happened on the strip: the marks of the charts, and a dot for the rest.
+func (m *Model) stripMark(h *fleet.Happening, put func(time.Time, string, int), kinds map[chart.MarkKind]bool) {
+	kind, marked := markOf(h)
+	if !marked {
+		sign, style := m.happeningSign(h)
+		rank := 1
+		if h.Bad {
+			rank = 2
+		}
+		put(h.Time, style.Render(sign), rank)
+		return
+	}
+	kinds[kind] = true
+	put(h.Time, chart.MarkStyle(m.st, kind).Render(chart.MarkSign(m.st, kind)), 10+int(kind))
+}
+
+func (m *Model) stripTitle(kinds map[chart.MarkKind]bool) string {
+	title := "timeline, last " + spanWord(m.when.length())
+	if !m.when.live() {
+		title = "timeline, " + spanWord(m.when.length()) + " until " + m.clock(m.when.end) + ", " + m.st.Signs.Bar + " the moment"
+	}
+	title += " · 6 opens it"
+	if words := legend(m.st, func(k chart.MarkKind) bool { return kinds[k] }); words != "" {
+		title += " · " + words
+	}
+	if who, what := m.othersWords(); who != "" {
+		title += " · " + m.st.Signs.Updating + " " + who + ": " + what
+	}
+	return title
+}
+
+func (m *Model) whyStripEmpty() string {
+	if m.when.live() {
+		return " nothing happened in the last " + spanWord(m.when.length()) + " that a source told of"
+	}
+	return " nothing happened in the shown time up to the moment that a source told of"
+}
+
+// stripCells draws the line; mark gives what stands in a cell, "" for nothing.
 func (m *Model) stripCells(width int, mark func(int) string) string {
 	var b strings.Builder
 	run := 0
@@ -100,24 +134,4 @@ func (m *Model) happeningLine(h *fleet.Happening, w int) string {
 	what := plain.Fit(sign+" "+inLine(h.Kind), 14)
 	rest := max(w-plain.Width(head)-14, 0)
 	return m.st.Muted.Render(head) + style.Render(what) + m.st.Text.Render(plain.Fit(inLine(strings.TrimSpace(who+"  "+h.Text)), rest))
-}
-
-// chartMarks are what happened to a service in a window, as marks on its charts.
-func (m *Model) chartMarks(service string, w sources.Window) []chart.Mark {
-	var out []chart.Mark
-	for i := range m.snap.History {
-		h := &m.snap.History[i]
-		if h.Service != service || h.Time.Before(w.Start) || h.Time.After(w.End) {
-			continue
-		}
-		switch h.Kind {
-		case fleet.DeployStarted, fleet.RolledBack, fleet.Scaled:
-			out = append(out, chart.Mark{Time: h.Time, Kind: chart.MarkDeploy, Label: inLine(h.Kind)})
-		case fleet.AlertFiring:
-			out = append(out, chart.Mark{Time: h.Time, Kind: chart.MarkAlert, Label: inLine(h.Text)})
-		case fleet.TaskDied:
-			out = append(out, chart.Mark{Time: h.Time, Kind: chart.MarkDeath, Label: inLine(h.Text)})
-		}
-	}
-	return out
 }

@@ -234,7 +234,7 @@ func (p *drawing) drawMarks() {
 	}
 }
 
-func (p *drawing) markPens(c *canvas) (pens [MarkAlert + 1]uint8) {
+func (p *drawing) markPens(c *canvas) (pens [MarkMoment + 1]uint8) {
 	if len(p.Marks) == 0 {
 		return pens
 	}
@@ -252,7 +252,7 @@ func (p *drawing) marksByColumn() map[int]Mark {
 		if x < 0 {
 			continue
 		}
-		m.Kind = min(max(m.Kind, MarkStart), MarkAlert)
+		m.Kind = min(max(m.Kind, MarkStart), MarkMoment)
 		if old, ok := out[x/2]; !ok || m.Kind > old.Kind {
 			out[x/2] = m
 		}
@@ -315,28 +315,46 @@ func (p *drawing) drawEmpty() {
 	}
 }
 
-func (p *drawing) markStyle(k MarkKind) theme.Style {
+func (p *drawing) markStyle(k MarkKind) theme.Style { return MarkStyle(p.Styles, k) }
+
+func (p *drawing) markSign(k MarkKind) string { return MarkSign(p.Styles, k) }
+
+// MarkStyle is how a kind of mark is drawn.
+func MarkStyle(st theme.Styles, k MarkKind) theme.Style {
 	switch k {
 	case MarkDeploy:
-		return p.Styles.MarkDeploy
+		return st.MarkDeploy
 	case MarkAlert:
-		return p.Styles.MarkAlert
+		return st.MarkAlert
 	case MarkDeath:
-		return p.Styles.MarkDeath
+		return st.MarkDeath
+	case MarkAction:
+		return st.Accent
+	case MarkNode:
+		return st.Warn
+	case MarkMoment:
+		return st.Cursor
 	}
-	return p.Styles.MarkStart
+	return st.MarkStart
 }
 
-func (p *drawing) markSign(k MarkKind) string {
+// MarkSign is a kind of mark's sign, one cell wide; no two kinds have the same.
+func MarkSign(st theme.Styles, k MarkKind) string {
 	switch k {
 	case MarkDeploy:
-		return p.Styles.Signs.Deploy
+		return st.Signs.Deploy
 	case MarkAlert:
-		return p.Styles.Signs.Alert
+		return st.Signs.Alert
 	case MarkDeath:
-		return p.Styles.Signs.Death
+		return st.Signs.Death
+	case MarkAction:
+		return st.Signs.Action
+	case MarkNode:
+		return st.Signs.Node
+	case MarkMoment:
+		return "A"
 	}
-	return p.Styles.Signs.Start
+	return st.Signs.Start
 }
 
 func (p *drawing) plotLines() []string {

@@ -53,7 +53,10 @@ type MarkKind int
 // The kinds of mark, the one that matters most last: it wins where two are in one cell.
 const (
 	MarkStart  MarkKind = iota // a task started
+	MarkNode                   // a node changed
+	MarkAction                 // somebody acted
 	MarkDeploy                 // a new version was put out
 	MarkDeath                  // a task died
 	MarkAlert                  // an alert fired
+	MarkMoment                 // a moment that somebody has set
 )

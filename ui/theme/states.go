@@ -13,7 +13,7 @@ type Signs struct {
 	Critical, Warning, Info, Silenced, Pending      string // alerts
 	Live, Polling, Connecting, Reconnecting, Paused string // sources
 	Gap, Dropped, Stale, Denied, Faulty, Absent     string
-	Deploy, Alert, Start, Death                     string // marks of moments
+	Deploy, Alert, Start, Death, Action, Node       string // marks of moments
 	Dot, Mark, Cursor, Ellipsis                     string
 	Up, DownArrow, Left, Right                      string
 	Rule, Bar, TopLeft, TopRight                    string // lines
@@ -25,7 +25,7 @@ func unicodeSigns() Signs {
 		OK: "●", Updating: "↻", Degraded: "▲", Down: "✗", Idle: "○", Unknown: "?",
 		Critical: "■", Warning: "▲", Info: "●", Silenced: "○", Pending: "◐",
 		Live: "●", Polling: "◐", Connecting: "○", Reconnecting: "↻", Paused: "‖", Gap: "◇", Dropped: "▼", Stale: "◌", Denied: "✗", Faulty: "▲", Absent: "–",
-		Deploy: "◆", Alert: "▲", Start: "△", Death: "✗", Dot: "·", Mark: "▪", Cursor: "▌", Ellipsis: "…",
+		Deploy: "◆", Alert: "▲", Start: "△", Death: "✗", Action: "▸", Node: "▣", Dot: "·", Mark: "▪", Cursor: "▌", Ellipsis: "…",
 		Up: "↑", DownArrow: "↓", Left: "←", Right: "→",
 		Rule: "─", Bar: "│", TopLeft: "┌", TopRight: "┐", BottomLeft: "└", BottomRight: "┘", Dash: "╌",
 	}
@@ -36,7 +36,7 @@ func asciiSigns() Signs {
 		OK: "*", Updating: "~", Degraded: "!", Down: "x", Idle: "o", Unknown: "?",
 		Critical: "#", Warning: "!", Info: "i", Silenced: "o", Pending: "~",
 		Live: "*", Polling: "%", Connecting: "o", Reconnecting: "~", Paused: "=", Gap: "/", Dropped: "v", Stale: "@", Denied: "x", Faulty: "!", Absent: "-",
-		Deploy: "D", Alert: "!", Start: "^", Death: "x", Dot: ".", Mark: "*", Cursor: ">", Ellipsis: ".",
+		Deploy: "D", Alert: "!", Start: "^", Death: "x", Action: "=", Node: "N", Dot: ".", Mark: "*", Cursor: ">", Ellipsis: ".",
 		Up: "^", DownArrow: "v", Left: "<", Right: ">",
 		Rule: "-", Bar: "|", TopLeft: "+", TopRight: "+", BottomLeft: "+", BottomRight: "+", Dash: "-",
 	}
