@@ -101,3 +101,32 @@ capture_metrics() {
       jq -c --arg q "$q" 'select(.data.result != []) | {query: $q, result: .data.result}'
   done
 }
+
+# fault_doc writes the table of docs/faults.md from the captures. Of an update that is
+# paused the engine says when it began and not when it was paused: no time there.
+fault_doc() {
+  local name id what f
+  echo "| fault | id | what is seeded | what the platform says, and how many s after the seed |"
+  echo "|---|---|---|---|"
+  fault_table | while read -r name id what; do
+    f=$here/../captures/faults/$name.json
+    [ -s "$f" ] || continue
+    jq -r --arg name "$name" --arg id "$id" --arg what "$what" '
+      def after: "\(.after) s";
+      def plain: gsub("[a-z0-9]{25}"; "ID") | gsub("f-[a-z0-9]+"; "STACK") | gsub("\\|"; "\\|");
+      .logs as $logs |
+      (.timeline | map(select(.after >= 0 and (.state != null) and .host == null)) | map(. + {says: ((.state + (if .err then ": " + .err else "" end) + (if .state == "complete" then ", exit 0" else "" end)) | plain)})
+        | map(select(.err or .state == "complete" or .state == "new" or .desired == "remove")) | group_by(.says) | map("`\(.[0].says)` \(map(after)[:3] | join(", "))")) as $tasks |
+      (.timeline | map(select(.update and .update != "updating" and .after >= 0)) | map("update `\(.update)`" + (if .update | test("paused") then "" else " " + after end))) as $updates |
+      (.timeline | map(select(.host)) | map("node `\(.state)`, `\(.message)` \(after)") | unique) as $nodes |
+      (.prometheus // {} | to_entries | map(
+        (.value | map(.values[-1][1] | tonumber) | max) as $last | (.value | map(.values | map(.[1] | tonumber) | max) | max) as $most |
+        if (.key | test("working_set")) and $most > 0.5 then "memory \($most * 100 | round)% of the limit at most"
+        elif (.key | test("throttled")) and $last > 0.5 then "\($last * 100 | round)% of the periods throttled"
+        elif (.key | test("certs_not_after")) then "traefik_tls_certs_not_after"
+        elif (.key | test("filesystem")) then "file system: \($last * 100 | round)% free"
+        else empty end)) as $metrics |
+      ([($logs // {})[][]?.values[][1]] | map(capture("error=\"?(?<e>(write|dependency)[^\"]*)").e) | map("log: `" + (plain | gsub("//[a-z]+:"; "//SERVICE:")) + "`") | unique | .[:2]) as $lines |
+      "| `\($name)` | \($id) | \($what) | \($nodes + $tasks + $updates + $metrics + $lines | if . == [] then "nothing of the swarm: see the logs and metrics of the capture" else join("; ") end) |"' "$f"
+  done
+}

@@ -20,6 +20,7 @@ cmd_fault() {
     stop-all) need_root; fault_stop_all ;;
     watch) fault_watch "$@" ;;
     capture) fault_capture "$@" ;;
+    doc) fault_doc ;;
     active) ls "$S/faults" 2>/dev/null || true ;;
     _killer) fault_killer "$@" ;;   # what runs in the background of a fault
     _deploys) fault_deploys "$@" ;;
