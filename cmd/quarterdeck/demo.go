@@ -34,6 +34,13 @@ interrupted, so that docker, logcli, promtool and amtool can be pointed at it:
   quarterdeck demo --headless >demo.env &
   . ./demo.env; docker service ls
 
+--scenario begins an incident, or several at once: --scenario disk-full,noise. It stays until its
+cause is taken away, by the right action or with the demo's own paths on Docker's address:
+
+  curl -X POST   http://HOST:PORT/demo/scenarios/oom      # begin one that nobody expects
+  curl -X DELETE http://HOST:PORT/demo/scenarios/oom      # take its cause away
+  curl           http://HOST:PORT/demo/scenarios          # which there are, which run
+
 --listen with a port takes that one for Docker and the next four for Loki, Prometheus,
 Alertmanager and an image registry.
 
@@ -43,8 +50,8 @@ EXIT STATUS
 		RunE: func(cmd *cobra.Command, _ []string) error { return runDemo(cmd.Context(), s, o) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.scenario, "scenario", "", "an incident that begins at once, by `name`")
-	f.BoolVar(&o.list, "list", false, "list the scenarios")
+	f.StringVar(&o.scenario, "scenario", "", "an incident that begins at once, by `name`, or several: a,b (see --list)")
+	f.BoolVar(&o.list, "list", false, "list the scenarios, one a line")
 	f.IntVar(&o.services, "services", 0, "`number` of services of a big fleet")
 	f.IntVar(&o.tasks, "tasks", 0, "`number` of tasks of a big fleet")
 	f.Int64Var(&o.seed, "seed", 1, "the same seed makes the same platform")
@@ -56,7 +63,7 @@ EXIT STATUS
 func runDemo(ctx context.Context, s *surroundings, o demoOptions) error {
 	if o.list {
 		for _, sc := range demo.Scenarios() {
-			fmt.Fprintf(s.out, "%-22s %s\n", sc.Name, sc.Title)
+			fmt.Fprintf(s.out, "%-23s %s\n", sc.Name, sc.Description)
 		}
 		return nil
 	}

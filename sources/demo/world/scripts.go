@@ -25,7 +25,7 @@ func deathScripts() []script {
 		}, oom},
 		{Scenario{
 			"task-killed", "Tasks that are shot", "every twenty seconds a container of shop_web is killed from outside, far below its memory limit",
-			"exit 137 with memory at rest and no failed health check; the task is replaced", "", "nothing through the API: the killer must be found",
+			"exit 137 with memory at rest and no failed health check; the task is replaced", "killed", "nothing through the API: the killer must be found",
 		}, taskKilled},
 		{Scenario{
 			"exits-cleanly", "A worker that thinks it is done", "batch_worker is deployed with --once: it ends with exit 0 and is started again",
