@@ -11,6 +11,7 @@ type askBox struct {
 	words    []string // what is asked, above the line
 	input    textinput.Model
 	complain string
+	under    overlay // that esc goes back to; nil: none
 	// take takes the answer: a complaint leaves the box open.
 	take func(m *Model, text string) (cmd tea.Cmd, complain string)
 }
@@ -52,6 +53,10 @@ func (b *askBox) lines(m *Model, w, h int) []string { return b.page(m, w).exactl
 func (b *askBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
 	switch k.String() {
 	case "esc", "ctrl+c":
+		if b.under != nil {
+			m.overlay = b.under
+			return nil, false
+		}
 		return nil, true
 	case "enter":
 		cmd, complain := b.take(m, b.input.Value())

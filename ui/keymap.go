@@ -24,13 +24,14 @@ const (
 	areaRecord
 	areaReading
 	areaCauses
+	areaIncident
 	areaOverlay
 )
 
 var areaTitles = map[area]string{
 	areaAll: "Everywhere", areaPanes: "Panes side by side", areaList: "Lists", areaServices: "Services", areaLogs: "Logs",
 	areaMetrics: "Metrics", areaRows: "Tasks, alerts, timeline", areaHistory: "A service's history", areaChange: "What changed",
-	areaRecord: "A run's record", areaReading: "Handover", areaCauses: "Why: the causes", areaOverlay: "Dialogs",
+	areaRecord: "A run's record", areaReading: "Handover, report", areaCauses: "Why: the causes", areaIncident: "An incident", areaOverlay: "Dialogs",
 }
 
 // boxed tells whether an area's keys mean something in a box alone.
@@ -113,6 +114,16 @@ const (
 	actHistory
 	actChange
 	actHandover
+	actIncident
+	actIncidentList
+	actIncidentNew
+	actIncidentReport
+	actNote
+	actAcknowledge
+	actMitigate
+	actResolve
+	actImpact
+	actReopen
 	actFlip
 	actCompare
 	actReplicas
@@ -162,6 +173,7 @@ var keymap = []binding{
 	bind(areaAll, actZoomIn, 0, "}", "shorter shown time", "}"),
 	bind(areaAll, actLive, 0, "0", "live: back to now", "0"),
 	bind(areaAll, actInvestigate, 55, "i", "why: the causes", "i"),
+	bind(areaAll, actIncident, 0, "I", "incident: the open one, or start one", "I"),
 	bind(areaAll, actRuns, 0, "R", "runs: under way, ended, interrupted", "R"),
 	bind(areaAll, actRedraw, 0, "ctrl+l", "draw again", "ctrl+l"),
 	bind(areaAll, actSuspend, 0, "ctrl+z", "to the shell and back (fg)", "ctrl+z"),
@@ -268,6 +280,16 @@ var keymap = []binding{
 	bind(areaCauses, actRefresh, 0, "ctrl+r", "look again", "ctrl+r"),
 	bind(areaCauses, actSave, 60, "ctrl+o", "save", "ctrl+o"),
 	bind(areaCauses, actCopy, 0, "c", "copy as Markdown", "c"),
+
+	bind(areaIncident, actNote, 10, "n", "note", "n"),
+	bind(areaIncident, actAcknowledge, 20, "a", "acknowledge", "a"),
+	bind(areaIncident, actMitigate, 30, "m", "mitigated", "m"),
+	bind(areaIncident, actResolve, 40, "r", "resolve", "r"),
+	bind(areaIncident, actImpact, 50, "t", "when the impact began", "t"),
+	bind(areaIncident, actIncidentReport, 60, "e", "report", "e"),
+	bind(areaIncident, actReopen, 70, "o", "reopen", "o"),
+	bind(areaIncident, actIncidentList, 80, "L", "all", "L"),
+	bind(areaIncident, actIncidentNew, 90, "N", "another", "N"),
 
 	bind(areaReading, actSave, 10, "ctrl+o", "save to a file", "ctrl+o"),
 	bind(areaReading, actCopy, 20, "c", "copy", "c"),

@@ -6,6 +6,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"quarterdeck/sources/fleet"
 	"quarterdeck/ui/logview"
 	"quarterdeck/ui/plain"
 )
@@ -131,6 +132,8 @@ func (m *Model) do(a act) tea.Cmd {
 		return m.quit()
 	case actInvestigate:
 		return m.openCauses()
+	case actIncident:
+		return m.openIncident()
 	case actRuns:
 		return m.openRuns()
 	case actBack:
@@ -279,6 +282,9 @@ func (m *Model) enter() tea.Cmd {
 	case viewTasks:
 		m.focus = paneLogs
 	case viewAlerts, viewTimeline:
+		if h := m.selectedHappening(); h != nil && h.Kind == fleet.IncidentPhase {
+			return m.openIncidentOf(h.Run)
+		}
 		if h := m.selectedHappening(); h != nil && h.Run != "" {
 			return m.openRecord(h.Run)
 		}

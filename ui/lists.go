@@ -254,6 +254,11 @@ func (m *Model) happeningSign(h *fleet.Happening) (string, theme.Style) {
 		return s.Deploy, m.st.MarkDeploy
 	case fleet.DeployDone:
 		return s.Deploy, m.st.OK
+	case fleet.IncidentPhase:
+		if h.Bad {
+			return s.Critical, m.st.Error
+		}
+		return s.Mark, m.st.Accent
 	case fleet.ActionBegun:
 		return s.Start, m.st.Accent
 	case fleet.ActionEnded:

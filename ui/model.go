@@ -9,6 +9,7 @@ import (
 
 	"quarterdeck/actions"
 	"quarterdeck/diagnosis"
+	"quarterdeck/incident"
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 	"quarterdeck/ui/logview"
@@ -24,6 +25,8 @@ type Options struct {
 	// Deck plans and runs actions; nil: nothing can be done, and NoDeck says why.
 	Deck   *actions.Deck
 	NoDeck error
+	// Incidents keeps them; nil: none are kept. It writes through Deck.
+	Incidents *incident.Desk
 	// Keeper keeps panels and past queries; nil: they end with the console.
 	Keeper Keeper
 	// Doctor looks for causes; nil: nobody does.
@@ -94,13 +97,14 @@ type Model struct {
 	timeline listPane
 	nodes    listPane
 
-	hands   hands
-	team    []actions.TeamRun // all runs that are known, as of the last wake-up
-	causes  inquest           // of the selected service, where it is not well
-	overlay overlay
-	prompt  *prompt
-	toast   toast
-	feed    *feed
+	hands     hands
+	team      []actions.TeamRun   // all runs that are known, as of the last wake-up
+	incidents []incident.Incident // all that are known, the newest first, as of the last wake-up
+	causes    inquest             // of the selected service, where it is not well
+	overlay   overlay
+	prompt    *prompt
+	toast     toast
+	feed      *feed
 	// scope is a set of services that the logs are about in place of the selection; nil: the selection.
 	scope []string
 }
@@ -193,7 +197,7 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case toastExpiredMsg:
 		m.toast.expire(msg.generation)
 	default:
-		cmd = tea.Batch(m.handleAct(msg), m.handleLook(msg), m.handleCauses(msg))
+		cmd = tea.Batch(m.handleAct(msg), m.handleLook(msg), m.handleCauses(msg), m.handleIncident(msg))
 	}
 	return m, tea.Batch(cmd, m.arrange())
 }

@@ -6,8 +6,6 @@ import (
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
-	"charm.land/lipgloss/v2"
-	"charm.land/lipgloss/v2/table"
 
 	"quarterdeck/ui/plain"
 )
@@ -17,6 +15,7 @@ type readingBox struct {
 	head, name string // name: of the file that it is saved to
 	text       string // untrusted
 	err        error
+	under      overlay // that esc goes back to; nil: none
 	loaded     bool
 	scroll     scroller
 	tall, over int
@@ -68,69 +67,13 @@ func (b *readingBox) page(m *Model, w int) *page {
 	return p
 }
 
-// markdown draws the Markdown that our own reports are made of: headings, lists, paragraphs and tables.
-func (p *page) markdown(m *Model, text string) {
-	var rows [][]string
-	flush := func() {
-		if len(rows) > 0 {
-			p.table(m, rows)
-			rows = nil
-		}
-	}
-	for line := range strings.SplitSeq(text, "\n") {
-		line = inLine(line)
-		if strings.HasPrefix(line, "|") {
-			rows = append(rows, tableRow(line))
-			continue
-		}
-		flush()
-		bare := strings.NewReplacer("**", "", "`", "", "&lt;", "<").Replace(line)
-		switch {
-		case strings.HasPrefix(line, "# "), strings.HasPrefix(line, "## "), strings.HasPrefix(line, "### "):
-			p.add(m.st.Title, strings.TrimLeft(bare, "# "))
-		case strings.HasPrefix(line, "- "):
-			p.hang(m.st.Text, " "+m.st.Signs.Dot+" ", bare[2:])
-		case line == "":
-			p.gap()
-		default:
-			p.add(m.st.Text, bare)
-		}
-	}
-	flush()
-}
-
-// tableRow parts a row of a Markdown table into its cells.
-func tableRow(line string) []string {
-	const bar = "\x00"
-	line = strings.ReplaceAll(line, `\|`, bar)
-	cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
-	for i, c := range cells {
-		cells[i] = strings.NewReplacer(bar, "|", "&lt;", "<").Replace(strings.TrimSpace(c))
-	}
-	return cells
-}
-
-// table draws the rows of a Markdown table: a head, the line below it, and the body.
-func (p *page) table(m *Model, rows [][]string) {
-	t := table.New().Width(p.w).Headers(rows[0]...).Wrap(true).
-		BorderTop(false).BorderBottom(false).BorderLeft(false).BorderRight(false).BorderColumn(false).BorderRow(false).BorderHeader(false).
-		StyleFunc(func(row, _ int) lipgloss.Style {
-			if row == table.HeaderRow {
-				return m.st.TableHeader.Full().PaddingRight(2)
-			}
-			return m.st.Text.Full().PaddingRight(2)
-		})
-	for _, r := range rows[min(2, len(rows)):] {
-		t.Row(r...)
-	}
-	for l := range strings.SplitSeq(t.Render(), "\n") {
-		p.drawn(l)
-	}
-}
-
 func (b *readingBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
 	switch a := lookup(k, areaReading, areaList); a {
 	case actBack, actQuit:
+		if b.under != nil {
+			m.overlay = b.under
+			return nil, false
+		}
 		return nil, true
 	case actLeave:
 		return m.quit(), false

@@ -54,6 +54,9 @@ func consoleOn(ctx context.Context, s *surroundings, set *config.Settings, demo 
 		o.NoDeck = err
 	}
 	o.Doctor = p.doctor(o.Deck)
+	if o.Deck != nil {
+		o.Incidents = p.desk(o.Deck)
+	}
 	m, err := ui.New(o)
 	if err != nil {
 		return &exitStatus{exitUsage, err}
@@ -61,6 +64,7 @@ func consoleOn(ctx context.Context, s *surroundings, set *config.Settings, demo 
 	defer p.watch(ctx)()
 	if o.Deck != nil {
 		defer p.record(ctx, o.Deck)()
+		defer p.followIncidents(ctx, o.Incidents)()
 	}
 	err = ui.Run(ctx, m, tea.WithInput(ui.Typed(s.in)), tea.WithOutput(s.out), tea.WithoutSignalHandler())
 	if errors.Is(err, context.Canceled) {

@@ -62,6 +62,17 @@ func (p *platform) desk(d *actions.Deck) *incident.Desk {
 	return k
 }
 
+// followIncidents reads what the team has written in the weeks before, until stop is called.
+func (p *platform) followIncidents(ctx context.Context, k *incident.Desk) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		k.Follow(ctx)
+	}()
+	return func() { cancel(); <-done }
+}
+
 // openDesk is what a command begins with; all: every source is read once, else only the swarm.
 func (s *surroundings) openDesk(ctx context.Context, all bool, formats ...string) (k *incident.Desk, swarm error, end func(), err error) {
 	p, _, err := s.open(formats...)
