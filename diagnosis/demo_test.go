@@ -1,0 +1,211 @@
+package diagnosis_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"quarterdeck/actions"
+	"quarterdeck/actions/journal"
+	"quarterdeck/diagnosis"
+	"quarterdeck/diagnosis/record"
+	"quarterdeck/sources"
+	"quarterdeck/sources/alertmanager"
+	"quarterdeck/sources/demo"
+	"quarterdeck/sources/fleet"
+	"quarterdeck/sources/loki"
+	"quarterdeck/sources/prometheus"
+	sut "quarterdeck/sources/swarm"
+)
+
+// rig is an embedded platform, seen through the product's own clients, with a record of its changes.
+type rig struct {
+	demo   *demo.Platform
+	fleet  *fleet.Fleet
+	deck   *actions.Deck
+	doctor *diagnosis.Doctor
+}
+
+// without says what a platform lacks.
+type without struct{ logs, metrics, record bool }
+
+func newRig(t testing.TB, o demo.Options, w without) *rig {
+	t.Helper()
+	o.Quiet = true
+	d, err := demo.Start(t.Context(), o)
+	must(t, err)
+	t.Cleanup(func() { _ = d.Close() })
+	c, err := sut.New(sut.Options{Host: d.DockerHost()})
+	must(t, err)
+	l, err := loki.New(loki.Options{Access: sources.Access{Address: d.LokiAddr()}})
+	must(t, err)
+	m, err := prometheus.New(prometheus.Options{Access: sources.Access{Address: d.PrometheusURL()}})
+	must(t, err)
+	a, err := alertmanager.New(alertmanager.Options{Access: sources.Access{Address: d.AlertmanagerURL()}})
+	must(t, err)
+	r := &rig{demo: d, fleet: fleet.New(time.Now, fleet.SwarmName, fleet.LokiName, fleet.PrometheusName, fleet.AlertmanagerName)}
+	feeds := fleet.Feeds{Swarm: c, Alerts: a}
+	r.doctor = &diagnosis.Doctor{Fleet: r.fleet, Now: time.Now, Explain: l.Explain, Budget: 5 * time.Second} // many platforms share this machine
+	if !w.logs {
+		feeds.Logs, r.doctor.Logs = l, l
+	}
+	if !w.metrics {
+		feeds.Metrics, r.doctor.Metrics = m, m
+	}
+	j, err := journal.Open(t.TempDir())
+	must(t, err)
+	r.deck = &actions.Deck{Hands: sut.NewHands(c, c), Fleet: r.fleet, Journal: j, Now: time.Now, Policy: actions.Policy{Actor: "tester", Host: "here", Context: "test"}}
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() { r.fleet.Run(ctx, feeds) })
+	if !w.record {
+		r.doctor.Record = record.Deck{Deck: r.deck}
+		wg.Go(func() { r.deck.Record(ctx) })
+	}
+	t.Cleanup(func() {
+		cancel()
+		wg.Wait()
+		_, _, _, _ = c.Close(), l.Close(), m.Close(), a.Close()
+	})
+	_, err = r.deck.Ready(t.Context())
+	must(t, err)
+	if !w.record {
+		until(t, "the states are recorded", func() bool {
+			for _, s := range r.fleet.Snapshot().Services {
+				if _, states, err := r.deck.States(t.Context(), s.Name); err != nil || len(states) == 0 {
+					return false
+				}
+			}
+			return true
+		})
+	}
+	return r
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func until(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(2 * time.Minute); !ok(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
+
+// investigate asks about all.
+func (r *rig) investigate(t testing.TB) diagnosis.Report {
+	t.Helper()
+	rep, err := r.doctor.Investigate(t.Context(), diagnosis.Question{}, nil)
+	must(t, err)
+	return rep
+}
+
+// words are a report's causes in short.
+func words(r *diagnosis.Report) string {
+	var b strings.Builder
+	for i := range r.Causes {
+		c := &r.Causes[i]
+		fmt.Fprintf(&b, "\n\t%.2f %s %s%s: %s (%s) since %s", c.Confidence, c.ID, c.Service, c.Node, c.Title, c.Why, c.Since.Format(time.TimeOnly))
+		if c.EffectOf != "" {
+			b.WriteString(" [effect of " + c.EffectOf + "]")
+		}
+		for _, p := range c.Evidence {
+			b.WriteString("\n\t\t+ " + p.Text)
+		}
+		for _, p := range c.Against {
+			b.WriteString("\n\t\t- " + p.Text)
+		}
+	}
+	for _, l := range r.Looked {
+		b.WriteString("\n\t" + l.Source + " " + l.State + " " + l.Detail)
+	}
+	return b.String()
+}
+
+// seeded is what a scenario of the embedded platform is to be called: the cause, the service it is about (or "node"), and what else may be
+// called so without being wrong.
+var seeded = []struct {
+	scenario, id, service string
+	also                  []string
+}{
+	{"crash-loop", "crash-loop", "shop_payments", nil},
+	{"oom", "oom-killed", "shop_cart", nil},
+	{"task-killed", "killed", "", []string{"crash-loop"}},
+	{"exits-cleanly", "exits-cleanly", "", nil},
+	{"healthcheck-failing", "healthcheck-failing", "", nil},
+	{"image-missing", "image-missing", "batch_worker", nil},
+	{"start-failed", "start-failed", "", nil},
+	{"bind-missing", "bind-missing", "", nil},
+	{"secret-missing", "secret-or-config-missing", "", nil},
+	{"addresses-exhausted", "addresses-exhausted", "", nil},
+	{"constraint-unsatisfied", "constraint-unsatisfied", "", nil},
+	{"insufficient-resources", "insufficient-resources", "", nil},
+	{"port-conflict", "port-conflict", "", nil},
+	{"node-down", "node-down", "node", nil},
+	{"node-paused", "node-down", "node", nil},
+	{"label-changed", "label-changed", "", nil},
+	{"bad-deploy-rollback", "bad-deploy", "shop_api", nil},
+	{"bad-deploy", "bad-deploy", "shop_api", nil},
+	{"desired-zero", "desired-zero", "", nil},
+	{"disk-full", "disk-full", "shop_store", nil},
+	{"certificate-expiring", "certificate-expiring", "", nil},
+	{"cpu-throttled", "cpu-throttled", "", nil},
+	{"log-pattern-new", "log-pattern-new", "", nil},
+}
+
+// TestSeeded starts each scenario on a healthy platform, and finds its cause first, and nothing else with confidence.
+func TestSeeded(t *testing.T) {
+	gate := make(chan struct{}, 6)
+	for _, c := range seeded {
+		t.Run(c.scenario, func(t *testing.T) {
+			t.Parallel()
+			gate <- struct{}{}
+			defer func() { <-gate }()
+			r := newRig(t, demo.Options{Seed: 5}, without{})
+			began := time.Now()
+			must(t, r.demo.StartScenario(c.scenario))
+			var last diagnosis.Report
+			for deadline := time.Now().Add(100 * time.Second); ; time.Sleep(time.Second) {
+				last = r.investigate(t)
+				for i := range last.Causes {
+					x := &last.Causes[i]
+					if x.Confidence >= diagnosis.Confident && x.EffectOf == "" && x.ID != c.id && !slices.Contains(c.also, x.ID) && !isDemos(x) {
+						t.Errorf("after %s, confident and wrong: %s %s%s", time.Since(began).Round(time.Second), x.ID, x.Service, x.Node)
+					}
+				}
+				if t.Failed() || len(last.Causes) > 0 && right(&last.Causes[0], c.id, c.service) && last.Causes[0].Confidence >= 0.5 {
+					break
+				}
+				if time.Now().After(deadline) {
+					t.Errorf("never first")
+					break
+				}
+			}
+			t.Logf("after %s:%s", time.Since(began).Round(time.Second), words(&last))
+		})
+	}
+}
+
+// right tells whether a cause is the one that was seeded.
+func right(c *diagnosis.Cause, id, service string) bool {
+	switch {
+	case c.ID != id:
+		return false
+	case service == "node":
+		return c.Node != ""
+	}
+	return service == "" || c.Service == service
+}
+
+// isDemos tells what the embedded platform always has: a certificate of its own that ends within two weeks.
+func isDemos(c *diagnosis.Cause) bool { return c.ID == "certificate-expiring" }
