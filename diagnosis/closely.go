@@ -30,7 +30,7 @@ type LogsSeen struct {
 
 // MetricsSeen is what the metrics tell of one service.
 type MetricsSeen struct {
-	// Readings are the standard series over Span, by name.
+	// Readings are the standard series, by name.
 	Readings map[string]sources.Reading
 	Jumps    map[string]Jump
 	// MemoryShare is the largest part of its limit that one task's memory has had within Recent, 0 to 1; NaN: not known.
@@ -217,11 +217,16 @@ func (x *inquiry) explain(q sources.LogQuery) string {
 	return x.d.Explain(q)
 }
 
-// errorJump counts error lines in steps over Span.
+// Figures are read in steps so fine that two of them, which make a jump, are half a minute.
+const (
+	figuresSpan = 30 * time.Minute
+	figuresStep = 15 * time.Second
+)
+
+// errorJump counts error lines.
 func (x *inquiry) errorJump(ctx context.Context, service string) Jump {
-	q := sources.LogQuery{Services: []string{service}, Since: x.q.At.Add(-Span), Until: x.q.At}
-	const step = 30 * time.Second
-	volume, err := x.d.Logs.Volume(ctx, q, step)
+	q := sources.LogQuery{Services: []string{service}, Since: x.q.At.Add(-figuresSpan), Until: x.q.At}
+	volume, err := x.d.Logs.Volume(ctx, q, figuresStep)
 	if err != nil {
 		if sources.KindOf(err) != sources.NotFound {
 			x.failed(x.d.Logs.Name(), "count the lines", err)
@@ -232,15 +237,15 @@ func (x *inquiry) errorJump(ctx context.Context, service string) Jump {
 	for i, v := range volume {
 		points[i] = sources.Point{T: v.Time, V: v.Counts[sources.LevelError] + v.Counts[sources.LevelFatal]}
 	}
-	j := jump(points, 3)
-	j.Name, j.Unit = "error lines in 30 s", "1"
+	j := jump(points, 2)
+	j.Name, j.Unit = "error lines in 15 s", "1"
 	q.Levels = []sources.Level{sources.LevelError, sources.LevelFatal}
 	j.Query = x.explain(q)
 	return j
 }
 
 func (x *inquiry) askMetrics(ctx context.Context, s *Scene) {
-	w := sources.Window{Start: x.q.At.Add(-Span), End: x.q.At}
+	w := sources.Window{Start: x.q.At.Add(-figuresSpan), End: x.q.At, Step: figuresStep}
 	readings, err := x.d.Metrics.Standard(ctx, s.Service.Name, w, seriesRead...)
 	if err != nil {
 		if sources.KindOf(err) != sources.NotFound {

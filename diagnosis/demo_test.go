@@ -209,3 +209,77 @@ func right(c *diagnosis.Cause, id, service string) bool {
 
 // isDemos tells what the embedded platform always has: a certificate of its own that ends within two weeks.
 func isDemos(c *diagnosis.Cause) bool { return c.ID == "certificate-expiring" }
+
+// TestHealthy looks twenty times at a platform that is well, while what is unrelated goes on: nothing is found.
+func TestHealthy(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, demo.Options{Seed: 7}, without{})
+	must(t, r.demo.StartScenario("noise"))
+	for i := range 20 {
+		rep := r.investigate(t)
+		for k := range rep.Causes {
+			if c := &rep.Causes[k]; c.Confidence >= 0.5 {
+				t.Fatalf("run %d found:%s", i, words(&rep))
+			}
+		}
+		time.Sleep(500 * time.Millisecond) // the noise goes on meanwhile
+	}
+}
+
+// TestWithLess takes sources away: what is left finds what it can, and says what could not be looked at.
+func TestWithLess(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		without without
+		missing string
+	}{{"no logs", without{logs: true}, "loki"}, {"no metrics", without{metrics: true}, "prometheus"}, {"the swarm alone", without{logs: true, metrics: true, record: true}, "loki"}} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, demo.Options{Seed: 5}, c.without)
+			must(t, r.demo.StartScenario("crash-loop"))
+			var rep diagnosis.Report
+			until(t, "the loop is found", func() bool {
+				rep = r.investigate(t)
+				return len(rep.Causes) > 0 && rep.Causes[0].ID == "crash-loop" && rep.Causes[0].Confidence >= diagnosis.Confident
+			})
+			i := slices.IndexFunc(rep.Looked, func(l diagnosis.Looked) bool { return l.Source == c.missing })
+			if i < 0 || rep.Looked[i].State != "not configured" || rep.Looked[i].Detail == "" {
+				t.Errorf("%s is said to be %+v", c.missing, rep.Looked)
+			}
+		})
+	}
+}
+
+// TestSourceAway takes Prometheus and Loki away while they are asked: the answer comes in time, and says so.
+func TestSourceAway(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, demo.Options{Seed: 5}, without{})
+	must(t, r.demo.StartScenario("image-missing"))
+	until(t, "it is seen", func() bool {
+		rep := r.investigate(t)
+		return len(rep.Causes) > 0 && rep.Causes[0].ID == "image-missing"
+	})
+	dead, err := prometheus.New(prometheus.Options{Access: sources.Access{Address: "http://127.0.0.1:1"}})
+	must(t, err)
+	deaf, err := loki.New(loki.Options{Access: sources.Access{Address: "http://127.0.0.1:1"}})
+	must(t, err)
+	t.Cleanup(func() { _, _ = dead.Close(), deaf.Close() })
+	r.doctor.Metrics, r.doctor.Logs = dead, deaf
+	rep := r.investigate(t)
+	if len(rep.Causes) == 0 || rep.Causes[0].ID != "image-missing" {
+		t.Errorf("found:%s", words(&rep))
+	}
+	for _, l := range rep.Looked {
+		if want := map[string]string{"swarm": "looked", "journal": "looked"}[l.Source]; l.State != orWord(want, "could not look") {
+			t.Errorf("%+v", l)
+		}
+	}
+}
+
+func orWord(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}

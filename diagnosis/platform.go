@@ -123,8 +123,12 @@ func (x *inquiry) nodeDisk(n *fleet.Node) *Cause {
 	return nil
 }
 
-// Certificates: warned of two weeks before they end, which is where renewal by ACME clients should long have come (certbot renews 30 days before).
-const certSoon = 14 * 24 * time.Hour
+// Certificates: told of two weeks before they end, which is where renewal by ACME clients should long have come (certbot renews 30 days before),
+// and urgent in the last three days.
+const (
+	certSoon   = 14 * 24 * time.Hour
+	certUrgent = 3 * 24 * time.Hour
+)
 
 // certificate: one ends soon, or has ended.
 func (x *inquiry) certificate() *Cause {
@@ -139,8 +143,13 @@ func (x *inquiry) certificate() *Cause {
 		if c == nil {
 			c = &Cause{ID: "certificate-expiring", Grade: Signature, Confidence: 0.9, Why: "the proxy says when it ends"}
 			c.Title = "a certificate ends in " + days(cert.Left)
-			if cert.Left <= 0 {
-				c.Title, c.Confidence = "a certificate has ended", 0.95
+			switch {
+			case cert.Left <= 0:
+				c.Title, c.Confidence, c.urgency = "a certificate has ended", 0.95, 2
+			case cert.Left < certUrgent:
+				c.urgency = 1
+			default:
+				c.Confidence, c.Grade, c.Why = 0.45, Anomaly, "the proxy says when it ends; it can be behind nothing that is wrong now"
 			}
 		}
 		c.proves(fleet.PrometheusName, cert.Query, x.q.At, "the certificate of %s ends in %s", cert.Name, days(cert.Left))

@@ -35,7 +35,7 @@ func (x *inquiry) arrange(causes []Cause) []Cause {
 	causes = fold(causes)
 	x.follow(causes)
 	for i := range causes {
-		causes[i].urgency = x.urgency(&causes[i])
+		causes[i].urgency = max(causes[i].urgency, x.urgency(&causes[i]))
 	}
 	slices.SortStableFunc(causes, rank)
 	return causes
@@ -62,7 +62,7 @@ func (x *inquiry) urgency(c *Cause) int {
 		switch {
 		case v.Health == fleet.Down, v.Health == fleet.Degraded, c.ID == "desired-zero":
 			return 2
-		case c.ID == "cpu-throttled", c.ID == "log-pattern-new", c.ID == "killed":
+		case c.ID == "log-pattern-new", c.ID == "killed", c.Confidence < 0.6:
 			return 0
 		}
 		return 1
@@ -129,11 +129,12 @@ func (x *inquiry) follow(causes []Cause) {
 	}
 	for i := range causes {
 		e := &causes[i]
-		if e.ID != "errors-after-dependency" {
-			continue
-		}
 		for j := range causes {
-			if c := &causes[j]; i != j && c.Service != e.Service && slices.ContainsFunc(x.links[e.Service], func(l Link) bool { return l.Service == c.Service }) && c.Confidence >= 0.5 {
+			c := &causes[j]
+			if e.ID != "errors-after-dependency" && (e.ID != c.ID || e.ID == "log-pattern-new") { // what one says of the other is the same trouble
+				continue
+			}
+			if i != j && c.Service != e.Service && c.EffectOf == "" && slices.ContainsFunc(x.links[e.Service], func(l Link) bool { return l.Service == c.Service }) && c.Confidence >= 0.5 {
 				e.EffectOf = c.key()
 				c.Effects = append(c.Effects, e.Service+": "+e.Title)
 				break

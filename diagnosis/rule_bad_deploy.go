@@ -110,7 +110,7 @@ func (s *Scene) troubleSince(wide *Wide) (time.Time, string) {
 		take(dead[len(dead)-1].Since, "its tasks began to fail")
 	}
 	if onset.IsZero() && wide.errorsJumped(s.Service.Name) && len(s.Changes) > 0 {
-		take(s.At.Add(-errorsWindow), "its error lines rose within the last two minutes,")
+		take(s.At.Add(-errorsWindow), "its error lines rose within the last minute,")
 	}
 	return onset, sign
 }

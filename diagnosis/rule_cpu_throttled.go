@@ -23,7 +23,7 @@ func cpuThrottled(s *Scene, wide *Wide) *Cause {
 	}
 	c := &Cause{Title: "it is held back at its CPU limit", Grade: Anomaly, Confidence: 0.5 + 0.35*min(part, 1)}
 	c.Why = "a large part of its scheduler periods is throttled"
-	c.proves(fleet.PrometheusName, query, s.At, "%.0f%% of its scheduler periods were throttled within the last two minutes", 100*part)
+	c.proves(fleet.PrometheusName, query, s.At, "%.0f%% of its scheduler periods were throttled within the last minute", 100*part)
 	if limit := s.Service.Resources.LimitNanoCPUs; limit > 0 {
 		c.proves(fleet.SwarmName, "docker service inspect "+s.Service.Name, s.At, "each task may use %.2f cores", float64(limit)/1e9)
 	}

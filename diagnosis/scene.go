@@ -15,7 +15,7 @@ const (
 	Recent = 10 * time.Minute
 	// JustBefore is how long before the onset a change still stands out as its cause.
 	JustBefore = 5 * time.Minute
-	// Span is how far back logs and metrics are read; Baseline how much of that is held to be as usual, before the onset.
+	// Span is how far back the beginning of what is wrong now is looked for.
 	Span = time.Hour
 	// clockSlack is how far the dates of different machines may lie apart.
 	clockSlack = 5 * time.Second

@@ -1,9 +1,11 @@
 package diagnosis
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -11,15 +13,18 @@ import (
 
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
+	"quarterdeck/sources/patterns"
 )
 
 // Wide is what the sources tell of all services and nodes at once. A nil map or list was not, or could not be, looked at.
 type Wide struct {
-	// ErrorsNow and ErrorsBefore are lines of level error and above a second, by service: of the last two minutes, and of the half hour
+	// ErrorsNow and ErrorsBefore are lines of level error and above a second, by service: of the last minute, and of the half hour
 	// before the last five.
 	ErrorsNow, ErrorsBefore map[string]float64
-	// Throttled is which part of a service's scheduler periods of the last two minutes was throttled, by service, 0 to 1.
+	// Throttled is which part of a service's scheduler periods of the last minute was throttled, by service, 0 to 1.
 	Throttled map[string]float64
+	// News are the new patterns of warnings and errors of the last minutes, by service.
+	News map[string][]sources.Pattern
 	// Disks are file systems, the fullest first; Certs are certificates, the first to end first.
 	Disks []Disk
 	Certs []Cert
@@ -49,9 +54,9 @@ const (
 	healthFailsQuery = `sum by (node, instance) (increase(engine_daemon_health_checks_failed_total[10m])) > 0`
 )
 
-// The windows of the error rates, and what stands out: three times as much, and one line in twenty seconds more.
+// The windows of the error rates, and what stands out: three times as much, and one line in twenty seconds more; throttledMuch of the periods.
 const (
-	errorsWindow   = 2 * time.Minute
+	errorsWindow   = time.Minute
 	errorsBaseline = 30 * time.Minute
 	errorsRise     = 0.05
 	errorsFactor   = 3
@@ -68,7 +73,7 @@ func (w *Wide) errorsJumped(service string) bool {
 }
 
 func (w *Wide) suspects(service string) bool {
-	return w.errorsJumped(service) || w != nil && w.Throttled[service] > throttledMuch
+	return w.errorsJumped(service) || w != nil && (w.Throttled[service] > throttledMuch || len(w.News[service]) > 0)
 }
 
 // askWide asks the questions about all at once, beside each other, within ctx.
@@ -96,6 +101,11 @@ func (x *inquiry) askWide(ctx context.Context) {
 		ask(logs.Name(), "count the error lines of before", func() error {
 			m, err := logs.Rates(ctx, at.Add(-Recent/2), errorsBaseline)
 			put(func() { w.ErrorsBefore = m })
+			return err
+		})
+		ask(logs.Name(), "look for new lines", func() error {
+			news, err := x.news(ctx, at)
+			put(func() { w.News = news })
 			return err
 		})
 	} else {
@@ -132,6 +142,53 @@ func (x *inquiry) askWide(ctx context.Context) {
 	}
 	wg.Wait()
 	x.wide = w
+}
+
+// The lines in which new patterns are looked for, of all services at once: of the last minutes, and of the time before.
+const (
+	newsWindow   = 5 * time.Minute
+	newsBaseline = 30 * time.Minute
+	newsLines    = 1000
+)
+
+// news are the patterns of warnings and errors of the last minutes that the time before has not, by service.
+func (x *inquiry) news(ctx context.Context, at time.Time) (map[string][]sources.Pattern, error) {
+	q := sources.LogQuery{Since: at.Add(-newsWindow), Until: at, Limit: newsLines, Levels: []sources.Level{sources.LevelWarn, sources.LevelError, sources.LevelFatal}}
+	if x.q.Service != "" {
+		q.Services = []string{x.q.Service}
+	}
+	now, err := x.d.Logs.Query(ctx, q)
+	if err != nil || len(now.Entries) == 0 {
+		return nil, err
+	}
+	q.Since, q.Until, q.Limit = at.Add(-newsWindow-newsBaseline), at.Add(-newsWindow), 2*newsLines
+	before, err := x.d.Logs.Query(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	was := byService(before.Entries)
+	out := map[string][]sources.Pattern{}
+	for name, lines := range byService(now.Entries) {
+		if len(lines) < newLeast || len(was) == 0 {
+			continue
+		}
+		for _, p := range patterns.New(patterns.Mine(was[name]), patterns.Mine(lines)) {
+			if p.Count >= newLeast {
+				out[name] = append(out[name], p)
+			}
+		}
+	}
+	return out, nil
+}
+
+func byService(lines []sources.Entry) map[string][]sources.Entry {
+	out := map[string][]sources.Entry{}
+	for _, e := range lines {
+		if e.Stream != nil {
+			out[e.Stream.Service] = append(out[e.Stream.Service], e)
+		}
+	}
+	return out
 }
 
 // absentIsNone: that no such figure exists is an answer.
@@ -196,6 +253,7 @@ func (w *Wide) takeDisks(list []sources.Series) {
 
 func (w *Wide) takeCerts(list []sources.Series) {
 	w.Certs = []Cert{}
+	defer func() { slices.SortFunc(w.Certs, func(a, b Cert) int { return cmp.Compare(a.Left, b.Left) }) }()
 	for _, s := range list {
 		v := valueOf(s)
 		if math.IsNaN(v) {
