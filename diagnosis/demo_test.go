@@ -132,9 +132,9 @@ func words(r *diagnosis.Report) string {
 	return b.String()
 }
 
-// seeded is what a scenario of the embedded platform is to be called: the cause, the service it is about (or "node"), and what else may be
+// rehearsals are what a scenario of the embedded platform is to be called: the cause, the service it is about (or "node"), and what else may be
 // called so without being wrong.
-var seeded = []struct {
+var rehearsals = []struct {
 	scenario, id, service string
 	also                  []string
 }{
@@ -163,10 +163,10 @@ var seeded = []struct {
 	{"log-pattern-new", "log-pattern-new", "", nil},
 }
 
-// TestSeeded starts each scenario on a healthy platform, and finds its cause first, and nothing else with confidence.
-func TestSeeded(t *testing.T) {
+// TestRehearsals starts each scenario on a healthy platform, and finds its cause first, and nothing else with confidence.
+func TestRehearsals(t *testing.T) {
 	gate := make(chan struct{}, 6)
-	for _, c := range seeded {
+	for _, c := range rehearsals {
 		t.Run(c.scenario, func(t *testing.T) {
 			t.Parallel()
 			gate <- struct{}{}
