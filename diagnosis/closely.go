@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -36,6 +37,10 @@ type MetricsSeen struct {
 	// MemoryShare is the largest part of its limit that one task's memory has had within Recent, 0 to 1; NaN: not known.
 	MemoryShare float64
 	MemoryQuery string
+	// Health is the last state of the health check of each container within Recent, by task id, as cAdvisor has it: 1 healthy, 0 starting or
+	// unhealthy, -1 it has none (container_health_state, since cAdvisor 0.50).
+	Health      map[string]float64
+	HealthQuery string
 }
 
 // seriesRead are the standard series that the rules look at.
@@ -258,7 +263,14 @@ func (x *inquiry) askMetrics(ctx context.Context, s *Scene) {
 		x.look(fleet.PrometheusName, lookedAt, "")
 	}
 	seen := &MetricsSeen{Readings: map[string]sources.Reading{}, Jumps: map[string]Jump{}}
-	seen.MemoryShare, seen.MemoryQuery = x.memoryShare(ctx, s.Service.Name)
+	seen.MemoryShare = math.NaN()
+	if label, _, err := x.d.Metrics.ServiceLabel(ctx); err == nil {
+		sel := fmt.Sprintf("{%s=%s}[%ds]", label, strconv.Quote(s.Service.Name), int(Recent.Seconds()))
+		var wg sync.WaitGroup
+		wg.Go(func() { seen.MemoryShare, seen.MemoryQuery = x.memoryShare(ctx, sel) })
+		wg.Go(func() { seen.Health, seen.HealthQuery = x.health(ctx, sel) })
+		wg.Wait()
+	}
 	for _, r := range readings {
 		seen.Readings[r.Name] = r
 		rise, look := rises[r.Name]
@@ -275,16 +287,28 @@ func (x *inquiry) askMetrics(ctx context.Context, s *Scene) {
 }
 
 // memoryShare asks for the part of the limit of each container, dead ones too: the sum over a service hides the one that is full.
-func (x *inquiry) memoryShare(ctx context.Context, service string) (float64, string) {
-	label, _, err := x.d.Metrics.ServiceLabel(ctx)
-	if err != nil {
-		return math.NaN(), ""
-	}
-	sel := fmt.Sprintf("{%s=%s}[%ds]", label, strconv.Quote(service), int(Recent.Seconds()))
+func (x *inquiry) memoryShare(ctx context.Context, sel string) (float64, string) {
 	query := fmt.Sprintf("max(max_over_time(container_memory_working_set_bytes%s) / (last_over_time(container_spec_memory_limit_bytes%s) > 0 < 1e18))", sel, sel)
 	a, err := x.d.Metrics.Instant(ctx, query, x.q.At)
 	if err != nil || len(a.Series) == 0 {
 		return math.NaN(), query
 	}
 	return valueOf(a.Series[0]), query
+}
+
+// health asks for the state of the health checks of a service's containers, dead ones too. A container's name ends in its task's id.
+func (x *inquiry) health(ctx context.Context, sel string) (map[string]float64, string) {
+	query := "last_over_time(container_health_state" + sel + ")"
+	a, err := x.d.Metrics.Instant(ctx, query, x.q.At)
+	if err != nil || len(a.Series) == 0 {
+		return nil, query
+	}
+	out := make(map[string]float64, len(a.Series))
+	for _, s := range a.Series {
+		name := s.Labels["name"]
+		if v := valueOf(s); !math.IsNaN(v) {
+			out[name[strings.LastIndexByte(name, '.')+1:]] = v
+		}
+	}
+	return out, query
 }

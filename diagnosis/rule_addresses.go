@@ -22,11 +22,26 @@ func addressesExhausted(s *Scene, _ *Wide) *Cause {
 			stuck = append(stuck, t)
 		}
 	}
+	if said := s.said("missing network attachments", "ip addresses may be exhausted"); len(said) > 0 {
+		c := &Cause{Title: "its network has no address left", Grade: Signature, Confidence: 0.95, Why: "the engine says so in words"}
+		c.shows(s, said)
+		c.aboutNetworks(s)
+		return c
+	}
 	if len(stuck) == 0 {
 		return nil
 	}
 	c := &Cause{Title: "its network has no address left", Grade: Scope, Confidence: 0.45, Why: "its tasks stay new and are never assigned, which is what a network without addresses makes"}
 	c.shows(s, stuck)
+	if c.aboutNetworks(s) {
+		c.Confidence, c.Grade = 0.92, Signature
+		c.Why = "its tasks stay new, and its network has at most as many addresses as are taken"
+	}
+	return c
+}
+
+// aboutNetworks tells how many addresses the service's networks have, and tells whether one of them has none left.
+func (c *Cause) aboutNetworks(s *Scene) (full bool) {
 	for i := range s.Snap.Networks {
 		n := &s.Snap.Networks[i]
 		if !slices.Contains(s.Service.Networks, n.ID) && !slices.Contains(s.Service.Networks, n.Name) {
@@ -36,18 +51,12 @@ func addressesExhausted(s *Scene, _ *Wide) *Cause {
 		if room == 0 {
 			continue
 		}
-		switch {
-		case used >= room:
-			c.Confidence, c.Grade = 0.92, Signature
-			c.Why = "its tasks stay new, and its network has at most as many addresses as are taken"
-			c.proves(fleet.SwarmName, "docker network inspect -v "+n.Name, s.At, "network %s (%s) has %d addresses, and at least %d are taken or wanted", n.Name, n.Subnets[0], room, used)
-		default:
-			c.proves(fleet.SwarmName, "docker network inspect -v "+n.Name, s.At, "network %s (%s) has %d addresses, and at least %d are taken", n.Name, n.Subnets[0], room, used)
-		}
+		full = full || used >= room
+		c.proves(fleet.SwarmName, "docker network inspect -v "+n.Name, s.At, "network %s (%s) has %d addresses, and at least %d are taken or wanted", n.Name, n.Subnets[0], room, used)
 	}
 	c.step("give it a network with a larger subnet, or scale down", "scale", s.Service.Name)
 	c.step("see its tasks", "tasks", s.Service.Name)
-	return c
+	return full
 }
 
 // capacity is how many addresses a network has for tasks: less the network's own, the broadcast and the gateway. 0: not known.

@@ -15,23 +15,45 @@ func healthcheckFailing(s *Scene, wide *Wide) *Cause {
 		c.aboutCheck(s, said)
 		return c
 	}
-	if wide == nil || s.Service.Healthcheck == "none" {
+	if wide == nil || s.Service.Healthcheck == "none" || s.Service.Mode.Job() {
 		return nil
 	}
+	return quietlyUnhealthy(s, wide)
+}
+
+// quietlyUnhealthy: the tasks ended well, but the engine counts failed checks, and the exporter saw the container's check not healthy at its end.
+func quietlyUnhealthy(s *Scene, wide *Wide) *Cause {
 	quiet := s.since(func(t *sources.Task) bool {
 		return t.State == sources.TaskComplete && t.ExitCode == 0 && wide.HealthFails[s.node(t.NodeID)] > 0
 	})
-	if len(quiet) == 0 || s.Service.Mode.Job() {
+	ill, well, none := 0, 0, 0
+	if s.Metrics != nil {
+		for _, t := range quiet {
+			switch v, known := s.Metrics.Health[t.ID]; {
+			case !known:
+			case v == 0:
+				ill++
+			case v < 0:
+				none++
+			default:
+				well++
+			}
+		}
+	}
+	if len(quiet) == 0 || none > 0 || well > ill {
 		return nil
 	}
 	n := s.node(quiet[0].NodeID)
-	c := &Cause{Title: "its health check fails", Grade: Signature, Confidence: 0.7,
+	c := &Cause{Title: "its health check fails", Grade: Signature, Confidence: 0.45,
 		Why: "its tasks end without an error, and the engine there counts failed health checks: a program that ends well on SIGTERM hides the word"}
 	c.shows(s, quiet)
 	c.proves(fleet.PrometheusName, healthFailsQuery, quiet[0].Since, "health checks failed on %s: %.0f within %s", n, wide.HealthFails[n], short(Recent))
-	if s.Service.Healthcheck == "" {
-		c.Confidence = 0.5
-		c.objects(fleet.SwarmName, "", "the service sets no health check; the image may")
+	if ill > 0 {
+		c.Confidence = 0.85
+		c.Why = "its tasks end without an error, but their health checks were not passed before, and the engine there counts failed ones"
+		c.proves(fleet.PrometheusName, s.Metrics.HealthQuery, quiet[0].Since, "of %d such tasks the health check of %d was starting or unhealthy at the end", len(quiet), ill)
+	} else {
+		c.objects(fleet.PrometheusName, "", "whose checks they were is not known: no exporter tells")
 	}
 	c.aboutCheck(s, quiet)
 	return c

@@ -7,7 +7,7 @@ var startWords = []string{"starting container failed", "oci runtime create faile
 // startFailed: the container could not be started: its entrypoint, a mount, a device.
 func startFailed(s *Scene, _ *Wide) *Cause {
 	said := s.said(startWords...)
-	for len(said) > 0 && (has(said[0].Err, portWords...) || has(said[0].Err, bindWords...) || has(said[0].Err, "no space left on device")) {
+	for len(said) > 0 && (has(said[0].Err, portWords...) || has(said[0].Err, bindWords...) || has(said[0].Err, "no space left on device", "secret store", "config store")) {
 		said = said[1:]
 	}
 	if len(said) == 0 {
