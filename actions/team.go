@@ -194,3 +194,47 @@ func firstOf(target string) string {
 	name, _, _ := strings.Cut(target, ",")
 	return name
 }
+
+// earlierMost bounds how many lines of the team's record are read of a stretch of time.
+const earlierMost = 2000
+
+// HasTeam tells whether the team's record can be read.
+func (d *Deck) HasTeam() bool { return d.Sink != nil && d.Logs != nil }
+
+// Earlier are the begins and ends of runs in a stretch of time: of this machine from its journal and, with Loki, of the others from the team's
+// record. What could be read is given with an error, too.
+func (d *Deck) Earlier(ctx context.Context, from, to time.Time) ([]fleet.Happening, error) {
+	var out []fleet.Happening
+	seen, began := map[string]bool{}, map[string]time.Time{}
+	take := func(e *journal.Entry) {
+		if e.Run == "" || e.Hash == "" || seen[e.Hash] || e.Cluster != "" && d.cluster() != "" && e.Cluster != d.cluster() {
+			return
+		}
+		seen[e.Hash] = true
+		if e.Phase == phaseBegin {
+			began[e.Run] = e.Time
+		}
+		if h, ok := happeningOf(e, began[e.Run]); ok && !e.Time.Before(from) && !e.Time.After(to) {
+			out = append(out, h)
+		}
+	}
+	if d.Now().Sub(from) > teamNews { // what is younger has been heard of
+		if err := d.Journal.Read(func(e journal.Entry) bool { take(&e); return true }); err != nil {
+			return out, err
+		}
+	}
+	if !d.HasTeam() {
+		return out, nil
+	}
+	page, err := d.Logs.Query(ctx, sources.LogQuery{Expr: fmt.Sprintf(`{app=%q}`, AppLabel), Since: from, Until: to, Limit: earlierMost, Forward: true})
+	if err != nil {
+		return out, err
+	}
+	for i := range page.Entries {
+		var e journal.Entry
+		if json.Unmarshal([]byte(page.Entries[i].Line), &e) == nil {
+			take(&e)
+		}
+	}
+	return out, nil
+}

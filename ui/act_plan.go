@@ -140,6 +140,9 @@ func planPage(m *Model, plan *actions.Plan, note string, w int) *page {
 	if plan.Of != "" {
 		p.add(st.Muted, "takes back run "+plan.Of)
 	}
+	if plan.Silence != nil {
+		p.silence(m, plan.Silence)
+	}
 	if len(plan.Changes) > fewChanges {
 		p.warnings(m, plan)
 		p.diff(m, plan)

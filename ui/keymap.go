@@ -18,6 +18,8 @@ const (
 	areaServices
 	areaLogs
 	areaMetrics
+	areaAlerts
+	areaTimeline
 	areaRows
 	areaHistory
 	areaChange
@@ -25,12 +27,13 @@ const (
 	areaReading
 	areaCauses
 	areaIncident
+	areaRule
 	areaOverlay
 )
 
 var areaTitles = map[area]string{
 	areaAll: "Everywhere", areaPanes: "Panes side by side", areaList: "Lists", areaServices: "Services", areaLogs: "Logs",
-	areaMetrics: "Metrics", areaRows: "Tasks, alerts, timeline", areaHistory: "A service's history", areaChange: "What changed",
+	areaMetrics: "Metrics", areaAlerts: "Alerts", areaTimeline: "Timeline", areaRows: "Tasks, alerts, timeline", areaRule: "An alert's rule", areaHistory: "A service's history", areaChange: "What changed",
 	areaRecord: "A run's record", areaReading: "Handover, report", areaCauses: "Why: the causes", areaIncident: "An incident", areaOverlay: "Dialogs",
 }
 
@@ -134,6 +137,13 @@ const (
 	actInvestigate
 	actTasks
 	actRefresh
+	actSilence
+	actEndSilence
+	actRule
+	actAllSeries
+	actKinds
+	actFold
+	actOnlyService
 )
 
 // binding is one line of the keymap.
@@ -236,6 +246,16 @@ var keymap = []binding{
 	bind(areaMetrics, actChange, 45, "d", "what changed before the moment", "d"),
 	bind(areaMetrics, actHistory, 46, "b", "history, go back", "b"),
 
+	bind(areaAlerts, actEnter, 5, "enter", "its service, then", "enter"),
+	bind(areaAlerts, actSilence, 10, "S", "silence", "S"),
+	bind(areaAlerts, actEndSilence, 12, "x", "end silence", "x"),
+	bind(areaAlerts, actRule, 14, "Q", "rule's query", "Q"),
+
+	bind(areaTimeline, actEnter, 5, "enter", "its evidence", "enter"),
+	bind(areaTimeline, actKinds, 10, "T", "kinds", "T"),
+	bind(areaTimeline, actOnlyService, 12, "a", "one service, or all", "a"),
+	bind(areaTimeline, actFold, 14, "space", "open, fold", "space"),
+
 	bind(areaRows, actInvestigate, 12, "i", "why", "i"),
 	bind(areaRows, actOpenLogs, 20, "l", "its logs", "l"),
 	bind(areaRows, actOpenMetrics, 30, "m", "its metrics", "m"),
@@ -293,6 +313,10 @@ var keymap = []binding{
 
 	bind(areaReading, actSave, 10, "ctrl+o", "save to a file", "ctrl+o"),
 	bind(areaReading, actCopy, 20, "c", "copy", "c"),
+
+	bind(areaRule, actAllSeries, 10, "a", "all series", "a"),
+	bind(areaRule, actEnter, 20, "enter", "its service, then", "enter"),
+	bind(areaRule, actRule, 0, "Q", "close", "Q"),
 
 	bind(areaOverlay, actConfirm, 10, "enter", "take", "enter"),
 }

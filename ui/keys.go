@@ -6,7 +6,6 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"quarterdeck/sources/fleet"
 	"quarterdeck/ui/logview"
 	"quarterdeck/ui/plain"
 )
@@ -17,6 +16,9 @@ func (m *Model) areas() []area {
 	if m.view == viewOverview || m.view == viewTasks {
 		return []area{focused, areaPanes, areaList}
 	}
+	if focused == areaAlerts || focused == areaTimeline {
+		return []area{focused, areaRows, areaList}
+	}
 	return []area{focused, areaList}
 }
 
@@ -26,7 +28,11 @@ func (m *Model) focusedArea() area {
 		return areaLogs
 	case m.view == viewMetrics || m.focus == paneMetrics:
 		return areaMetrics
-	case m.view == viewAlerts || m.view == viewTimeline || m.view == viewTasks:
+	case m.view == viewAlerts:
+		return areaAlerts
+	case m.view == viewTimeline:
+		return areaTimeline
+	case m.view == viewTasks:
 		return areaRows
 	case m.view == viewOverview || m.view == viewServices:
 		return areaServices
@@ -51,6 +57,10 @@ func (m *Model) focusArea(a area) {
 		if m.view != viewMetrics {
 			m.open(viewMetrics)
 		}
+	case areaAlerts:
+		m.open(viewAlerts)
+	case areaTimeline:
+		m.open(viewTimeline)
 	case areaServices:
 		if m.view != viewServices {
 			m.open(viewOverview)
@@ -267,6 +277,10 @@ func (m *Model) doWithService(a act) tea.Cmd {
 		return m.doAct(a)
 	case actHistory, actChange, actHandover:
 		return m.doLook(a)
+	case actSilence, actEndSilence, actRule:
+		return m.doInAlerts(a)
+	case actKinds, actFold, actOnlyService:
+		return m.doInTimeline(a)
 	}
 	return nil
 }
@@ -281,19 +295,10 @@ func (m *Model) enter() tea.Cmd {
 		}
 	case viewTasks:
 		m.focus = paneLogs
-	case viewAlerts, viewTimeline:
-		if h := m.selectedHappening(); h != nil && h.Kind == fleet.IncidentPhase {
-			return m.openIncidentOf(h.Run)
-		}
-		if h := m.selectedHappening(); h != nil && h.Run != "" {
-			return m.openRecord(h.Run)
-		}
-		name := m.subject()
-		if m.snap.Service(name) == nil {
-			return m.say("this is about no service that runs here")
-		}
-		m.tasks = tasksPane{service: name}
-		m.open(viewTasks)
+	case viewAlerts:
+		return m.alertMoment()
+	case viewTimeline:
+		return m.evidence()
 	case viewNodes:
 		if n := m.snap.Node(m.nodes.selected()); n != nil {
 			return m.say(inLine(n.Name) + ": " + inLine(n.Addr) + ", " + inLine(n.Message))
@@ -457,8 +462,11 @@ func (m *Model) handleMouse(msg tea.MouseMsg) tea.Cmd {
 func (m *Model) clickRow(r rects, y int) {
 	l := m.listInFocus()
 	first := r.table.y + 2
-	if m.view == viewTasks {
+	switch m.view {
+	case viewTasks:
 		first += tasksHead
+	case viewTimeline:
+		first++ // the kinds
 	}
 	if i := l.rowAt(y - first); i >= 0 {
 		l.moveTo(i)

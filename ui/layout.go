@@ -13,9 +13,8 @@ const (
 	leastHeight = 10
 	// wideWidth is from where panes stand side by side.
 	wideWidth = 120
-	// tasksHead is the block that tells a service's settings over its tasks, alertsFoot the one that tells an alert.
-	tasksHead  = 5
-	alertsFoot = 7
+	// tasksHead is the block that tells a service's settings over its tasks.
+	tasksHead = 5
 )
 
 // rect is a place on the screen, in cells. h 0: not shown. The first line is the pane's title.

@@ -64,6 +64,12 @@ func (m *Model) handleLook(msg tea.Msg) tea.Cmd {
 		msg.box.apply(msg)
 	case handoverMsg:
 		msg.box.apply(msg)
+	case ruleMsg:
+		msg.box.apply(msg)
+	case pastMsg:
+		m.applyPast(msg)
+	case diffsMsg:
+		m.applyDiffs(msg)
 	}
 	return nil
 }
@@ -131,20 +137,6 @@ func (m *Model) rollbackMarked() tea.Cmd {
 		return m.openHistory(marked[0], time.Time{}, nil)
 	}
 	return m.requestStackRollback(stack, marked)
-}
-
-// selectedHappening is the row under the timeline's cursor; nil: none, or another view.
-func (m *Model) selectedHappening() *fleet.Happening {
-	if m.view != viewTimeline {
-		return nil
-	}
-	id := m.timeline.selected()
-	for i := range m.snap.History {
-		if happeningID(&m.snap.History[i]) == id {
-			return &m.snap.History[i]
-		}
-	}
-	return nil
 }
 
 // diffPair are two states by their specs' hashes. back: the second as it would be gone back to from the first, with its number of

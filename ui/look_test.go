@@ -205,8 +205,10 @@ func TestRecordOfARun(t *testing.T) {
 		return len(h) > 0 && h[len(h)-1].Kind == fleet.ActionEnded
 	})
 	r.press("6", "g")
-	r.shows("● verdict", "tester: redeploy shop_web done", "△ action", "tester: redeploy shop_web begun: because")
-	r.press("enter")
+	r.shows("△ action", "tester: redeploy shop_web: because → done")
+	r.timeline.filter = "because"
+	r.send(wakeMsg{snap: r.o.Fleet.Snapshot()})
+	r.press("g", "enter")
 	r.shows("run "+report.Run, "redeploy shop_web: done", "by tester on here", "why: because", "1.4.2@0123456789ab", "update shop_web", "verify shop_web", "proven: it stayed well for")
 	r.press("u")
 	r.planned()
@@ -235,7 +237,7 @@ func TestTimelineIsFilteredByService(t *testing.T) {
 	for _, k := range "shop_web done" {
 		r.press(map[rune]string{' ': "space"}[k] + strings.TrimSpace(string(k)))
 	}
-	if len(r.timeline.ids) != 1 {
+	if len(r.timeline.byID) != 1 {
 		t.Fatalf("%d rows:\n%s", len(r.timeline.ids), r.screen())
 	}
 	r.press("enter", "enter")
@@ -256,9 +258,9 @@ func TestOthersRunsAreSeen(t *testing.T) {
 	r.until("ada's run in the header", func() bool { return strings.Contains(head(), "ada: scale shop_web") })
 	r.shows("· ↻ ada: scale shop_web")
 	r.press("6")
-	r.shows("· ↻ ada: scale shop_web", "△ action", "ada: scale shop_web begun")
+	r.shows("· ↻ ada: scale shop_web", "◆ scaled", "replicas 3 → 5 · by ada")
 	r.land(run)
-	r.shows("ada: scale shop_web done")
+	r.shows("replicas 3 → 5 · by ada → done in")
 	if strings.Contains(head(), "ada") {
 		t.Fatalf("it has ended, and the header is %q", head())
 	}

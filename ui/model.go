@@ -22,6 +22,10 @@ type Options struct {
 	Logs    sources.Logs    // nil: ABSENT
 	Metrics sources.Metrics // nil: ABSENT
 	Alerts  sources.Alerts  // nil: ABSENT
+	// Rules tell of the rules behind alerts, and of alerts that are over; nil: nobody can.
+	Rules sources.Rulebook
+	// Notes are what others have marked on the dashboards; nil: nobody can tell.
+	Notes sources.Annotations
 	// Deck plans and runs actions; nil: nothing can be done, and NoDeck says why.
 	Deck   *actions.Deck
 	NoDeck error
@@ -94,7 +98,7 @@ type Model struct {
 	logs     *logsPane
 	metrics  metricsPane
 	alerts   listPane
-	timeline listPane
+	timeline timelinePane
 	nodes    listPane
 
 	hands     hands
@@ -105,6 +109,7 @@ type Model struct {
 	prompt    *prompt
 	toast     toast
 	feed      *feed
+	opened    time.Time // when it began to look
 	// scope is a set of services that the logs are about in place of the selection; nil: the selection.
 	scope []string
 }
@@ -125,7 +130,7 @@ func New(o Options) (*Model, error) {
 	if o.Logs != nil {
 		m.feed = newFeed(o.Logs, o.Now)
 	}
-	m.snap = o.Fleet.Snapshot()
+	m.snap, m.opened = o.Fleet.Snapshot(), o.Now()
 	return m, nil
 }
 
@@ -217,7 +222,7 @@ func (m *Model) arrange() tea.Cmd {
 	if now := m.layout(); now != r { // what the stream has told may be a trouble, which takes lines
 		m.sizePanes(now)
 	}
-	scan = tea.Batch(scan, m.wantCauses())
+	scan = tea.Batch(scan, m.wantCauses(), m.wantPast(), m.wantDiffs())
 	if !m.showsMetrics() {
 		return tea.Batch(ask, scan)
 	}
@@ -227,8 +232,8 @@ func (m *Model) arrange() tea.Cmd {
 func (m *Model) sizePanes(r rects) {
 	m.services.setHeight(r.table.h - 2)
 	m.tasks.setHeight(r.table.h - 2 - tasksHead)
-	m.alerts.setHeight(r.table.h - 2 - alertsFoot)
-	m.timeline.setHeight(r.table.h - 2)
+	m.alerts.setHeight(r.table.h - 2 - m.alertsFoot(r.table.h))
+	m.timeline.setHeight(r.table.h - 3 - m.timelineFoot(r.table.h))
 	m.nodes.setHeight(r.table.h - 2)
 	m.logs.resize(r.logs.w, r.logs.h)
 }

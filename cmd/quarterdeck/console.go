@@ -92,10 +92,13 @@ func (p *platform) console(demo bool) ui.Options {
 		Theme: set.Theme, ASCII: set.ASCII, NoColor: set.NoColor, Now: time.Now, Location: time.Local,
 		LogBytes: set.LogMemory << 20, Timeout: set.Timeout}
 	if p.metrics != nil {
-		o.Metrics = p.metrics
+		o.Metrics, o.Rules = p.metrics, p.metrics
 	}
 	if p.alerts != nil {
 		o.Alerts = p.alerts
+	}
+	if p.grafana != nil {
+		o.Notes = p.grafana
 	}
 	o.Doctor = p.doctor(nil)
 	return o

@@ -418,10 +418,14 @@ func (d *draft) rollout(o *Occurrence) {
 				o.Text = x.Text
 			}
 		case DeployDone, DeployPaused, RolledBack:
-			o.Outcome, o.Bad, o.End = x.Kind, x.Bad, x.Time
+			o.Bad, o.End = x.Bad, x.Time
 			if x.Kind == RolledBack {
 				o.Kind = RolledBack
 			}
+			if o.Kind == x.Kind && o.Text == x.Text { // it says so itself
+				continue
+			}
+			o.Outcome = x.Kind
 			if x.Bad {
 				o.Outcome += ": " + x.Text
 			}
@@ -448,6 +452,15 @@ func (d *draft) run(o *Occurrence) {
 		}
 	}
 	o.Kind = ActionBegun
+	first := d.parts[0]
+	who, rest, ok := strings.Cut(first.Text, first.Action+" "+first.Target+" ")
+	if !ok || first.Action == "" {
+		return
+	}
+	o.Text = who + first.Action + " " + first.Target
+	if why := strings.TrimPrefix(rest, "begun"); first.Kind == ActionBegun && why != "" {
+		o.Text += why
+	}
 }
 
 // verdictOf is what came of a run, without what it was.
