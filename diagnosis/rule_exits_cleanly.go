@@ -8,7 +8,7 @@ import (
 
 // exitsCleanly: complete with exit 0, and started again. Jobs are meant to end. A task that was told to stop (a deploy, a scale down, a drained
 // node) ends as shutdown, not complete, unless its program had ended first.
-func exitsCleanly(s *Scene, _ *Wide) *Cause {
+func exitsCleanly(s *Scene, wide *Wide) *Cause {
 	if s.Service.Mode.Job() || s.Service.Restart.Condition == "none" || s.Service.Restart.Condition == "on-failure" {
 		return nil
 	}
@@ -19,13 +19,37 @@ func exitsCleanly(s *Scene, _ *Wide) *Cause {
 		return nil
 	}
 	tasks := slots[0].tasks
-	c := &Cause{Title: "ends by itself without an error, and is started again", Grade: Signature, Confidence: 0.85}
+	c := &Cause{Title: "ends by itself without an error, and is started again", Grade: Signature, Confidence: 0.9}
 	c.shows(s, tasks)
 	c.Why = fmt.Sprintf("%d tasks of one slot have ended with 0 within %s, and its restart condition is %q", len(tasks), short(Recent), orWord(s.Service.Restart.Condition, "any"))
+	if !s.noFailedChecks(tasks, wide) {
+		c.Confidence = 0.7
+		c.objects("prometheus", healthFailsQuery, "a failing health check looks the same where the program ends well on SIGTERM, and it could not be ruled out")
+	}
 	c.lastWords(s, tasks, 2)
 	c.step("see its command and its restart policy", "change", s.Service.Name)
 	c.step("see what it said last", "logs", s.Service.Name)
 	return c
+}
+
+// noFailedChecks tells whether it is known that no health check has ended the tasks: there is none, it was passed, or none failed on their nodes.
+func (s *Scene) noFailedChecks(tasks []sources.Task, wide *Wide) bool {
+	if s.Service.Healthcheck == "none" {
+		return true
+	}
+	failed, unknown := 0, wide == nil || wide.HealthFails == nil
+	for i := range tasks {
+		t := &tasks[i]
+		if s.Metrics != nil {
+			if v, known := s.Metrics.Health[t.ID]; known && v != 0 {
+				return true
+			}
+		}
+		if !unknown && wide.HealthFails[s.node(t.NodeID)] > 0 {
+			failed++
+		}
+	}
+	return !unknown && failed == 0
 }
 
 func orWord(s, other string) string {
