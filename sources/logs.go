@@ -66,6 +66,8 @@ type LogQuery struct {
 	Expr string
 	// Contains, Regexp (RE2) and Exclude (RE2) filter lines, on the server where it can.
 	Contains, Regexp, Exclude string
+	// Pattern keeps the lines of one pattern only: its text with <_> for what varies (see [Pattern]).
+	Pattern string
 	// Levels keeps these only; empty: all.
 	Levels []Level
 	// Since is inclusive and Until exclusive. Zero Until: now. Zero Since: an hour before Until.

@@ -12,8 +12,6 @@ import (
 const (
 	FeedLimit = 1000
 	FeedSince = time.Hour
-	// OlderSpan is how far before the oldest line a page of older ones is looked for.
-	OlderSpan = 24 * time.Hour
 	// feedOverlap is how late a line may come and still be seen: the stream starts so long before now.
 	feedOverlap = 5 * time.Second
 )
@@ -105,10 +103,4 @@ func (f *feed) follow(ctx context.Context, w wanted) {
 	q = w.query
 	q.Since = from
 	_ = f.logs.Follow(ctx, q, w.emit) // returns only ctx's error
-}
-
-// older reads the page before a moment. The moment's own nanosecond was read before: the end is exclusive.
-func older(ctx context.Context, logs sources.Logs, q sources.LogQuery, before time.Time) (sources.LogPage, error) {
-	q.Until, q.Since, q.Limit, q.Forward = before, before.Add(-OlderSpan), FeedLimit, false
-	return logs.Query(ctx, q)
 }

@@ -21,6 +21,7 @@ const (
 	areaAlerts
 	areaTimeline
 	areaRows
+	areaTasks
 	areaHistory
 	areaChange
 	areaRecord
@@ -33,7 +34,7 @@ const (
 
 var areaTitles = map[area]string{
 	areaAll: "Everywhere", areaPanes: "Panes side by side", areaList: "Lists", areaServices: "Services", areaLogs: "Logs",
-	areaMetrics: "Metrics", areaAlerts: "Alerts", areaTimeline: "Timeline", areaRows: "Tasks, alerts, timeline", areaRule: "An alert's rule", areaHistory: "A service's history", areaChange: "What changed",
+	areaMetrics: "Metrics", areaAlerts: "Alerts", areaTimeline: "Timeline", areaRows: "Tasks, alerts, timeline", areaTasks: "Tasks", areaRule: "An alert's rule", areaHistory: "A service's history", areaChange: "What changed",
 	areaRecord: "A run's record", areaReading: "Handover, report", areaCauses: "Why: the causes", areaIncident: "An incident", areaOverlay: "Dialogs",
 }
 
@@ -98,6 +99,13 @@ const (
 	actNextBookmark
 	actSave
 	actClear
+	actChipOff
+	actChips
+	actVolume
+	actPatterns
+	actFacets
+	actQuery
+	actLastLines
 	actLeft
 	actRight
 	actZoomIn
@@ -236,6 +244,13 @@ var keymap = []binding{
 	bind(areaLogs, actNextBookmark, 0, "B", "next bookmark", "B"),
 	bind(areaLogs, actSave, 0, "ctrl+o", "save to a file", "ctrl+o"),
 	bind(areaLogs, actClear, 0, "X", "take all filters off", "X"),
+	bind(areaLogs, actChipOff, 0, "backspace", "take the last filter off", "backspace"),
+	bind(areaLogs, actChips, 0, "K", "filters: take any off", "K"),
+	bind(areaLogs, actVolume, 51, "V", "histogram by level", "V"),
+	bind(areaLogs, actPatterns, 32, "P", "patterns, new ones first", "P"),
+	bind(areaLogs, actFacets, 52, "T", "fields and labels, columns", "T"),
+	bind(areaLogs, actQuery, 54, "Q", "LogQL by hand", "Q"),
+	bind(areaLogs, actLastLines, 0, "D", "the last lines of its task", "D"),
 	bind(areaLogs, actLeft, 0, "← h", "left", "left", "h"),
 	bind(areaLogs, actRight, 0, "→ l", "right", "right", "l"),
 
@@ -267,6 +282,8 @@ var keymap = []binding{
 	bind(areaRows, actHandover, 50, "H", "handover", "H"),
 	bind(areaRows, actMore, 0, "+", "one replica more", "+", "="),
 	bind(areaRows, actLess, 0, "-", "one replica less", "-"),
+
+	bind(areaTasks, actLastLines, 12, "D", "a task's last lines, dead or alive", "D"),
 
 	bind(areaHistory, actEnter, 10, "enter", "go back to it", "enter"),
 	bind(areaHistory, actFlip, 20, "d", "this change, or going back", "d", "tab", "shift+tab"),

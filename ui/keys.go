@@ -13,6 +13,9 @@ import (
 // areas are where keys are looked up, by what has the focus.
 func (m *Model) areas() []area {
 	focused := m.focusedArea()
+	if m.view == viewTasks && focused == areaRows {
+		return []area{areaTasks, focused, areaPanes, areaList}
+	}
 	if m.view == viewOverview || m.view == viewTasks {
 		return []area{focused, areaPanes, areaList}
 	}
@@ -76,7 +79,7 @@ func (m *Model) handleKey(k tea.KeyPressMsg) tea.Cmd {
 			return nil
 		}
 	}
-	if m.logs.view.Input() != logview.InputNone {
+	if m.logs.top().Input() != logview.InputNone {
 		return m.logsInputKey(k)
 	}
 	if m.prompt != nil {
@@ -99,7 +102,7 @@ func (m *Model) inLogs() bool { return m.view == viewLogs || m.focus == paneLogs
 
 // logsInputKey gives a key to the log pane's open input.
 func (m *Model) logsInputKey(k tea.KeyPressMsg) tea.Cmd {
-	v := m.logs.view
+	v := m.logs.top()
 	switch k.String() {
 	case "esc", "ctrl+c":
 		v.CancelInput()
@@ -115,8 +118,8 @@ func (m *Model) logsInputKey(k tea.KeyPressMsg) tea.Cmd {
 
 func (m *Model) handlePaste(msg tea.PasteMsg) tea.Cmd {
 	switch {
-	case m.logs.view.Input() != logview.InputNone:
-		return m.logs.view.UpdateInput(tea.PasteMsg{Content: oneLine(msg.Content)})
+	case m.logs.top().Input() != logview.InputNone:
+		return m.logs.top().UpdateInput(tea.PasteMsg{Content: oneLine(msg.Content)})
 	case m.prompt != nil:
 		pasteInto(&m.prompt.input, msg.Content)
 		m.setFilter(m.prompt.input.Value())
@@ -160,7 +163,7 @@ func (m *Model) do(a act) tea.Cmd {
 		m.openByKey(a)
 	case actFilter:
 		if m.inLogs() {
-			return m.logs.view.StartInput(logview.InputFilter)
+			return m.logs.top().StartInput(logview.InputFilter)
 		}
 		m.askFilter()
 	case actRedraw:
@@ -281,6 +284,11 @@ func (m *Model) doWithService(a act) tea.Cmd {
 		return m.doInAlerts(a)
 	case actKinds, actFold, actOnlyService:
 		return m.doInTimeline(a)
+	case actLastLines:
+		if m.view != viewTasks {
+			return m.say("enter opens its tasks: there D shows a task's last lines")
+		}
+		return m.lastLines()
 	}
 	return nil
 }
@@ -454,7 +462,7 @@ func (m *Model) handleMouse(msg tea.MouseMsg) tea.Cmd {
 		m.clickRow(r, at.Y)
 	}
 	if over == paneLogs {
-		m.logs.view.SelectLine(at.Y - r.logs.y)
+		m.clickLog(at.Y - r.logs.y)
 	}
 	return nil
 }

@@ -2,7 +2,7 @@ package ui
 
 import (
 	"fmt"
-	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -15,21 +15,54 @@ import (
 	"quarterdeck/ui/plain"
 )
 
-// logsPane joins the log view with the feed that fills it.
+// logsPane is the logs: the lines that are followed, or those around a moment; and over them, while it is open, an
+// aside with the lines of one task.
 type logsPane struct {
-	view  *logview.Pane
+	reach               // of the lines that are followed, or around the moment
 	lines chan struct{} // signalled when lines came: the pump listens
-	key   string        // what is followed
-	query sources.LogQuery
-	tasks atomic.Pointer[fleet.Snapshot] // the newest: names tasks
-	// older is under way; end: nothing older is there.
-	older, end bool
+	key   string        // what they are of
+	tasks atomic.Pointer[fleet.Snapshot]
+
+	expr string    // LogQL by hand, in place of services; "" : none
+	at   time.Time // the lines are around it and stand still; zero: they are followed
+	// whenSeen is the generation of the shared moment that is shown.
+	whenSeen uint64
+	atSeen   time.Time
+	moved    bool // the cursor went to the moment
+	aside    *aside
+	// find is the line that the cursor goes to when what was asked for has come.
+	find *sources.Entry
+	mark *logview.Mark
+
+	marks   map[string][]logview.Mark // by key: a session's bookmarks
+	columns map[string][]string       // by key: the fields that are columns
+	volume  volumePane
+	queries []string // LogQL by hand, the newest last
 }
 
 func newLogsPane(o Options) *logsPane {
-	p := &logsPane{lines: make(chan struct{}, 1)}
+	p := &logsPane{lines: make(chan struct{}, 1), marks: map[string][]logview.Mark{}, columns: map[string][]string{}}
 	p.view = logview.New(logview.Options{MaxBytes: o.LogBytes, Location: o.Location, TaskName: p.taskName})
 	return p
+}
+
+// shown is what is on the screen: the aside, or the lines themselves.
+func (p *logsPane) shown() *reach {
+	if p.aside != nil {
+		return &p.aside.reach
+	}
+	return &p.reach
+}
+
+func (p *logsPane) top() *logview.Pane { return p.shown().view }
+
+// scanned hands a scan's result to the pane that asked for it.
+func (p *logsPane) scanned(msg logview.ScanMsg) tea.Cmd {
+	cmd := p.view.ApplyScan(msg)
+	if p.aside != nil {
+		cmd = tea.Batch(cmd, p.aside.view.ApplyScan(msg))
+	}
+	return cmd
 }
 
 // taskName names a line's task as people do, web.2, where the swarm still knows the task. It may be called
@@ -61,33 +94,97 @@ func (p *logsPane) want(q sources.LogQuery) wanted {
 		emit: func(b sources.LogBatch) { put(b); tell() }}
 }
 
-// wantLogs follows the logs of what is looked at, where any are shown.
-func (m *Model) wantLogs() {
+// arrangeLogs brings the log pane in line with what is looked at.
+func (m *Model) arrangeLogs() tea.Cmd {
+	p := m.logs
+	cmds := []tea.Cmd{m.wantLogs()}
+	p.view.SetEmpty(m.whyNoLogs())
+	p.view.SetFocused(m.inLogs())
+	cmds = append(cmds, p.view.Sync(m.now()))
+	if a := p.aside; a != nil {
+		a.view.SetFocused(m.inLogs())
+		a.view.SetEmpty(a.why())
+		cmds = append(cmds, a.view.Sync(m.now()))
+	}
+	cmds = append(cmds, m.minded(p.shown()), m.wantVolume())
+	return tea.Batch(cmds...)
+}
+
+// wantLogs follows the logs of what is looked at, where any are shown, or reads them around the moment.
+func (m *Model) wantLogs() tea.Cmd {
+	p := m.logs
 	if m.layout().logs.h == 0 || m.feed == nil {
-		return
+		return nil
+	}
+	q, key := m.logsWanted()
+	if key != p.key {
+		p.marks[p.key], p.columns[p.key] = p.view.Marks(), p.view.FieldColumns()
+		p.key, p.at, p.find, p.mark = key, time.Time{}, nil, nil
+		p.reset(q)
+		p.view.SetMarks(p.marks[key])
+		p.view.SetFieldColumns(p.columns[key])
+		p.closeAside()
+		return m.showMoment(true)
+	}
+	if m.when.generation != p.whenSeen {
+		return m.showMoment(false)
+	}
+	return nil
+}
+
+// logsWanted is what the lines are to be of; "" : of nothing.
+func (m *Model) logsWanted() (q sources.LogQuery, key string) {
+	if m.logs.expr != "" && m.view == viewLogs {
+		return sources.LogQuery{Expr: m.logs.expr}, "\x02" + m.logs.expr
 	}
 	services := m.logServices()
-	q := sources.LogQuery{Services: services}
-	if m.view == viewTasks {
+	q = sources.LogQuery{Services: services}
+	if m.view == viewTasks && m.logs.aside == nil {
 		if t := m.selectedTask(); t != nil && m.focus == paneLogs {
 			q.Tasks = []string{t.ID}
 		}
 	}
-	key := strings.Join(services, "\x00") + "\x01" + strings.Join(q.Tasks, "\x00")
 	if len(services) == 0 && m.scope == nil {
-		key = "" // nothing is selected: nothing is followed
+		return q, "" // nothing is selected: nothing is followed
 	}
-	if key == m.logs.key {
-		return
-	}
-	m.logs.key, m.logs.query = key, q
-	m.logs.older, m.logs.end = false, false
-	m.logs.view.Reset()
-	if key == "" {
+	return q, strings.Join(services, "\x00") + "\x01" + strings.Join(q.Tasks, "\x00")
+}
+
+// showMoment brings the lines to the shared moment: to a line that is loaded, or else by reading around it; live, it
+// follows. fresh: the view is empty.
+func (m *Model) showMoment(fresh bool) tea.Cmd {
+	p := m.logs
+	same := m.when.at.Equal(p.atSeen)
+	p.whenSeen, p.atSeen = m.when.generation, m.when.at
+	switch {
+	case p.key == "":
 		m.feed.Stop()
-		return
+		return nil
+	case m.when.live():
+		if fresh || !p.at.IsZero() {
+			if !fresh {
+				p.reset(p.query)
+			}
+			p.at = time.Time{}
+			p.view.SetStatic(false)
+			m.feed.Want(p.want(p.query))
+			p.view.SetFollow(true)
+		} else if p.moved {
+			p.view.SetFollow(true)
+		}
+		p.moved = false
+		return nil
+	case !fresh && same:
+		return nil
+	case !fresh && p.view.Covers(m.when.at):
+		p.moved = p.view.SelectTime(m.when.at)
+		return nil
 	}
-	m.feed.Want(m.logs.want(q))
+	p.at, p.moved = m.when.at, true
+	p.reset(p.query)
+	p.view.SetStatic(true)
+	m.feed.Stop()
+	return p.settle()
 }
 
 // logServices are the services whose logs are looked at; empty: all, where a scope says so.
@@ -102,11 +199,18 @@ func (m *Model) logServices() []string {
 }
 
 func (m *Model) logsTitle() string {
+	if a := m.logs.aside; a != nil {
+		return inLine(a.title)
+	}
 	services := m.logServices()
 	t := "logs "
 	switch {
+	case m.view == viewLogs && m.logs.expr != "":
+		t += m.logs.expr
 	case m.view == viewLogs && m.scope != nil && len(services) == 0:
 		t += "of all services"
+	case m.view == viewLogs && m.stackOf(services) != "":
+		t += fmt.Sprintf("stack %s (%d)", m.stackOf(services), len(services))
 	case len(services) > 3:
 		t += fmt.Sprintf("%s and %d more", strings.Join(services[:2], ", "), len(services)-2)
 	default:
@@ -115,220 +219,107 @@ func (m *Model) logsTitle() string {
 	if len(m.logs.query.Tasks) > 0 {
 		t += " task " + plain.Clip(m.logs.query.Tasks[0], 8)
 	}
+	if !m.logs.at.IsZero() {
+		t += " around " + m.clock(m.logs.at)
+	}
 	return inLine(t)
+}
+
+// stackOf is the stack that the services are all of, and all that it has; "" : they are not.
+func (m *Model) stackOf(services []string) string {
+	if len(services) < 2 {
+		return ""
+	}
+	v := m.snap.Service(services[0])
+	if v == nil || v.Stack == "" {
+		return ""
+	}
+	all := m.servicesOf(v.Stack)
+	if len(all) != len(services) || !slices.Equal(sorted(all), sorted(services)) {
+		return ""
+	}
+	return v.Stack
+}
+
+func sorted(s []string) []string {
+	s = slices.Clone(s)
+	slices.Sort(s)
+	return s
 }
 
 // logsLines draws the pane; its title and the view's own first line, which tells the stream's state, share one line.
 func (m *Model) logsLines(r rect, focused bool) []string {
-	lines := strings.Split(m.logs.view.View(m.st), "\n")
+	v := m.logs.top()
+	lines := strings.Split(v.View(m.st), "\n")
 	head := m.titleStart(plain.Clip(m.logsTitle(), max(r.w/2, 10)), focused)
 	lines[0] = fitStyled(head+lines[0], r.w)
+	if h := m.volumeHeight(r); h > 0 {
+		lines = slices.Insert(lines, 1, m.volumeLines(r.w, h)...)
+	}
 	return lines
 }
 
 // whyNoLogs is what the empty pane says.
 func (m *Model) whyNoLogs() string {
 	state := m.logState()
+	p := m.logs
 	switch {
 	case m.o.Logs == nil:
 		return "no Loki is configured: --loki or LOKI_ADDR"
-	case m.logs.key == "":
+	case p.key == "":
 		return "no service is selected"
 	case !state.OK() && state.State != sources.Connecting:
 		return string(state.State) + ": " + inLine(state.Detail)
+	case !p.at.IsZero() && (p.older || p.newer):
+		return "reading the lines around " + m.clock(p.at)
+	case !p.at.IsZero() && p.stuck:
+		return "the lines around " + m.clock(p.at) + " could not be read: < > or 0 asks again"
+	case !p.at.IsZero():
+		return "no line around " + m.clock(p.at)
 	}
 	return "no line in the last hour; new ones appear here"
 }
 
-func (p *logsPane) resize(w, h int) {
-	if w > 0 && h > 0 {
-		p.view.SetSize(w, h)
+// resizeLogs gives the views their room.
+func (m *Model) resizeLogs(r rect) {
+	if r.w <= 0 || r.h <= 0 {
+		return
+	}
+	h := r.h - m.volumeHeight(r)
+	m.logs.view.SetSize(r.w, h)
+	if a := m.logs.aside; a != nil {
+		a.view.SetSize(r.w, h)
 	}
 }
 
 // back closes what is open in the pane, and tells whether there was anything.
 func (p *logsPane) back() bool {
+	v := p.top()
 	switch {
-	case p.view.InContext():
-		return p.view.Context()
-	case p.view.Search().Text != "":
-		return p.view.SetSearch(logview.Term{}) == nil
-	case !p.view.Filter().Zero():
-		p.view.ClearFilters()
-	case p.view.Paused():
-		p.view.TogglePause()
+	case v.InContext():
+		return v.Context()
+	case v.Search().Text != "":
+		return v.SetSearch(logview.Term{}) == nil
+	case p.aside != nil:
+		p.closeAside()
+	case !v.Filter().Zero():
+		v.ClearFilters()
+	case p.expr != "":
+		p.expr = ""
+	case v.Paused():
+		v.TogglePause()
 	default:
 		return false
 	}
 	return true
 }
 
-// doInLogs does what a key means in the log pane.
-func (m *Model) doInLogs(a act) tea.Cmd {
-	v := m.logs.view
-	switch a {
-	case actUp:
-		v.Move(-1)
-	case actDown:
-		v.Move(1)
-	case actPageUp:
-		v.Page(-1)
-	case actPageDown:
-		v.Page(1)
-	case actHalfUp:
-		v.HalfPage(-1)
-	case actHalfDown:
-		v.HalfPage(1)
-	case actTop:
-		v.Top()
-	case actBottom:
-		v.Bottom()
-	case actLeft:
-		v.ScrollSide(-8)
-	case actRight:
-		v.ScrollSide(8)
-	case actPause:
-		v.TogglePause()
-	case actFollow:
-		v.SetFollow(!v.Following())
-	case actWrap:
-		v.ToggleWrap()
-	case actTimestamps:
-		v.ToggleTimestamps()
-	case actColumns:
-		v.ToggleColumns()
-	case actFields:
-		v.ToggleFields()
-	case actLevel:
-		v.CycleLevel()
-	case actClear:
-		v.ClearFilters()
-	default:
-		return m.doInLogsMore(a)
+// backInLogs is back, with the focus where it was before the aside.
+func (m *Model) backInLogs() bool {
+	a := m.logs.aside
+	done := m.logs.back()
+	if a != nil && m.logs.aside == nil && m.view == viewTasks {
+		m.focus = a.from
 	}
-	if a == actUp || a == actPageUp || a == actHalfUp || a == actTop {
-		return m.wantOlder()
-	}
-	return nil
-}
-
-func (m *Model) doInLogsMore(a act) tea.Cmd {
-	v := m.logs.view
-	switch a {
-	case actFind:
-		return v.StartInput(logview.InputSearch)
-	case actExclude:
-		return v.StartInput(logview.InputExclude)
-	case actFindNext:
-		return m.orSay(v.NextMatch(), "no match further down")
-	case actFindPrev:
-		return m.orSay(v.PrevMatch(), "no match further up")
-	case actNextError:
-		return m.orSay(v.NextError(), "no error further down")
-	case actPrevError:
-		if !v.PrevError() {
-			return tea.Batch(m.say("no error further up in what is loaded"), m.wantOlder())
-		}
-	case actContext:
-		return m.orSay(v.Context(), "no line is selected")
-	case actBookmark:
-		v.ToggleBookmark()
-	case actNextBookmark:
-		_, ok := v.NextBookmark()
-		return m.orSay(ok, "no bookmark: b sets one")
-	case actCopy:
-		text := v.SelectedText()
-		if text == "" {
-			return m.say("no line is selected: go up with k first")
-		}
-		return tea.Batch(tea.SetClipboard(text), m.say("copied the line"))
-	case actSave:
-		return m.saveLogs()
-	}
-	return nil
-}
-
-func (m *Model) orSay(ok bool, text string) tea.Cmd {
-	if ok {
-		return nil
-	}
-	return m.say(text)
-}
-
-// wantOlder reads the page before the oldest line, when that is on the screen.
-func (m *Model) wantOlder() tea.Cmd {
-	p := m.logs
-	if m.feed == nil || p.older || p.end || !p.view.AtTop() {
-		return nil
-	}
-	before := p.view.Oldest()
-	if before.IsZero() {
-		return nil
-	}
-	p.older = true
-	q, key, logs := p.query, p.key, m.o.Logs
-	return func() tea.Msg {
-		ctx, cancel := m.queryContext()
-		defer cancel()
-		page, err := older(ctx, logs, q, before)
-		return olderMsg{page: page, key: key, err: err}
-	}
-}
-
-func (m *Model) applyOlder(msg olderMsg) tea.Cmd {
-	p := m.logs
-	if msg.key != p.key {
-		return nil
-	}
-	p.older = false
-	if msg.err != nil {
-		return m.say("older lines: " + inLine(msg.err.Error()))
-	}
-	if len(msg.page.Entries) == 0 {
-		p.end = true
-		return m.say("no older line in the day before")
-	}
-	if p.view.Prepend(msg.page) == 0 {
-		p.end = true
-		return m.say("the pane is full: its memory is bounded by log-memory")
-	}
-	return nil
-}
-
-// saveLogs writes what is shown to a file, away from the drawing goroutine.
-func (m *Model) saveLogs() tea.Cmd {
-	write := m.logs.view.Export(logview.FormatText)
-	name := fileName(m.logsTitle(), m.o.Now())
-	dir := m.o.SaveDir
-	return func() tea.Msg { return saveNew(filepath.Join(dir, name), write) }
-}
-
-func (m *Model) applySaved(msg savedMsg) tea.Cmd {
-	if msg.err != nil {
-		return m.say("not saved: " + inLine(msg.err.Error()))
-	}
-	return m.say(fmt.Sprintf("saved %d lines to %s", msg.lines, inLine(msg.path)))
-}
-
-// fileName is the name of a file with the lines of a pane.
-func fileName(title string, at time.Time) string {
-	return fmt.Sprintf("quarterdeck-%s-%s.log", safeName(title, ""), at.UTC().Format("20060102-150405"))
-}
-
-// safeName makes a name of at most 60 letters, digits, dots and dashes; other where nothing is left.
-func safeName(title, other string) string {
-	var b strings.Builder
-	for _, r := range title {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_', r == '.':
-			b.WriteRune(r)
-		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
-			b.WriteByte('-')
-		}
-	}
-	s := strings.Trim(b.String(), "-.")
-	if s == "" {
-		return other
-	}
-	return s[:min(len(s), 60)]
+	return done
 }

@@ -26,13 +26,6 @@ type settleMsg struct{ generation uint64 }
 // refreshMsg is sent when shown charts are old enough to be asked for again.
 type refreshMsg struct{ generation uint64 }
 
-// olderMsg is sent when a page of older log lines has come.
-type olderMsg struct {
-	page sources.LogPage
-	key  string
-	err  error
-}
-
 // toastExpiredMsg is sent when the note in the last line has been there long enough.
 type toastExpiredMsg struct{ generation uint64 }
 

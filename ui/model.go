@@ -191,10 +191,8 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		}
 	case figuresMsg:
 		m.past.applyFigures(msg)
-	case olderMsg:
-		cmd = m.applyOlder(msg)
 	case logview.ScanMsg:
-		cmd = m.logs.view.ApplyScan(msg)
+		cmd = m.logs.scanned(msg)
 	case showMsg:
 		m.applyShow(msg)
 	case savedMsg:
@@ -202,7 +200,7 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case toastExpiredMsg:
 		m.toast.expire(msg.generation)
 	default:
-		cmd = tea.Batch(m.handleAct(msg), m.handleLook(msg), m.handleCauses(msg), m.handleIncident(msg))
+		cmd = tea.Batch(m.handleAct(msg), m.handleLook(msg), m.handleCauses(msg), m.handleIncident(msg), m.handleLogs(msg))
 	}
 	return m, tea.Batch(cmd, m.arrange())
 }
@@ -215,10 +213,7 @@ func (m *Model) arrange() tea.Cmd {
 	r := m.layout()
 	m.sizePanes(r)
 	m.logs.tasks.Store(m.snap)
-	m.wantLogs()
-	m.logs.view.SetEmpty(m.whyNoLogs())
-	m.logs.view.SetFocused(m.inLogs())
-	scan := m.logs.view.Sync(m.now())
+	scan := m.arrangeLogs()
 	if now := m.layout(); now != r { // what the stream has told may be a trouble, which takes lines
 		m.sizePanes(now)
 	}
@@ -235,7 +230,7 @@ func (m *Model) sizePanes(r rects) {
 	m.alerts.setHeight(r.table.h - 2 - m.alertsFoot(r.table.h))
 	m.timeline.setHeight(r.table.h - 3 - m.timelineFoot(r.table.h))
 	m.nodes.setHeight(r.table.h - 2)
-	m.logs.resize(r.logs.w, r.logs.h)
+	m.resizeLogs(r.logs)
 }
 
 // subject is the service that the panes beside the table are about.
@@ -291,6 +286,7 @@ func (m *Model) open(v view) {
 	}
 	m.view, m.zoom = v, false
 	m.focus = paneTable
+	m.logs.closeAside()
 	switch v {
 	case viewLogs:
 		m.focus = paneLogs
@@ -304,7 +300,7 @@ func (m *Model) back() bool {
 	switch {
 	case m.zoom:
 		m.zoom = false
-	case m.focus == paneLogs && m.logs.back():
+	case m.focus == paneLogs && m.backInLogs():
 	case m.focus == paneTable && m.filterOf() != "":
 		m.setFilter("")
 	case m.view == viewOverview && m.focus != paneTable:

@@ -59,6 +59,9 @@ func (m *Model) tasksLines(r rects) []string {
 	focused := m.focus == paneTable
 	lines := m.paneLines(title, r.table, focused, m.serviceHead(v, r.table.w))
 	rows := r.table.h - len(lines)
+	if rows < 1 { // what is wrong with a source takes the room
+		return lines[:max(r.table.h, 0)]
+	}
 	lines = append(lines, m.taskRows(v, r.table.w, rows, focused)...)
 	if r.logs.h == 0 {
 		return lines

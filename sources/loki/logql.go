@@ -61,6 +61,9 @@ func (c *Client) build(q sources.LogQuery) (logql, error) {
 		}
 		stages = append(stages, f.op+" "+quote(f.text))
 	}
+	if q.Pattern != "" {
+		stages = append(stages, "|> "+quote(q.Pattern))
+	}
 	if len(q.Levels) > 0 {
 		stages = append(stages, "| "+levelFilter(q.Levels, true))
 	}

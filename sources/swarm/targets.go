@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"quarterdeck/sources"
+	"quarterdeck/sources/patterns"
 )
 
 // target is one log stream to read: a service's, or one task's.
@@ -136,6 +137,7 @@ func streamName(b byte) string {
 // filter is the part of a question that docker cannot answer itself.
 type filter struct {
 	contains        string
+	pattern         string
 	regexp, exclude *regexp.Regexp
 	levels          []sources.Level
 }
@@ -147,7 +149,7 @@ func newFilter(q sources.LogQuery) (*filter, error) {
 	if q.Expr != "" {
 		return nil, bad("query logs", fmt.Errorf("docker's own logs know no LogQL"), "filter by service, text, regular expression and level, or connect Loki")
 	}
-	f := &filter{contains: q.Contains, levels: q.Levels}
+	f := &filter{contains: q.Contains, pattern: q.Pattern, levels: q.Levels}
 	var err error
 	if q.Regexp != "" {
 		if f.regexp, err = regexp.Compile(q.Regexp); err != nil {
@@ -164,12 +166,12 @@ func newFilter(q sources.LogQuery) (*filter, error) {
 
 // all tells whether the filter keeps everything.
 func (f *filter) all() bool {
-	return f.contains == "" && f.regexp == nil && f.exclude == nil && len(f.levels) == 0
+	return f.contains == "" && f.pattern == "" && f.regexp == nil && f.exclude == nil && len(f.levels) == 0
 }
 
 // entry gives the entry with its level, or nil where the filter drops it.
 func (f *filter) entry(e sources.Entry) *sources.Entry {
-	if f.contains != "" && !strings.Contains(e.Line, f.contains) ||
+	if f.contains != "" && !strings.Contains(e.Line, f.contains) || f.pattern != "" && !patterns.Match(f.pattern, e.Line) ||
 		f.regexp != nil && !f.regexp.MatchString(e.Line) || f.exclude != nil && f.exclude.MatchString(e.Line) {
 		return nil
 	}

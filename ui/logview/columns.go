@@ -172,8 +172,15 @@ func (p *Pane) heads() int {
 
 // Entries calls f with each line that passes the filter, oldest first, until it says false. What is gone through is
 // fixed when Entries is called: the function returned may run on any goroutine. The entry is used again.
-func (p *Pane) Entries() func(f func(*sources.Entry) bool) {
-	snap, filter := p.snap, p.query.filter
+func (p *Pane) Entries() func(f func(*sources.Entry) bool) { return entriesOf(p.snap, p.query.filter) }
+
+// All is Entries without the filter.
+func (p *Pane) All() func(f func(*sources.Entry) bool) { return entriesOf(p.snap, allPass) }
+
+// allPass is the matcher of the zero filter, which has no error.
+var allPass, _ = newMatcher(Filter{})
+
+func entriesOf(snap *snapshot, filter *matcher) func(f func(*sources.Entry) bool) {
 	return func(f func(*sources.Entry) bool) {
 		for _, c := range snap.chunks {
 			streams := filter.streams(c)

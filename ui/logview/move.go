@@ -134,6 +134,12 @@ func (p *Pane) SetFollow(on bool) {
 		p.hold()
 		return
 	}
+	if p.static {
+		if n := p.end(); n > 0 {
+			p.selectRow(n-1, false)
+		}
+		return
+	}
 	p.follow, p.centre = true, false
 	if p.paused != nil {
 		p.paused = nil

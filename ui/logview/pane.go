@@ -76,6 +76,7 @@ type Pane struct {
 	empty   string
 
 	follow bool
+	static bool
 	paused *pause // nil: not paused
 	mark   key    // the newest row when following ended
 	sel    key

@@ -95,7 +95,7 @@ func (p *Pane) Screen() (first, last time.Time) {
 
 // Sparse tells whether fewer rows pass the filter than the screen has lines, all being looked through.
 func (p *Pane) Sparse() bool {
-	return p.list.fresh == len(p.list.chunks) && p.end() < p.body()
+	return p.Scanned() && p.end() < p.body()
 }
 
 // SelectEntry selects the row of a line that was seen elsewhere, by time, task and text; false: it is not shown.
@@ -131,3 +131,17 @@ func (p *Pane) SelectTime(t time.Time) bool {
 func (p *Pane) Covers(t time.Time) bool {
 	return !p.Oldest().IsZero() && !t.Before(p.Oldest()) && !t.After(p.Newest())
 }
+
+// SetStatic makes a pane of lines that stand still: the end is a line like others and is not followed.
+func (p *Pane) SetStatic(on bool) {
+	p.static = on
+	if on {
+		p.hold()
+	}
+}
+
+// Static tells whether the lines stand still.
+func (p *Pane) Static() bool { return p.static }
+
+// Scanned tells whether the filter and the search have looked through all lines.
+func (p *Pane) Scanned() bool { return p.list.fresh == len(p.list.chunks) }

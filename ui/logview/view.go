@@ -328,7 +328,7 @@ func (p *Pane) pieces(l *look) []piece {
 	switch {
 	case s.Paused:
 		add(l.hold+" PAUSED +"+thousands(s.New), l.info, 10)
-	case !s.Following:
+	case !s.Following && !p.static:
 		add("SCROLLED +"+thousands(s.New), l.title, 10)
 	}
 	if s.State != sources.Live || s.Following {

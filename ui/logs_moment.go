@@ -1,0 +1,376 @@
+package ui
+
+import (
+	"fmt"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"quarterdeck/sources"
+	"quarterdeck/ui/logview"
+)
+
+// logsSettleMsg is sent when the moment has stood still long enough for its lines to be asked for.
+type logsSettleMsg struct {
+	reach      *reach
+	generation uint64
+}
+
+// aroundMsg is sent when the lines around a moment have come.
+type aroundMsg struct {
+	reach         *reach
+	generation    uint64
+	before, after sources.LogPage
+	back          time.Time
+	err           error
+	// instead: the lines are of the task's service on its node in its time, for want of the task's own.
+	instead bool
+	node    string
+}
+
+// foundMsg is sent when an error was looked for beyond what is loaded.
+type foundMsg struct {
+	reach      *reach
+	generation uint64
+	next       bool
+	entry      *sources.Entry
+	back       time.Time
+	err        error
+}
+
+// handleLogs takes what came for the logs.
+func (m *Model) handleLogs(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case pageMsg:
+		return m.applyPage(msg)
+	case logsSettleMsg:
+		if msg.generation == msg.reach.generation && msg.reach == &m.logs.reach {
+			return m.requestAround(msg.reach, m.logs.at)
+		}
+	case aroundMsg:
+		return m.applyAround(msg)
+	case foundMsg:
+		return m.applyFound(msg)
+	case volumeMsg:
+		return m.applyVolume(msg)
+	case volumeDueMsg:
+		m.logs.volume.due = m.logs.volume.due || msg.generation == m.logs.volume.generation
+	case patternsMsg:
+		msg.box.apply(m, msg)
+	case facetsMsg:
+		return msg.box.apply(m, msg)
+	case facetValuesMsg:
+		msg.box.applyValues(msg)
+	case offersMsg:
+		msg.box.apply(msg)
+	case tryMsg:
+		return msg.box.applyTry(m, msg)
+	}
+	return nil
+}
+
+// settle asks for the lines around the moment when it stands still.
+func (p *logsPane) settle() tea.Cmd {
+	p.older, p.newer = true, true
+	msg := logsSettleMsg{&p.reach, p.generation}
+	return tea.Tick(SettleTime, func(time.Time) tea.Msg { return msg })
+}
+
+// requestAround reads the lines around a moment into a view.
+func (m *Model) requestAround(r *reach, at time.Time) tea.Cmd {
+	if m.o.Logs == nil {
+		return nil
+	}
+	r.older, r.newer = true, true
+	logs, q, generation, now := m.o.Logs, r.query, r.generation, m.o.Now()
+	return func() tea.Msg {
+		ctx, cancel := m.queryContext()
+		defer cancel()
+		msg := aroundMsg{reach: r, generation: generation}
+		msg.before, msg.after, msg.back, msg.err = around(ctx, logs, q, at, now)
+		return msg
+	}
+}
+
+func (m *Model) applyAround(msg aroundMsg) tea.Cmd {
+	r, p := msg.reach, m.logs
+	if msg.generation != r.generation {
+		return nil
+	}
+	r.older, r.newer = false, false
+	r.stuck = msg.err != nil
+	if r != &p.reach && p.aside != nil {
+		r.view.Reset() // what was shown meanwhile is among what came
+	}
+	r.view.Prepend(msg.before)
+	r.view.Extend(msg.after)
+	r.end = !msg.after.More && msg.err == nil && len(msg.after.Entries) == 0
+	r.begin = len(msg.before.Entries) == 0 && msg.err == nil
+	r.view.SetStatic(true)
+	r.view.Sync(m.now())
+	if msg.instead && p.aside != nil {
+		p.aside.onNode(msg.node)
+	}
+	switch a := p.aside; {
+	case a != nil && r == &a.reach:
+		a.place()
+	case p.find != nil && r.view.SelectEntry(*p.find):
+	case p.mark != nil && r.view.SelectMark(*p.mark):
+	default:
+		r.view.SelectTime(p.at)
+	}
+	if r == &p.reach {
+		p.find, p.mark = nil, nil
+	}
+	if msg.err != nil {
+		return m.say("logs: " + inLine(msg.err.Error()))
+	}
+	return nil
+}
+
+// nextError goes to the next error or the one before; beyond what is loaded the source is asked.
+func (m *Model) nextError(next bool) tea.Cmd {
+	r := m.logs.shown()
+	v := r.view
+	if next && v.NextError() || !next && v.PrevError() {
+		return nil
+	}
+	if next && !v.Static() {
+		if !v.Following() || m.o.Logs == nil {
+			return m.say("no error further down")
+		}
+		next = false // nothing comes behind the newest line
+	}
+	from := v.Oldest()
+	if next {
+		from = v.Newest()
+	}
+	if m.o.Logs == nil || from.IsZero() {
+		return m.say("no error in what is loaded")
+	}
+	q, _ := narrowed(r.query, v.Filter())
+	q.Levels, q.Limit = []sources.Level{sources.LevelError, sources.LevelFatal}, 1
+	logs, generation, now := m.o.Logs, r.generation, m.o.Now()
+	find := func() tea.Msg {
+		ctx, cancel := m.queryContext()
+		defer cancel()
+		msg := foundMsg{reach: r, generation: generation, next: next}
+		var page sources.LogPage
+		if next {
+			page, msg.err = newer(ctx, logs, q, from.Add(1), now)
+		} else {
+			page, msg.back, msg.err = older(ctx, logs, q, from)
+		}
+		if n := len(page.Entries); n > 0 {
+			msg.entry = &page.Entries[n-1]
+		}
+		return msg
+	}
+	return tea.Batch(m.say("no more errors in what is loaded: asking "+m.o.Logs.Name()+" …"), find)
+}
+
+func (m *Model) applyFound(msg foundMsg) tea.Cmd {
+	r := msg.reach
+	if msg.generation != r.generation || r != m.logs.shown() {
+		return nil
+	}
+	switch {
+	case msg.entry == nil && msg.err != nil:
+		return m.say("looking for an error: " + inLine(msg.err.Error()))
+	case msg.entry == nil && msg.next:
+		return m.say("no later error")
+	case msg.entry == nil:
+		return m.say("no earlier error: asked back to " + msg.back.In(m.o.Location).Format("2006-01-02"))
+	}
+	return m.goToEntry(r, *msg.entry)
+}
+
+// goToEntry brings a view to a line that is not loaded.
+func (m *Model) goToEntry(r *reach, e sources.Entry) tea.Cmd {
+	if a := m.logs.aside; a != nil && r == &a.reach {
+		a.at, a.want = e.Time, &e
+		r.reset(r.query)
+		return m.requestAround(r, e.Time)
+	}
+	m.when.set(e.Time, m.o.Now())
+	m.logs.find = nil
+	cmd := m.showMoment(false)
+	if r.view.SelectEntry(e) {
+		return cmd
+	}
+	m.logs.find = &e
+	return cmd
+}
+
+// nextBookmark goes to the next bookmark, loading its page where it is not there.
+func (m *Model) nextBookmark() tea.Cmd {
+	r := m.logs.shown()
+	away, ok := r.view.NextBookmark()
+	switch {
+	case !ok:
+		return m.say("no bookmark: b sets one")
+	case away == nil:
+		return nil
+	case m.o.Logs == nil || r != &m.logs.reach:
+		return m.say("the bookmark's line is not loaded")
+	}
+	m.logs.mark = away
+	m.when.set(away.At, m.o.Now())
+	return m.showMoment(false)
+}
+
+// aside is the lines of one task, over the logs: around a line, or its last ones.
+type aside struct {
+	reach
+	title string
+	at    time.Time
+	want  *sources.Entry // the line that the cursor belongs on; nil: the last one
+	empty string
+	from  pane // where the focus goes back to
+}
+
+// asideBytes bounds an aside's buffer.
+const asideBytes = 8 << 20
+
+func (m *Model) openAside(title string, q sources.LogQuery, at time.Time, want *sources.Entry) *aside {
+	a := &aside{title: title, at: at, want: want, empty: "reading …", from: m.focus}
+	a.view = logview.New(logview.Options{MaxBytes: asideBytes, Location: m.o.Location, TaskName: m.logs.taskName})
+	a.query = q
+	a.view.SetStatic(true)
+	a.view.SetFieldColumns(m.logs.view.FieldColumns())
+	m.logs.aside = a
+	return a
+}
+
+func (p *logsPane) closeAside() { p.aside = nil }
+
+// place puts the cursor where it belongs.
+func (a *aside) place() {
+	if a.want == nil || !a.view.SelectEntry(*a.want) {
+		a.view.SelectTime(a.at)
+	}
+}
+
+// onNode narrows the lines of a whole service to a node's, and says so.
+func (a *aside) onNode(node string) {
+	a.query.Tasks = nil
+	a.title += " (no lines bear the task's label: the service's in its time)"
+	if node != "" {
+		_ = a.view.Add(logview.FieldTerm{Key: "node", Op: "=", Value: node}) // no error: nothing is compiled
+	}
+}
+
+func (a *aside) why() string {
+	if a.older || a.newer {
+		return "reading …"
+	}
+	if a.stuck {
+		return "could not be read: esc, and again"
+	}
+	return "no line of it is stored"
+}
+
+// openContext shows the lines of the selected line's task around it: at once those that are loaded, then what the source has.
+func (m *Model) openContext() tea.Cmd {
+	v := m.logs.top()
+	if m.logs.aside != nil || m.o.Logs == nil {
+		return m.orSay(m.logs.aside == nil && v.Context(), "this is the task's own lines already: esc goes back")
+	}
+	e := v.Selected()
+	if e == nil {
+		return m.say("no line is selected")
+	}
+	if e.Stream.Task == "" && e.Stream.Service == "" {
+		return m.orSay(v.Context(), "no line is selected")
+	}
+	q, what := sources.LogQuery{Services: []string{e.Stream.Service}}, e.Stream.Service
+	if e.Stream.Task != "" {
+		q, what = sources.LogQuery{Tasks: []string{e.Stream.Task}}, m.logs.taskName(e.Stream)
+		if e.Stream.Service != "" {
+			q.Services = []string{e.Stream.Service}
+		}
+	}
+	a := m.openAside("context of "+what, q, e.Time, e)
+	var seed []sources.Entry
+	v.All()(func(x *sources.Entry) bool {
+		if x.Stream == e.Stream || x.Stream.Task != "" && x.Stream.Task == e.Stream.Task {
+			seed = append(seed, *x)
+		}
+		return true
+	})
+	a.view.Prepend(sources.LogPage{Entries: seed})
+	a.view.Sync(m.now())
+	a.place()
+	return m.requestAround(&a.reach, e.Time)
+}
+
+// openLastLines shows the last lines of a task, living or dead.
+func (m *Model) openLastLines(t *sources.Task, service string) tea.Cmd {
+	if m.o.Logs == nil {
+		return m.say("no Loki is configured: --loki or LOKI_ADDR")
+	}
+	until := m.o.Now()
+	if t.State.Ended() && !t.Since.IsZero() {
+		until = earlier(t.Since.Add(lastLinesSlack), until)
+	}
+	q := sources.LogQuery{Services: []string{service}, Tasks: []string{t.ID}}
+	a := m.openAside("last lines of "+taskTitle(t, service), q, until, nil)
+	m.focus = paneLogs
+	node := ""
+	if n := m.snap.Node(t.NodeID); n != nil {
+		node = n.Name
+	}
+	read := m.requestAround(&a.reach, until)
+	created := t.Created
+	logs := m.o.Logs
+	return func() tea.Msg {
+		msg, ok := read().(aroundMsg)
+		if !ok || msg.err != nil || len(msg.before.Entries)+len(msg.after.Entries) > 0 {
+			return msg
+		}
+		// The lines may have no label of the task: what the service said there in the task's time.
+		ctx, cancel := m.queryContext()
+		defer cancel()
+		q := sources.LogQuery{Services: []string{service}, Since: created, Until: until, Limit: PageLimit}
+		page, err := logs.Query(ctx, q)
+		msg.before, msg.err, msg.instead = page, err, len(page.Entries) > 0
+		msg.node = node
+		return msg
+	}
+}
+
+// lastLinesSlack is how long after a task's end its lines may still bear a time: the driver's and the engine's clocks differ.
+const lastLinesSlack = 5 * time.Second
+
+// taskTitle names a task by slot and id.
+func taskTitle(t *sources.Task, service string) string {
+	id := t.ID[:min(len(t.ID), 8)]
+	if t.Slot > 0 {
+		return fmt.Sprintf("%s.%d %s, %s", service, t.Slot, id, t.State)
+	}
+	return service + " " + id + ", " + string(t.State)
+}
+
+// lastLines opens the last lines of the task that is looked at: the selected one, or that of the selected line.
+func (m *Model) lastLines() tea.Cmd {
+	if m.view == viewTasks && m.logs.aside == nil {
+		t := m.selectedTask()
+		if t == nil {
+			return m.say("no task is selected")
+		}
+		return m.openLastLines(t, m.tasks.service)
+	}
+	e := m.logs.top().Selected()
+	if e == nil || e.Stream.Task == "" {
+		return m.say("the selected line tells of no task")
+	}
+	if v := m.snap.Service(e.Stream.Service); v != nil {
+		for i := range v.Tasks {
+			if v.Tasks[i].ID == e.Stream.Task {
+				return m.openLastLines(&v.Tasks[i], v.Name)
+			}
+		}
+	}
+	gone := sources.Task{ID: e.Stream.Task, State: "gone"}
+	return m.openLastLines(&gone, e.Stream.Service)
+}
