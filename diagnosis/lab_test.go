@@ -25,7 +25,7 @@ var (
 
 const (
 	// atOnce is how many faults are on the lab at a time: they touch each other only where the test says so.
-	atOnce = 14
+	atOnce = 8
 	// within is how long after the seed the true cause may take to be named first. The slowest fault to show is the leak, at 35 s and 68 s.
 	within = 100 * time.Second
 	// stays is how many answers in a row must agree before a fault counts as found.
@@ -79,7 +79,12 @@ func (inv *investigation) String() string {
 		parts = append(parts, strings.TrimSpace(fmt.Sprintf("%s%s: %s %.2f %s", c.Service, c.Node, c.ID, c.Confidence, map[bool]string{true: "<- " + c.EffectOf}[c.EffectOf != ""])))
 	}
 	if parts == nil {
-		return "nothing found"
+		parts = []string{"nothing found"}
+	}
+	for _, l := range inv.Looked {
+		if l.State != "looked" {
+			parts = append(parts, fmt.Sprintf("%s: %s (%s)", l.Source, l.State, l.Detail))
+		}
 	}
 	return strings.Join(parts, "; ")
 }
@@ -240,7 +245,7 @@ func (b *bench) watchAll(group string, s seeded) {
 func (b *bench) watch(want truth, since time.Time) row {
 	r := row{fault: want.fault, want: want.id}
 	begin, run, last := time.Now(), 0, ""
-	for ; time.Since(begin) < within && run < stays; time.Sleep(time.Second) { // between two questions, as somebody who watches
+	for ; time.Since(begin) < within && run < stays; time.Sleep(2 * time.Second) { // between two questions, as somebody who watches
 		inv, err := b.ask(want.service)
 		if err != nil {
 			b.t.Logf("%s: %v", want.fault, err)

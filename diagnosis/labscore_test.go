@@ -84,7 +84,7 @@ func (b *bench) report(took time.Duration) {
 }
 
 const preface = `Each fault of docs/faults.md is seeded in the real lab, in services with names that change with every run, beside unrelated noise: a deploy every
-40 s, failures that are over, a job that is done, errors at the usual rate, and up to 13 other faults elsewhere. The program is asked about the
+40 s, failures that are over, a job that is done, errors at the usual rate, and up to 7 other faults elsewhere. The program is asked about the
 service (` + "`quarterdeck investigate SERVICE -o json`" + `) again and again from the seed on. Found: the true cause is named first in three answers in a row within
 100 s; the seconds are those until the first of them, the platform's own delay included. Sure and wrong: a cause at 0.8 or above that is not true, in any
 answer, the earlier ones included. Pairs are in one stack. A healthy run asks about the whole fleet and about one service.

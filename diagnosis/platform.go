@@ -2,6 +2,7 @@ package diagnosis
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"quarterdeck/sources"
@@ -38,7 +39,7 @@ func (x *inquiry) edge() bool {
 	if s == nil {
 		return false
 	}
-	if has(s.Service.Image+" "+s.Service.Name, proxies...) {
+	if has(s.Service.Image+" "+s.Service.Name, proxies...) || slices.ContainsFunc(x.wide.Certs, func(c Cert) bool { return c.Service == x.q.Service }) {
 		return true
 	}
 	if s.Logs != nil {
@@ -137,11 +138,11 @@ func (x *inquiry) certificate() *Cause {
 	}
 	var c *Cause
 	for _, cert := range x.wide.Certs {
-		if cert.Left > certSoon {
+		if cert.Left > certSoon || x.q.Service != "" && cert.Service != "" && cert.Service != x.q.Service {
 			continue
 		}
 		if c == nil {
-			c = &Cause{ID: "certificate-expiring", Grade: Signature, Confidence: 0.9, Why: "the proxy says when it ends"}
+			c = &Cause{ID: "certificate-expiring", Service: cert.Service, Grade: Signature, Confidence: 0.9, Why: "the proxy says when it ends"}
 			c.Title = "a certificate ends in " + days(cert.Left)
 			switch {
 			case cert.Left <= 0:

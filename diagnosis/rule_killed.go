@@ -16,7 +16,7 @@ func killed(s *Scene, wide *Wide) *Cause {
 		c.Why = "exit 137 is SIGKILL, no health check failed, and memory was far from the limit"
 		c.proves("prometheus", query, dead[0].Since, "memory was at %.0f%% of the limit at most", 100*ratio)
 	}
-	if wide != nil && len(wide.OOMKills) > 0 && wide.OOMKills[s.node(dead[0].NodeID)] > 0 {
+	if n := s.node(dead[0].NodeID); wide != nil && wide.OOMKills[n] > 0 && !elsewhere(wide.OOMKills[n], ratio, len(dead)) {
 		c.Confidence = 0.3
 		c.objects("prometheus", oomQuery, "the kernel of %s has killed for memory in this time", s.node(dead[0].NodeID))
 	}

@@ -50,7 +50,7 @@ func oomKilled(s *Scene, wide *Wide) *Cause {
 	}
 	if wide != nil {
 		for _, t := range dead {
-			if n := s.node(t.NodeID); wide.OOMKills[n] > 0 {
+			if n := s.node(t.NodeID); wide.OOMKills[n] > 0 && !elsewhere(wide.OOMKills[n], ratio, len(dead)) {
 				c.Confidence += 0.3
 				reasons = append(reasons, "the kernel of "+n+" counted kills for memory")
 				c.proves(fleet.PrometheusName, oomQuery, t.Since, "the kernel of %s killed %.0f for memory within %s", n, math.Ceil(wide.OOMKills[n]), short(Recent))
@@ -82,6 +82,12 @@ func oomKilled(s *Scene, wide *Wide) *Cause {
 	c.step("raise the memory limit, and find the leak", "metrics", s.Service.Name)
 	c.step("see what it said last", "logs", s.Service.Name)
 	return c
+}
+
+// elsewhere tells that the kernel's kills for memory were of something else: this was seen far from its limit, and has died more often than the
+// kernel has killed.
+func elsewhere(kills, ratio float64, deaths int) bool {
+	return ratio < nearLimit/2 && math.Ceil(kills) < float64(deaths)
 }
 
 func joinReasons(reasons []string) string {

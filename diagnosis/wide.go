@@ -39,17 +39,18 @@ type Disk struct {
 	Query       string
 }
 
-// Cert is a certificate that a proxy serves.
+// Cert is a certificate that a proxy serves. Service is whose metrics tell of it, "" where the scrape does not say.
 type Cert struct {
-	Name  string
-	Left  time.Duration
-	Query string
+	Name    string
+	Service string
+	Left    time.Duration
+	Query   string
 }
 
 // The questions about all at once. Traefik's and the exporters' names: SIGNALS.md.
 const (
 	disksQuery       = `min by (node, instance, mountpoint, device) (node_filesystem_avail_bytes{fstype!~"tmpfs|ramfs|overlay|squashfs|nsfs|fuse.*"} / node_filesystem_size_bytes) < 0.15`
-	certsQuery       = `min by (cn, sans, serial) (traefik_tls_certs_not_after) - time() < 30 * 86400 or min by (instance) (probe_ssl_earliest_cert_expiry) - time() < 30 * 86400`
+	certsQuery       = `min by (cn, sans, serial, swarm_service) (traefik_tls_certs_not_after) - time() < 30 * 86400 or min by (instance) (probe_ssl_earliest_cert_expiry) - time() < 30 * 86400`
 	oomQuery         = `sum by (node, instance) (increase(node_vmstat_oom_kill[10m])) > 0`
 	healthFailsQuery = `sum by (node, instance) (increase(engine_daemon_health_checks_failed_total[10m])) > 0`
 )
@@ -266,6 +267,6 @@ func (w *Wide) takeCerts(list []sources.Series) {
 		if name == "" {
 			name = s.Labels["instance"]
 		}
-		w.Certs = append(w.Certs, Cert{Name: name, Left: time.Duration(v * float64(time.Second)), Query: `(traefik_tls_certs_not_after - time()) / 86400`})
+		w.Certs = append(w.Certs, Cert{Name: name, Service: s.Labels["swarm_service"], Left: time.Duration(v * float64(time.Second)), Query: `(traefik_tls_certs_not_after - time()) / 86400`})
 	}
 }

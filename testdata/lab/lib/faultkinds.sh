@@ -70,7 +70,7 @@ seed_bad_image_rolled_back() {
   change --image "$REGISTRY/workload:2.0-bad"
 }
 seed_bad_deploy() {
-  start_one bad-deploy 8 --replicas 2
+  health="--health-interval 6s --health-timeout 10s --health-retries 3" start_one bad-deploy 8 --replicas 2
   seed_now
   change --image "$REGISTRY/workload:1.1" --env-rm ERROR_RATIO --env-add ERROR_RATIO=0.7
 }
@@ -81,10 +81,10 @@ seed_image_missing_update() {
   change --image "$REGISTRY/workload:3.4.2"
 }
 seed_bad_health_check() {
-  start_one healthcheck-failing 0 --health-cmd 'wget -q -O- http://localhost:8080/healthz' --health-interval 2s --health-timeout 2s --health-retries 2
+  health='' start_one healthcheck-failing 0 --health-cmd 'wget -q -O- http://localhost:8080/healthz' --health-interval 2s --health-timeout 2s --health-retries 2
 }
-seed_turns_unhealthy() { start_one healthcheck-failing 0 UNHEALTHY_AFTER=12s; }
-seed_unhealthy_stubborn() { start_one healthcheck-failing 0 UNHEALTHY_AFTER=12s STUBBORN=1; }
+seed_turns_unhealthy() { health='' start_one healthcheck-failing 0 UNHEALTHY_AFTER=12s; }
+seed_unhealthy_stubborn() { health='' start_one healthcheck-failing 0 UNHEALTHY_AFTER=12s STUBBORN=1; }
 seed_start_failed() { start_one start-failed 0 --entrypoint /opt/app/bin/server; }
 seed_bind_missing() { start_one bind-missing 0 --mount "type=bind,source=/srv/$stack/data,target=/data"; }
 seed_wrong_constraint() { start_one constraint-unsatisfied 0 --constraint node.labels.storage==nvme; }

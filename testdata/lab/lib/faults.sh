@@ -99,9 +99,11 @@ fresh_stack() {
 }
 
 # service NAME [KEY=VALUE...] [OPTION...]: a service as the shop has them. The pairs
-# are environment; tag and publish may be set by the caller.
+# are environment; tag, publish and health may be set by the caller. Most have no health
+# check: each costs a process every 5 s, and dozens of them on two busy cores time out,
+# which is a fault that nobody has seeded.
 service() {
-  local w=$1 pair args=()
+  local w=$1 pair args=(${health---no-healthcheck})
   declare -A env=([NAME]=$1 [RATE]=2 [ERROR_RATIO]=0.01)
   shift
   while [[ ${1:-} == [A-Z]*=* ]]; do env[${1%%=*}]=${1#*=}; shift; done
