@@ -29,6 +29,8 @@ const (
 	areaCauses
 	areaIncident
 	areaRule
+
+	areaCompare
 	areaOverlay
 )
 
@@ -36,6 +38,7 @@ var areaTitles = map[area]string{
 	areaAll: "Everywhere", areaPanes: "Panes side by side", areaList: "Lists", areaServices: "Services", areaLogs: "Logs",
 	areaMetrics: "Metrics", areaAlerts: "Alerts", areaTimeline: "Timeline", areaRows: "Tasks, alerts, timeline", areaTasks: "Tasks", areaRule: "An alert's rule", areaHistory: "A service's history", areaChange: "What changed",
 	areaRecord: "A run's record", areaReading: "Handover, report", areaCauses: "Why: the causes", areaIncident: "An incident", areaOverlay: "Dialogs",
+	areaCompare: "Before and after",
 }
 
 // boxed tells whether an area's keys mean something in a box alone.
@@ -113,6 +116,9 @@ const (
 	actEarlier
 	actLater
 	actLive
+	actBrush
+	actCompareA
+	actCompareB
 	actStepBack
 	actStepOn
 	actConfirm
@@ -189,6 +195,7 @@ var keymap = []binding{
 	bind(areaAll, actLater, 0, "]", "later", "]"),
 	bind(areaAll, actZoomOut, 0, "{", "longer shown time", "{"),
 	bind(areaAll, actZoomIn, 0, "}", "shorter shown time", "}"),
+	bind(areaAll, actBrush, 0, ".", "compare two moments: once for the first, again for the second", "."),
 	bind(areaAll, actLive, 0, "0", "live: back to now", "0"),
 	bind(areaAll, actInvestigate, 55, "i", "why: the causes", "i"),
 	bind(areaAll, actIncident, 0, "I", "incident: the open one, or start one", "I"),
@@ -327,6 +334,10 @@ var keymap = []binding{
 	bind(areaIncident, actReopen, 70, "o", "reopen", "o"),
 	bind(areaIncident, actIncidentList, 80, "L", "all", "L"),
 	bind(areaIncident, actIncidentNew, 90, "N", "another", "N"),
+	bind(areaCompare, actFlip, 10, "m", "around both moments, or from A to B", "m", "tab", "shift+tab"),
+	bind(areaCompare, actCompareA, 20, "a", "go to A", "a", "["),
+	bind(areaCompare, actCompareB, 30, "b", "go to B", "b", "]"),
+	bind(areaCompare, actChange, 40, "d", "what changed last before B", "d"),
 
 	bind(areaReading, actSave, 10, "ctrl+o", "save to a file", "ctrl+o"),
 	bind(areaReading, actCopy, 20, "c", "copy", "c"),

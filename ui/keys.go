@@ -173,7 +173,7 @@ func (m *Model) do(a act) tea.Cmd {
 			return m.say("no shell is there that could bring the console back")
 		}
 		return tea.Suspend
-	case actZoomIn, actZoomOut, actEarlier, actLater, actStepBack, actStepOn, actLive:
+	case actZoomIn, actZoomOut, actEarlier, actLater, actStepBack, actStepOn, actLive, actBrush:
 		return m.doWhen(a)
 	default:
 		return m.doInPane(a)
@@ -421,6 +421,9 @@ func (m *Model) lastLine() string {
 	}
 	var ps []piece
 	ps = append(ps, piece{text: " ", style: m.st.Text})
+	for _, h := range m.whenHints() {
+		ps = append(ps, piece{text: h.Key, style: m.st.HintKey, drop: 1}, piece{text: " " + h.Desc + "  ", style: m.st.HintDesc, drop: 1})
+	}
 	hints := hintsFor(m.areas()...)
 	for i, h := range hints {
 		rank := i + 1

@@ -62,6 +62,8 @@ func (m *Model) handleLook(msg tea.Msg) tea.Cmd {
 		msg.of.known[msg.pair] = msg.answer
 	case recordMsg:
 		msg.box.apply(msg)
+	case compareMsg:
+		return m.applyCompare(msg)
 	case handoverMsg:
 		msg.box.apply(msg)
 	case ruleMsg:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 )
 
@@ -160,6 +161,8 @@ func (m *Model) doWhen(a act) tea.Cmd {
 		w.stepBy(1, now)
 	case actLive:
 		w.goLive()
+	case actBrush:
+		return m.doBrush()
 	}
 	return nil
 }
@@ -174,11 +177,26 @@ func (m *Model) whenWords() string {
 
 // whenPieces say so in the header.
 func (m *Model) whenPieces() []piece {
-	words := m.whenWords()
-	if words == "" {
+	var ps []piece
+	if words := m.whenWords(); words != "" {
+		ps = append(ps, piece{text: " ", style: m.st.Text}, piece{text: " " + words + " ", style: m.st.Moment})
+	}
+	if a := m.brush.a; !a.IsZero() {
+		ps = append(ps, piece{text: "  A is " + m.clock(a), style: m.st.Accent, drop: 4}, piece{text: ", . compares", style: m.st.Muted, drop: 5})
+	}
+	return ps
+}
+
+// whenHints are the keys that move the moment, while one is looked at.
+func (m *Model) whenHints() []key.Help {
+	if m.when.live() {
 		return nil
 	}
-	return []piece{{text: " ", style: m.st.Text}, {text: " " + words + " ", style: m.st.Moment}}
+	hints := []key.Help{{Key: "0", Desc: "live"}, {Key: "< >", Desc: "moment"}, {Key: "[ ]", Desc: "time"}, {Key: "{ }", Desc: "length"}, {Key: ".", Desc: "set A"}}
+	if !m.brush.a.IsZero() {
+		hints[4].Desc = "compare with A"
+	}
+	return hints
 }
 
 func spanWord(d time.Duration) string {
