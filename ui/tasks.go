@@ -53,16 +53,19 @@ func (m *Model) tasksLines(r rects) []string {
 	v := m.then().Service(m.tasks.service)
 	title := "tasks of " + inLine(m.tasks.service)
 	if v == nil {
-		return m.paneLines(title, r.table, true, emptyLines(m.st, "this service is gone: esc goes back", r.table.w, r.table.h-1))
+		why := "this service is gone: esc goes back"
+		if m.then().Past {
+			why = "no service of this name was there at " + m.clock(m.then().At) + ": 0 goes back to now"
+		}
+		return m.paneLines(title, r.table, true, emptyLines(m.st, why, r.table.w, max(r.table.h-1, 0)))
 	}
 	title = strings.Join(append([]string{title, v.Run() + " run"}, m.thenTaskNotes()...), " · ")
 	focused := m.focus == paneTable
 	lines := m.paneLines(title, r.table, focused, m.serviceHead(v, r.table.w))
-	rows := r.table.h - len(lines)
-	if rows < 1 { // what is wrong with a source takes the room
-		return lines[:max(r.table.h, 0)]
+	if rows := r.table.h - len(lines); rows > 0 {
+		lines = append(lines, m.taskRows(v, r.table.w, rows, focused)...)
 	}
-	lines = append(lines, m.taskRows(v, r.table.w, rows, focused)...)
+	lines = lines[:r.table.h]
 	if r.logs.h == 0 {
 		return lines
 	}
