@@ -156,7 +156,7 @@ func (b *compareBox) levels(m *Model, p *comparePage) {
 			if l >= sources.LevelError && after > before {
 				style = m.st.Error
 			}
-			p.add(style, fmt.Sprintf(" %-14s %10s  %10s  %s", name, whole(before), whole(after), change(before, after)))
+			p.add(style, fmt.Sprintf(" %-14s %10s  %10s  %s", name, linesWord(before), linesWord(after), change(before, after)))
 		}
 		if l == sources.LevelUnknown {
 			break
@@ -167,7 +167,7 @@ func (b *compareBox) levels(m *Model, p *comparePage) {
 	}
 }
 
-func whole(v float64) string { return fmt.Sprintf("%.0f", v) }
+func linesWord(v float64) string { return fmt.Sprintf("%.0f", v) }
 
 // change is by how much a value has changed, in words without colour: "" where it is about the same.
 func change(before, after float64) string {
