@@ -211,6 +211,15 @@ func (b *progressBox) order() []*actions.Rollout {
 
 func (b *progressBox) body(m *Model, w int) *page {
 	p := &page{w: w}
+	if v := b.entry.report.Verify; b.entry.progress.Plan.Silence != nil && v != nil {
+		for i := range v.Checks {
+			sign, style := m.st.Signs.OK, m.st.OK
+			if !v.Checks[i].OK {
+				sign, style = m.st.Signs.Down, m.st.Error
+			}
+			p.sign(style, "  "+sign, strings.TrimSpace(v.Checks[i].Service+" "+v.Checks[i].Name)+": "+v.Checks[i].Detail)
+		}
+	}
 	rollouts := b.order()
 	names := 0
 	for _, o := range rollouts {

@@ -178,7 +178,7 @@ func (m *Model) silenceCells(s *sources.Silence) []cell {
 	if s.State == "pending" {
 		word = "to come"
 	}
-	return []cell{{text: m.st.Signs.Paused + " " + word, style: m.st.Accent}, {text: shortName(s.Author), style: m.st.Muted}, {text: fleet.MatchersText(s.Matchers) + "  " + s.Comment, style: m.st.Text},
+	return []cell{{text: m.st.Signs.Paused + " " + word, style: m.st.Accent}, {text: shortName(s.Author), style: m.st.Muted}, {text: s.Comment + " · " + fleet.MatchersText(s.Matchers), style: m.st.Text},
 		{text: sources.ServiceOf(fleet.EqualLabels(s.Matchers), sources.AlertLabels), style: m.st.Text}, {}, {text: "until " + m.shortClock(s.Ends), style: m.st.Muted}, {text: "-" + left, style: m.st.Accent}}
 }
 

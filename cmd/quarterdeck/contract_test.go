@@ -165,6 +165,37 @@ func testContract(t *testing.T, x target) {
 		if _, _, code := x.ask(t, "alerts", "silence", "nonsense", "--comment", "x"); code != exitUsage {
 			t.Fatalf("a broken matcher: exit %d", code)
 		}
+		if _, errs, code := x.ask(t, "alerts", "silence", "alertname=~.+", "--comment", "x"); code != exitRefused || !strings.Contains(errs, "every alert") {
+			t.Fatalf("everything: exit %d: %s", code, errs)
+		}
+		var made, silences any
+		x.askJSON(t, &made, 0, "alerts", "silence", "alertname=NoSuchAlert", `job!~"a|b"`, "--for", "10m", "--comment", "contract")
+		id := fields(t, "silence", made, "id", "ends", "run", "changes")["id"].(string)
+		defer x.ask(t, "alerts", "expire", id)
+		x.askJSON(t, &silences, 0, "alerts", "silences")
+		found := false
+		for _, m := range list(t, fields(t, "silences", silences, "silences"), "silences") {
+			one := fields(t, "silence", m, "id", "state", "author", "comment", "matchers", "starts", "ends", "left")
+			found = found || one["id"] == id && one["state"] == "active" && one["comment"] == "contract" && one["left"].(float64) > 500
+		}
+		if !found {
+			t.Fatalf("%s is not among %v", id, silences)
+		}
+		if out, errs, code := x.ask(t, "alerts", "expire", "--dry-run", id[:13]); code != 0 || out != "" || !strings.Contains(errs, "end the silence of alertname=NoSuchAlert") {
+			t.Fatalf("dry run: exit %d: %s %s", code, out, errs)
+		}
+		if out, errs, code := x.ask(t, "alerts", "expire", id); code != 0 || !strings.Contains(out, "ended: "+id) {
+			t.Fatalf("exit %d: %s %s", code, out, errs)
+		}
+		if out, _, code := x.ask(t, "alerts", "expire", id); code != 0 || !strings.Contains(out, "ended already") {
+			t.Fatalf("the second time: exit %d: %s", code, out)
+		}
+		if _, errs, code := x.ask(t, "alerts", "expire", "nonsense"); code != exitUnreachable || !strings.Contains(errs, "alerts silences") {
+			t.Fatalf("one that never was: exit %d: %s", code, errs)
+		}
+		if out, _, code := x.ask(t, "journal", "--since", "5m"); code != 0 || !strings.Contains(out, "silence") || !strings.Contains(out, "unsilence") {
+			t.Fatalf("the journal: exit %d: %s", code, out)
+		}
 	})
 	t.Run("doctor", func(t *testing.T) {
 		var doc any

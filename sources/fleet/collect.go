@@ -171,7 +171,8 @@ func (f *Fleet) readAlerts(feeds Feeds) func(context.Context) error {
 }
 
 // ReadAlerts joins what fires (Alertmanager) with what is pending, which Prometheus' rules alone know;
-// metrics may be nil, and its failure is no failure here: its own loop tells of it.
+// metrics may be nil, and its failure is no failure here: its own loop tells of it. Of what fires the rules tell the value, where no label was
+// added on the way.
 func ReadAlerts(ctx context.Context, from sources.Alerts, metrics sources.Metrics) ([]sources.Alert, error) {
 	alerts, err := from.Alerts(ctx)
 	if err != nil || metrics == nil {
@@ -181,11 +182,19 @@ func ReadAlerts(ctx context.Context, from sources.Alerts, metrics sources.Metric
 	if err != nil {
 		return alerts, nil
 	}
+	values := map[string]string{}
 	for i := range rules {
 		for _, a := range rules[i].Alerts {
 			if a.State == sources.Pending {
 				alerts = append(alerts, a)
+			} else {
+				values[a.Fingerprint] = a.Value
 			}
+		}
+	}
+	for i := range alerts {
+		if alerts[i].Value == "" {
+			alerts[i].Value = values[alerts[i].Fingerprint]
 		}
 	}
 	return alerts, nil
