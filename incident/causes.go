@@ -1,10 +1,12 @@
 package incident
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"quarterdeck/diagnosis"
@@ -69,29 +71,60 @@ func (g *gatherer) proofs(list []diagnosis.Proof) []Proof {
 	return out
 }
 
-// TopCause is what the diagnosis holds to be behind what is wrong with some services, in a few words; "" where it names nothing.
-func (k *Desk) TopCause(ctx context.Context, services []string) string {
-	if k.Doctor == nil {
-		return ""
+// Causes are what the diagnosis holds to be behind what is wrong with some services now, those about the services themselves first; nil where
+// it names none or cannot look.
+func (k *Desk) Causes(ctx context.Context, services []string) []Cause {
+	if k.Doctor == nil || len(services) == 0 {
+		return nil
 	}
-	var best *diagnosis.Cause
-	own := func(c *diagnosis.Cause) bool { return slices.Contains(services, c.Service) }
-	for _, s := range services {
-		r, err := k.Doctor.Investigate(ctx, diagnosis.Question{Service: s}, nil)
-		if err != nil || len(r.Causes) == 0 {
-			continue // without a cause the title is made of the state
+	g := newGatherer(k)
+	now := k.Deck.Now()
+	if err := g.open(Asked{Services: services, Since: now.Add(-lookBack), Until: now}); err != nil {
+		return nil
+	}
+	var wg sync.WaitGroup
+	for _, s := range g.r.Services {
+		wg.Go(func() { g.investigate(ctx, s) })
+	}
+	wg.Wait()
+	for _, s := range g.r.Services {
+		g.addCauses(s)
+	}
+	g.sortCauses()
+	for i := range g.r.Causes {
+		c := &g.r.Causes[i]
+		c.Evidence, c.Against = c.Evidence[:min(len(c.Evidence), maxProofs)], c.Against[:min(len(c.Against), maxProofs)]
+	}
+	return g.r.Causes
+}
+
+// maxProofs bounds what is kept of one cause with an incident.
+const maxProofs = 6
+
+// words are a cause as a title.
+func (c *Cause) words() string {
+	if c.Service != "" && !strings.Contains(c.Title, c.Service) {
+		return c.Service + ": " + c.Title
+	}
+	return c.Title
+}
+
+// sortCauses puts what is about the services themselves first, effects behind what they follow from, then the surest.
+func (g *gatherer) sortCauses() {
+	slices.SortStableFunc(g.r.Causes, func(a, b Cause) int {
+		return cmp.Or(compareBool(a.EffectOf != "", b.EffectOf != ""), compareBool(!g.about(a.Service), !g.about(b.Service)), cmp.Compare(b.Confidence, a.Confidence))
+	})
+}
+
+// keptCauses are those that were kept when the incident was declared.
+func (g *gatherer) keptCauses() {
+	if g.x == nil {
+		return
+	}
+	for i := range g.x.Entries {
+		for _, c := range g.x.Entries[i].causes {
+			c.Evidence, c.Against, c.Next = append([]Proof{}, c.Evidence...), append([]Proof{}, c.Against...), append([]string{}, c.Next...)
+			g.r.Causes = append(g.r.Causes, c)
 		}
-		for i := range r.Causes {
-			if c := &r.Causes[i]; c.EffectOf == "" && (best == nil || !own(best) && own(c) || own(best) == own(c) && c.Confidence > best.Confidence) {
-				best = c
-			}
-		}
 	}
-	if best == nil {
-		return ""
-	}
-	if best.Service != "" && !strings.Contains(best.Title, best.Service) {
-		return best.Service + ": " + best.Title
-	}
-	return best.Title
 }

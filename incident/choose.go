@@ -100,8 +100,9 @@ func ofTeam(run, action, target, actor string, began, ended time.Time, result, r
 // Prefill fills in what an incident begins with: a title from the top cause, else from the worst of its services; the severity and the time of
 // detection from the first alert that fires for them.
 func (k *Desk) Prefill(ctx context.Context, o Opening) Opening {
-	if o.Title == "" {
-		o.Title = k.TopCause(ctx, o.Services)
+	o.Causes = k.Causes(ctx, o.Services)
+	if o.Title == "" && len(o.Causes) > 0 {
+		o.Title = o.Causes[0].words()
 	}
 	snap := k.Deck.Fleet.Snapshot()
 	var worst *fleet.Service

@@ -24,6 +24,7 @@ const (
 	maxTitle   = 200
 	maxText    = 4000
 	maxWord    = 32
+	maxCauses  = 3              // kept of what the diagnosis says at the start
 	news       = 24 * time.Hour // older phases are not put on the timeline
 	// teamBack is how far back the team's record is read at first. Loki's default bound of one query is 30 days and an hour
 	// (limits_config.max_query_length).
@@ -91,8 +92,7 @@ func (k *Desk) forget() {
 
 // happening is a phase as the timeline has it.
 func (k *Desk) happening(x *Entry) fleet.Happening {
-	who, _, _ := strings.Cut(x.Actor, "@")
-	text := who + ": " + phaseWord(x.Phase)
+	text := shortName(x.Actor) + ": " + phaseWord(x.Phase)
 	if t := cmp.Or(x.title, x.Text); t != "" {
 		text += ": " + t
 	}
@@ -232,6 +232,8 @@ type Opening struct {
 	// Impact is when the impact began, where somebody has said so.
 	Impact Moment
 	At     time.Time // zero: now
+	// Causes are what the diagnosis says of it now; they are kept with it.
+	Causes []Cause
 }
 
 // Start begins an incident.
@@ -261,7 +263,7 @@ func (k *Desk) Start(o Opening) (Incident, error) {
 		return Incident{}, err
 	}
 	severity, _ := clean(o.Severity, maxWord)
-	d := detail{N: 1, Title: title, Severity: severity, At: o.At, Also: o.Also, Masked: masked, Detected: o.Detected.At, DetectedBy: o.Detected.By}
+	d := detail{N: 1, Title: title, Severity: severity, At: o.At, Also: o.Also, Masked: masked, Detected: o.Detected.At, DetectedBy: o.Detected.By, Causes: o.Causes[:min(len(o.Causes), maxCauses)]}
 	id := newID(now)
 	if err := k.write(id, services, Start, "", d); err != nil {
 		return Incident{}, err

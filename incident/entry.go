@@ -71,6 +71,8 @@ type detail struct {
 	// Detected is when and by what it was noticed.
 	Detected   time.Time `json:"detected,omitzero"`
 	DetectedBy string    `json:"detected_by,omitempty"`
+	// Causes are what the diagnosis said when it was declared: afterwards, what was wrong may be gone and with it what tells of it.
+	Causes []Cause `json:"causes,omitempty"`
 	// Masked counts credentials that were taken out of the text.
 	Masked int `json:"masked,omitempty"`
 }
@@ -95,6 +97,7 @@ type Entry struct {
 	detected                          time.Time
 	detectedBy                        string
 	masked                            int
+	causes                            []Cause
 }
 
 // read makes an entry of a journal's; false: it is of no incident.
@@ -110,7 +113,7 @@ func read(e *journal.Entry) (Entry, bool) {
 	var d detail
 	_ = json.Unmarshal(e.Detail, &d) // an entry that was cut on its way says less
 	x := Entry{Phase: Phase(e.Phase), At: d.At.UTC(), Written: e.Time.UTC(), Actor: e.Actor, Host: e.Host, Text: e.Reason, Section: d.Section, By: d.By, Query: d.Query,
-		hash: e.Hash, id: e.Run, target: e.Target, title: d.Title, severity: d.Severity, n: d.N, also: d.Also, detected: d.Detected, detectedBy: d.DetectedBy, masked: d.Masked}
+		hash: e.Hash, id: e.Run, target: e.Target, title: d.Title, severity: d.Severity, n: d.N, also: d.Also, detected: d.Detected, detectedBy: d.DetectedBy, masked: d.Masked, causes: d.Causes}
 	if x.At.IsZero() {
 		x.At = x.Written
 	}

@@ -232,6 +232,7 @@ func (g *gatherer) changeBefore() {
 
 // sortParts brings what came from several goroutines into the order of services.
 func (g *gatherer) sortParts() {
+	g.keptCauses()
 	order := append([]string{errorLines}, keyFigures...)
 	for _, s := range g.r.Services {
 		list := g.charts[s]
@@ -242,9 +243,7 @@ func (g *gatherer) sortParts() {
 		}
 		g.addCauses(s)
 	}
-	slices.SortStableFunc(g.r.Causes, func(a, b Cause) int { // as the diagnosis ranks them; what is about the services themselves first
-		return cmp.Or(compareBool(a.EffectOf != "", b.EffectOf != ""), compareBool(!g.about(a.Service), !g.about(b.Service)), cmp.Compare(b.Confidence, a.Confidence))
-	})
+	g.sortCauses()
 }
 
 func (g *gatherer) sortRows() {

@@ -180,24 +180,45 @@ func floorOf(name string) float64 {
 // jumpTimes is by how much more than before a figure must be to have jumped.
 const jumpTimes = 3
 
-// jump finds the first point from which a figure is three times what it was in the middle before, above a floor, and is so at the next point
-// too: one point alone is noise. What was before must be known by three points at least.
+// jump finds where a figure went up: the run of points, two at least, that are above three times the middle of those before and above a floor.
+// One point alone is noise, and of several runs it is the one that holds most: a service with little traffic has small ones all the time. What
+// was before must be known by three points at least. to is the greatest value of the run.
 func jump(points []sources.Point, floor float64) (at time.Time, from, to float64, ok bool) {
+	type stretch struct {
+		at             time.Time
+		base, top, sum float64
+		n              int
+	}
 	var before []float64
-	for i, p := range points {
+	var now, best stretch
+	end := func() {
+		if now.n >= 2 && now.sum > best.sum {
+			best = now
+		}
+		now = stretch{}
+	}
+	for _, p := range points {
 		if math.IsNaN(p.V) || math.IsInf(p.V, 0) {
 			continue
 		}
-		if len(before) >= 3 {
-			base := median(before)
-			limit := max(jumpTimes*base, floor)
-			if p.V > limit && i+1 < len(points) && points[i+1].V > limit {
-				return p.T, base, p.V, true
-			}
+		base := now.base
+		if now.n == 0 && len(before) >= 3 {
+			base = median(before)
 		}
-		before = append(before, p.V)
+		if len(before) < 3 || p.V <= max(jumpTimes*base, floor) {
+			end()
+			before = append(before, p.V)
+			continue
+		}
+		if now.n == 0 {
+			now.at, now.base = p.T, base
+		}
+		now.n++
+		now.sum += p.V
+		now.top = max(now.top, p.V)
 	}
-	return time.Time{}, 0, 0, false
+	end()
+	return best.at, best.base, best.top, best.n > 0
 }
 
 func median(list []float64) float64 {
@@ -344,6 +365,7 @@ func (g *gatherer) readVolume(ctx context.Context, service string) {
 		c.Reason = "no line was written in this time"
 	}
 	if at, from, to, ok := jump(points, floorOf(c.Name)); ok {
+		at = g.firstIn(ctx, q, at, step)
 		text := fmt.Sprintf("error lines go from %s to %s in %s", figure(from, "1"), figure(to, "1"), step)
 		g.row(Row{Time: at, Source: g.Logs.Name(), Kind: "errors", Service: service, Text: text, Query: c.Query, Confidence: Inferred, Bad: true})
 		g.propose(Proposal{At: at, Text: text, Source: g.Logs.Name(), Query: c.Query})
@@ -351,6 +373,16 @@ func (g *gatherer) readVolume(ctx context.Context, service string) {
 	g.mu.Lock()
 	g.charts[service] = append(g.charts[service], c)
 	g.mu.Unlock()
+}
+
+// firstIn is when the first line came in a step: the step's own time is as much too early.
+func (g *gatherer) firstIn(ctx context.Context, q sources.LogQuery, at time.Time, step time.Duration) time.Time {
+	q.Since, q.Until, q.Limit, q.Forward = at, at.Add(step), 1, true
+	page, err := g.Logs.Query(ctx, q)
+	if err != nil || len(page.Entries) == 0 {
+		return at
+	}
+	return page.Entries[0].Time
 }
 
 // errorsBy are the counts of lines of level error and above. Of a source that answered, a step without a line has none: it is a zero.

@@ -192,10 +192,16 @@ func (r *Report) writeTimeline(b *strings.Builder) {
 		if x.Bad {
 			kind = "**" + kind + "**"
 		}
-		rows = append(rows, []string{at, esc(x.Source), kind, esc(x.Service), esc(x.Actor), esc(clip(x.Text, rowText)), r.ref(x.Query), string(x.Confidence)})
+		rows = append(rows, []string{at, esc(x.Source), kind, esc(x.Service), esc(shortName(x.Actor)), esc(clip(x.Text, rowText)), r.ref(x.Query), string(x.Confidence)})
 	}
 	table(b, []string{"UTC", "Source", "Kind", "Service", "Actor", "What", "Query", "Known"}, rows)
 	b.WriteString("\nKnown: recorded, by the source itself; said, a person's word; inferred, by a rule of Quarterdeck from figures.\n")
+}
+
+// shortName is who somebody is: of an address what is before the @; the authors above are whole.
+func shortName(actor string) string {
+	who, _, _ := strings.Cut(actor, "@")
+	return who
 }
 
 // marks are the phases below the charts.

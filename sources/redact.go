@@ -29,8 +29,9 @@ var (
 	// scheme is a header's value: RFC 9110, 11.4, with a token68 or anything else that has no blank.
 	scheme = regexp.MustCompile(`(?i)\b(bearer|basic)(\s+)([^\s"',;]{6,})`)
 	// pair is a name with a value, as logfmt, JSON, YAML, query strings, headers and shells write it.
-	pair             = regexp.MustCompile(`([A-Za-z][A-Za-z0-9_.-]*)(\\?["']?\s*(?:=|:)\s*)(\\?"(?:[^"\\]|\\.)*\\?"?|'[^']*'?|[^\s;&,"']+)`)
-	credentialHeader = regexp.MustCompile(`(?i)^(proxy-)?authorization$`)
+	pair = regexp.MustCompile(`([A-Za-z][A-Za-z0-9_.-]*)(\\?["']?\s*(?:=|:)\s*)(\\?"(?:[^"\\]|\\.)*\\?"?|'[^']*'?|[^\s;&,"']+)`)
+	// header is the header itself, whatever its scheme.
+	header = regexp.MustCompile(`(?i)((?:proxy-)?authorization\\?["']?\s*[:=]\s*\\?["']?)((?:[a-z0-9-]+\s+)?)([^\s"',;\\]+)`)
 	// flagPair is an option with its value behind it.
 	flagPair = regexp.MustCompile(`(--?[A-Za-z][A-Za-z0-9_.-]*)(\s+)("[^"]*"?|'[^']*'?|[^\s-][^\s]*)`)
 )
@@ -51,6 +52,7 @@ func Redact(text string) (string, []Redacted) {
 		}
 		return m[4] + once(m[5], RedactedURL, hit) + m[6]
 	})
+	text = replace(header, text, func(m []string) string { return m[1] + m[2] + once(m[3], RedactedHeader, hit) })
 	text = replace(scheme, text, func(m []string) string {
 		if !random(m[3]) {
 			return m[0]
@@ -58,7 +60,7 @@ func Redact(text string) (string, []Redacted) {
 		return m[1] + m[2] + once(m[3], RedactedHeader, hit)
 	})
 	text = replace(pair, text, func(m []string) string {
-		if !CredentialName(m[1]) && !credentialHeader.MatchString(m[1]) {
+		if !CredentialName(m[1]) {
 			return m[1] + m[2] + nested(m[3], hit)
 		}
 		return m[1] + m[2] + quoted(m[3], hit)
