@@ -62,7 +62,7 @@ func console(t *testing.T, host, lokiAddr, promURL, alertURL, actor string) *Des
 		t.Fatal(err)
 	}
 	d := &actions.Deck{Hands: swarm.NewHands(c, c), Fleet: f, Journal: j, Logs: l, Sink: l, Now: time.Now, Policy: actions.Policy{Actor: actor, Host: "of-" + actor, Context: "test"}}
-	k := &Desk{Deck: d, Logs: l, Team: l, Metrics: p, Alerts: a, Doctor: &diagnosis.Doctor{Fleet: f, Logs: l, Metrics: p, Explain: l.Explain, Now: time.Now}}
+	k := &Desk{Deck: d, Logs: l, Team: l, Metrics: p, Alerts: a, Doctor: &diagnosis.Doctor{Fleet: f, Logs: l, Metrics: p, Record: record{d}, Explain: l.Explain, Now: time.Now}}
 	k.Listen()
 	wg.Go(func() { d.Record(ctx) })
 	wg.Go(func() { d.FollowTeam(ctx, l) })
@@ -82,6 +82,31 @@ func console(t *testing.T, host, lokiAddr, promURL, alertURL, actor string) *Des
 	}
 	return k
 }
+
+// record tells the diagnosis of changes, as the program's own does (cmd/quarterdeck/evidence.go).
+type record struct{ d *actions.Deck }
+
+func (r record) Changes(ctx context.Context, service string) ([]diagnosis.Change, error) {
+	_, states, err := r.d.States(ctx, service)
+	if err != nil {
+		return nil, err
+	}
+	var out []diagnosis.Change
+	for i := range states {
+		c := diagnosis.Change{At: states[i].Since, Text: "changed", First: i == len(states)-1}
+		if !c.First {
+			if c.Fields, err = r.d.Between(states[i+1].Spec, states[i].Spec); err != nil {
+				return nil, err
+			}
+		}
+		if !c.At.IsZero() {
+			out = append(out, c)
+		}
+	}
+	return out, nil
+}
+
+func (record) Dependencies(context.Context) (map[string][]diagnosis.Link, error) { return nil, nil }
 
 // TestIncidentOnDemo is an incident from its start to its report, on the embedded platform, by two people on two machines.
 func TestIncidentOnDemo(t *testing.T) {

@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -98,7 +97,7 @@ func (p *page) incidentHead(m *Model, x *incident.Incident) {
 			text += ", " + s.Reason
 		}
 		if s.Firing > 0 {
-			text += fmt.Sprintf(", %d alerts fire", s.Firing)
+			text += ", " + count(s.Firing, "alert") + " firing"
 		}
 		p.sign(style, sign, text)
 	}
