@@ -53,22 +53,24 @@ func (q *inquest) start(m *Model, question diagnosis.Question) tea.Cmd {
 	ctx, cancel := m.queryContext()
 	q.cancel = cancel
 	doctor, generation := m.o.Doctor, q.generation
-	told := make(chan causesMsg, 16) // more reports than one investigation gives: it never waits for the screen
-	go func() {
-		defer cancel()
-		defer close(told)
-		put := func(msg causesMsg) {
-			select {
-			case told <- msg:
-			default:
+	return func() tea.Msg {
+		told := make(chan causesMsg, 16) // more reports than one investigation gives: it never waits for the screen
+		go func() {
+			defer cancel()
+			defer close(told)
+			put := func(msg causesMsg) {
+				select {
+				case told <- msg:
+				default:
+				}
 			}
-		}
-		r, err := doctor.Investigate(ctx, question, func(r diagnosis.Report) { put(causesMsg{of: q, generation: generation, report: r, more: told}) })
-		if err != nil {
-			put(causesMsg{of: q, generation: generation, report: r, err: err})
-		}
-	}()
-	return waitCauses(told)
+			r, err := doctor.Investigate(ctx, question, func(r diagnosis.Report) { put(causesMsg{of: q, generation: generation, report: r, more: told}) })
+			if err != nil {
+				put(causesMsg{of: q, generation: generation, report: r, err: err})
+			}
+		}()
+		return waitCauses(told)()
+	}
 }
 
 // waitCauses gives the next of what an investigation tells; nil where there is none.

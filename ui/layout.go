@@ -75,14 +75,14 @@ func (m *Model) layout() rects {
 
 // withAbout is the table with what is to be told of the selection below it: the reason is what the eye looks for at night.
 func (m *Model) withAbout(r *rects, body rect) {
-	n := m.aboutHeight()
+	n := m.aboutHeight(body.h)
 	r.table = rect{0, body.y, body.w, body.h - n}
 	r.about = rect{0, body.y + body.h - n, body.w, n}
 }
 
-// aboutHeight is how many lines tell of the selected service: more where it is not well.
-func (m *Model) aboutHeight() int {
-	if m.ailing() != nil {
+// aboutHeight is how many lines of a body's height tell of the selected service: more where it is not well.
+func (m *Model) aboutHeight(height int) int {
+	if height >= 14 && m.ailing() != nil {
 		return 3 + causeHeight
 	}
 	return 3
@@ -104,7 +104,7 @@ func (m *Model) layoutWide(r *rects, body rect) {
 		r.table.h -= n
 		r.alerts = rect{0, body.y + r.table.h, left, n}
 	}
-	about := m.aboutHeight()
+	about := m.aboutHeight(body.h)
 	r.about = rect{x, body.y, right, about}
 	metrics := min(max(top*32/100, 8), 14)
 	r.metrics = rect{x, body.y + about, right, metrics}

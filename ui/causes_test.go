@@ -1,0 +1,198 @@
+package ui
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/exp/golden"
+
+	"quarterdeck/diagnosis"
+	"quarterdeck/ui/theme"
+)
+
+// found is a report with one of each: a sure cause, an effect of it, a weak one, a source that could not be looked at.
+func found(hostile string) diagnosis.Report {
+	at := noon.Add(-2 * time.Minute)
+	proof := func(text, source, query string) diagnosis.Proof {
+		return diagnosis.Proof{Text: text + hostile, Source: source, Query: query + hostile, At: at}
+	}
+	return diagnosis.Report{Service: "shop_payments", At: noon, Took: 420 * time.Millisecond, Done: true, Subjects: []string{"shop_payments"}, Left: []string{"batch_reports" + hostile},
+		Causes: []diagnosis.Cause{
+			{ID: "crash-loop", Title: "crashes again and again, exit 1" + hostile, Service: "shop_payments", Grade: diagnosis.Signature, Confidence: 0.9, Since: at,
+				Why: "4 tasks of one slot have failed within 2 min, each after 6 s at most",
+				Evidence: []diagnosis.Proof{proof("shop_payments.1 on node2 failed: task: non-zero exit (1) (3 such tasks)", "swarm", "docker service ps --no-trunc shop_payments"),
+					proof("it said last: panic: config: PAYMENT_TIMEOUT: time: invalid duration", "loki", `{swarm_service="shop_payments"}`)},
+				Against: []diagnosis.Proof{proof("the exit codes differ: it may be more than one thing", "swarm", "")},
+				Effects: []string{"shop_web: its errors come from shop_payments"},
+				Next:    []diagnosis.Step{{Text: "read the failed tasks' last lines" + hostile, Action: "logs", On: "shop_payments"}, {Text: "see its tasks", Action: "tasks", On: "shop_payments"}}},
+			{ID: "node-down", Title: "node node2 is down", Node: "node2", Grade: diagnosis.Scope, Confidence: 0.55, Why: "the managers say so", Next: []diagnosis.Step{{Text: "see the node", Action: "nodes", On: "node2"}}},
+			{ID: "errors-after-dependency", Title: "its errors come from shop_payments", Service: "shop_web", Confidence: 0.6, EffectOf: "shop_payments: crash-loop", Why: "it runs, its errors rose"},
+		},
+		Looked: []diagnosis.Looked{{Source: "swarm", State: "looked", Detail: "services, tasks, nodes"}, {Source: "loki", State: "looked"},
+			{Source: "prometheus", State: "could not look", Detail: "prometheus: query: unreachable: connection refused" + hostile}}}
+}
+
+// withDoctor gives the console a diagnosis on its fleet and nothing else.
+func withDoctor(o *Options) {
+	o.Doctor = &diagnosis.Doctor{Fleet: o.Fleet, Now: o.Now}
+}
+
+// ill selects the service that is down, with what is known of it.
+func ill(t *testing.T, w, h int, r *diagnosis.Report, mend func(*Options)) *Model {
+	t.Helper()
+	m, _ := console(t, w, h, func(o *Options) {
+		withDoctor(o)
+		if mend != nil {
+			mend(o)
+		}
+	})
+	m.gotoService("shop_payments")
+	m.arrange()
+	if r != nil {
+		m.causes.report, m.causes.known = *r, true
+	}
+	return m
+}
+
+// TestGoldenCauses holds the cause beside its service, and the box, at each size.
+func TestGoldenCauses(t *testing.T) {
+	r := found("")
+	none := diagnosis.Report{Service: "shop_payments", At: noon, Done: true, Looked: r.Looked}
+	for _, size := range sizes {
+		frame := func(name string, m *Model) {
+			t.Run(fmt.Sprintf("%s-%dx%d", name, size[0], size[1]), func(t *testing.T) {
+				checkFrame(t, m)
+				golden.RequireEqual(t, m.Frame()+"\n")
+			})
+		}
+		frame("beside", ill(t, size[0], size[1], &r, nil))
+		frame("looking", ill(t, size[0], size[1], nil, nil))
+		frame("none", ill(t, size[0], size[1], &none, nil))
+		box := func(r *diagnosis.Report, mend func(*Options)) *Model {
+			m := ill(t, size[0], size[1], r, mend)
+			m.openCauses()
+			b := m.overlay.(*causesBox)
+			b.q.report, b.q.known, b.q.running = *r, true, false
+			return m
+		}
+		frame("box", box(&r, nil))
+		frame("box-none", box(&none, nil))
+		second := box(&r, nil)
+		press(t, second, "j")
+		frame("box-second", second)
+		for _, name := range theme.Names() {
+			frame("box-theme-"+name, box(&r, func(o *Options) { o.Theme = name }))
+		}
+	}
+}
+
+// TestHostileCausesAreHarmless: titles, lines, queries and reasons are others' text.
+func TestHostileCausesAreHarmless(t *testing.T) {
+	evil := "\x1b[2J\x1b]52;c;AAAA\x07\u202e\u200b\x9b31m\r\n\x00\xff日本" + strings.Repeat("x", 1<<14)
+	r := found(evil)
+	for _, size := range append(sizes, [2]int{40, 10}, [2]int{61, 13}) {
+		m := ill(t, size[0], size[1], &r, nil)
+		checkFrame(t, m)
+		m.openCauses()
+		m.overlay.(*causesBox).q.report, m.overlay.(*causesBox).q.known = r, true
+		for _, k := range []string{"", "pgdown", "j", "G", "k", "pgup"} {
+			if k != "" {
+				press(t, m, k)
+			}
+			checkFrame(t, m)
+			if s := m.Frame(); strings.Contains(s, "\x1b]") || strings.Contains(s, "\x1b[2J") || strings.ContainsAny(s, "\x07\u202e") {
+				t.Fatalf("at %v a sequence is let through after %q", size, k)
+			}
+		}
+	}
+}
+
+// answers runs a command and all that follow from it, as the program does.
+func answers(m *Model, cmd tea.Cmd) {
+	for cmd != nil {
+		msg, ok := cmd().(causesMsg)
+		if !ok {
+			return
+		}
+		cmd = m.handleCauses(msg)
+	}
+}
+
+// TestInvestigationComesByItself: the service that is down is looked into when it is selected; the loop is named, from the swarm alone.
+func TestInvestigationComesByItself(t *testing.T) {
+	m := ill(t, 160, 48, nil, nil)
+	if m.causes.generation == 0 || !strings.Contains(m.Frame(), "looking for the cause") {
+		t.Fatalf("nothing is asked:\n%s", m.Frame())
+	}
+	answers(m, m.handleCauses(causesDueMsg{m.causes.generation}))
+	if c := m.causes.top(); c == nil || c.ID != "crash-loop" || m.causes.running || !m.causes.report.Done {
+		t.Fatalf("%+v", m.causes)
+	}
+	if f := m.Frame(); !strings.Contains(f, "crashes again and again") {
+		t.Fatal(f)
+	}
+	if m.wantCauses() != nil {
+		t.Error("asked again at once")
+	}
+	m.o.Now = func() time.Time { return noon.Add(askAgain) }
+	if m.wantCauses() == nil {
+		t.Error("never asked again")
+	}
+	m.gotoService("shop_web")
+	m.arrange()
+	if m.causes.running || m.ailing() != nil || strings.Contains(m.Frame(), "why:") {
+		t.Error("a service that is well is explained")
+	}
+}
+
+// TestStaleCausesAreDropped: an answer to an older question is not taken in, nor one about another service.
+func TestStaleCausesAreDropped(t *testing.T) {
+	m := ill(t, 160, 48, nil, nil)
+	old := m.causes.start(m, diagnosis.Question{Service: "shop_payments"})
+	m.causes.start(m, diagnosis.Question{Service: "shop_store"})
+	answers(m, old)
+	if m.causes.known {
+		t.Errorf("%+v", m.causes.report)
+	}
+}
+
+// TestBoxKeysLeadOn: each next action of the box leads where it says, on the service of the cause.
+func TestBoxKeysLeadOn(t *testing.T) {
+	for key, want := range map[string]view{"l": viewLogs, "m": viewMetrics, "t": viewTasks, "9": viewNodes} {
+		r := found("")
+		m := ill(t, 160, 48, &r, nil)
+		m.openCauses()
+		m.overlay.(*causesBox).q.report, m.overlay.(*causesBox).q.known = r, true
+		press(t, m, key)
+		if m.overlay != nil || m.view != want {
+			t.Errorf("%s leads to view %d, overlay %v", key, m.view, m.overlay)
+		}
+		if want != viewNodes && m.subject() != "shop_payments" {
+			t.Errorf("%s leads to %q", key, m.subject())
+		}
+		if (want == viewLogs || want == viewMetrics) && !m.when.at.Equal(r.Causes[0].Since) {
+			t.Errorf("%s leads to %s", key, m.when.at)
+		}
+	}
+}
+
+// TestBoxTellsErrors: a service that has gone, and no diagnosis at all.
+func TestBoxTellsErrors(t *testing.T) {
+	m := ill(t, 120, 40, nil, nil)
+	m.openCauses()
+	b := m.overlay.(*causesBox)
+	b.q.apply(m, causesMsg{of: &b.q, generation: b.q.generation, err: errors.New("gone: no service has this name")})
+	if f := m.Frame(); !strings.Contains(f, "no service has this name") {
+		t.Error(f)
+	}
+	press(t, m, "esc")
+	m.o.Doctor = nil
+	press(t, m, "i")
+	if m.overlay != nil {
+		t.Error("a box without a diagnosis")
+	}
+}
