@@ -1,14 +1,16 @@
 package ui
 
 import (
+	"fmt"
+	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 	"quarterdeck/ui/chart"
 	"quarterdeck/ui/plain"
-	"quarterdeck/ui/theme"
 )
 
 // graph is one chart: what is drawn together.
@@ -17,9 +19,17 @@ type graph struct {
 	unit  string
 	names []string
 	limit string // the reading that is its threshold
+	panel int    // 1 + the place among the shown panels; 0: a graph of the standard series
 }
 
-// graphs are the charts of the full view, in order; the first two are the overview's.
+// fullest is the reading of the replica that is nearest to its own memory limit.
+const fullest = "memory-of-limit"
+
+// overviewPairs are the two graphs that the overview shows, by their places in graphs: the key for other charts goes
+// through them.
+var overviewPairs = [][2]int{{0, 1}, {3, 4}, {2, 5}, {7, 8}}
+
+// graphs are the charts of the full view, in order.
 var graphs = []graph{
 	{title: "CPU", unit: "cores", names: []string{"cpu"}},
 	{title: "memory", unit: "bytes", names: []string{"memory"}, limit: "memory-limit"},
@@ -40,29 +50,79 @@ func (p *metricsPane) chartLines(m *Model, g graph, service string, w, h int) []
 		window.Start, window.End = m.when.window(m.now())
 	}
 	spec := chart.Spec{Width: w, Height: h - 1, Start: window.Start, End: window.End, Unit: g.unit, Min0: true,
-		Styles: st, ASCII: st.ASCII, Location: m.o.Location, Now: m.now(), Marks: m.chartMarks(service, window)}
+		Styles: st, ASCII: st.ASCII, Location: m.o.Location, Now: m.now(), Marks: m.chartMarks(service, window), LegendLines: 3}
 	if at := m.when.at; !at.IsZero() {
 		spec.Cursor = &at
 	}
-	spec.Empty = p.whyEmpty(m, service)
-	if p.service == service {
-		p.fill(&spec, g, st)
-	}
-	title := st.ChartTitle.Render(plain.Fit(g.title+note(p, g), w))
-	return append([]string{title}, strings.Split(chart.Line(spec), "\n")...)
-}
-
-// note is what a chart's title says of how its figures are known.
-func note(p *metricsPane, g graph) string {
-	for _, r := range p.readings {
-		if r.Name == g.names[0] && len(r.Answer.Series) > 0 && r.Reason != "" {
-			return " · " + inLine(r.Reason)
+	title := g.title
+	if g.panel > 0 {
+		title += p.panels.fill(m, &spec, g, service)
+	} else {
+		spec.Empty = p.whyEmpty(m, service)
+		if p.service == service {
+			p.fill(m, &spec, g, service)
+			title += p.note(m, g, service)
 		}
 	}
-	return ""
+	return append([]string{st.ChartTitle.Render(plain.Fit(title, w))}, strings.Split(chart.Line(spec), "\n")...)
 }
 
-func (p *metricsPane) fill(spec *chart.Spec, g graph, st theme.Styles) {
+// note is what a chart's title says besides: how its figures are known, and which replica matters.
+func (p *metricsPane) note(m *Model, g graph, service string) string {
+	out := ""
+	for _, r := range p.readings {
+		switch {
+		case r.Name == fullest && g.limit != "" && len(r.Answer.Series) > 0:
+			if v := valueAt(r.Answer.Series[0].Points, m.when.at); !math.IsNaN(v) {
+				out += " · fullest replica " + chart.Humanize(v, "ratio") + " of its limit"
+			}
+		case r.Name == g.names[0] && len(r.Answer.Series) > 0 && r.How != "":
+			out += " · " + inLine(r.How)
+		}
+	}
+	return p.whyNoThen(m, g, service) + out
+}
+
+// valueAt is the value at a moment, or the last one for the zero moment; NaN: there is none.
+func valueAt(points []sources.Point, at time.Time) float64 {
+	v := math.NaN()
+	for _, p := range points {
+		if !at.IsZero() && p.T.After(at) {
+			break
+		}
+		v = p.V
+	}
+	return v
+}
+
+// readingName is what a series of a reading is called.
+func readingName(r sources.Reading, s sources.Series) string {
+	if code := s.Labels["code"]; code != "" {
+		return code
+	}
+	return r.Name
+}
+
+// bucketWords say a quantile by the bounds that it lies between, where they are far apart; nil: it is a figure as others.
+func bucketWords(r sources.Reading, unit string) func(float64) string {
+	if len(r.Bounds) == 0 {
+		return nil
+	}
+	return func(v float64) string {
+		lo, hi, coarse := r.Bucket(v)
+		switch {
+		case !coarse:
+			return chart.Humanize(v, unit)
+		case math.IsInf(hi, 1):
+			return "> " + chart.Humanize(lo, unit)
+		case lo <= 0:
+			return "≤ " + chart.Humanize(hi, unit)
+		}
+		return chart.Humanize(lo, unit) + " to " + chart.Humanize(hi, unit)
+	}
+}
+
+func (p *metricsPane) fill(m *Model, spec *chart.Spec, g graph, service string) {
 	n := 0
 	for _, r := range p.readings {
 		if r.Name == g.limit && len(r.Answer.Series) > 0 {
@@ -75,17 +135,35 @@ func (p *metricsPane) fill(spec *chart.Spec, g graph, st theme.Styles) {
 			continue
 		}
 		if len(r.Answer.Series) == 0 {
-			spec.Empty = r.Reason
+			spec.Empty = m.unmeasurable(service, spec.Start, spec.End) + r.Reason
 		}
 		for _, s := range r.Answer.Series {
-			name := r.Name
-			if code := s.Labels["code"]; code != "" {
-				name = code
-			}
-			spec.Series = append(spec.Series, chart.Series{Name: inLine(name), Points: s.Points, Style: st.Series[n%len(st.Series)]})
+			spec.Series = append(spec.Series, chart.Series{Name: inLine(readingName(r, s)), Points: s.Points, Style: m.st.Series[n%len(m.st.Series)], Value: bucketWords(r, g.unit)})
 			n++
 		}
 	}
+	p.fillThen(m, spec, g, service)
+}
+
+// youngest is the age from which on a service should have its series: a rate needs four scrapes.
+const youngest = time.Minute
+
+// unmeasurable says that a service was not there in a window, or only just, or that nothing of it runs; else "".
+func (m *Model) unmeasurable(service string, start, end time.Time) string {
+	v := m.snap.Service(service)
+	switch {
+	case v == nil:
+		return ""
+	case m.when.live() && v.Health == fleet.Idle:
+		return "scaled to 0, nothing of it runs: "
+	case v.Created.IsZero() || v.Created.Before(start):
+		return ""
+	case v.Created.After(end):
+		return "the service was not there yet, it was made " + v.Created.In(m.o.Location).Format("Jan 2 15:04:05") + ": "
+	case end.Sub(v.Created) < youngest:
+		return fmt.Sprintf("the service is only %d s old, a rate needs some scrapes: ", int(end.Sub(v.Created).Seconds()))
+	}
+	return ""
 }
 
 func lastOf(points []sources.Point) float64 {
@@ -122,20 +200,25 @@ func (p *metricsPane) whyEmpty(m *Model, service string) string {
 	return "no sample in this time"
 }
 
-// overviewLines draws CPU and memory side by side, or one below the other where it is narrow.
+// overviewLines draws the chosen two side by side, or one below the other where it is narrow.
 func (p *metricsPane) overviewLines(m *Model, service string, w, h int) []string {
+	a, b := graphs[overviewPairs[p.pair][0]], graphs[overviewPairs[p.pair][1]]
 	if w < 50 {
 		first := h / 2
-		return append(p.chartLines(m, graphs[0], service, w, first), p.chartLines(m, graphs[1], service, w, h-first)...)
+		return append(p.chartLines(m, a, service, w, first), p.chartLines(m, b, service, w, h-first)...)
 	}
 	left := (w - 1) / 2
-	return beside(p.chartLines(m, graphs[0], service, left, h), p.chartLines(m, graphs[1], service, w-1-left, h), " ")
+	return beside(p.chartLines(m, a, service, left, h), p.chartLines(m, b, service, w-1-left, h), " ")
 }
 
 // fullLines draws the graphs that have figures in two columns (one where it is narrow), scrolled by rows of charts,
 // and below them which have none, and why: each reason once.
 func (p *metricsPane) fullLines(m *Model, service string, w, h int) []string {
+	if p.query != nil && m.view == viewMetrics {
+		return p.query.lines(m, w, h)
+	}
 	shown, absent := p.measured(service)
+	shown = append(shown[:len(shown):len(shown)], p.panels.graphs(service)...)
 	foot := p.absentLines(m, absent, w, h/4)
 	h -= len(foot)
 	perRow := 2
@@ -147,8 +230,8 @@ func (p *metricsPane) fullLines(m *Model, service string, w, h int) []string {
 	if h < 8 {
 		height = h
 	}
-	p.rows = rows
-	p.scroll = max(min(p.scroll, rows-1), 0)
+	p.rows = max(rows-max(h/max(height, 1), 1)+1, 1) // the last ones fill the page
+	p.scroll = max(min(p.scroll, p.rows-1), 0)
 	var out []string
 	for r := p.scroll; r < rows && len(out) < h; r++ {
 		hh := min(height, h-len(out))

@@ -121,6 +121,12 @@ const (
 	actCompareB
 	actStepBack
 	actStepOn
+	actPromQL
+	actThen
+	actTable
+	actKeep
+	actTakeOff
+	actCharts
 	actConfirm
 	actScale
 	actMore
@@ -219,6 +225,7 @@ var keymap = []binding{
 	bind(areaServices, actInvestigate, 5, "i", "why", "i"),
 	bind(areaServices, actOpenLogs, 20, "l", "logs", "l"),
 	bind(areaServices, actOpenMetrics, 30, "m", "metrics", "m"),
+	bind(areaServices, actCharts, 0, "v", "the overview's other charts", "v"),
 	bind(areaServices, actScale, 32, "s", "scale", "s"),
 	bind(areaServices, actRedeploy, 34, "r", "redeploy", "r"),
 	bind(areaServices, actUndo, 36, "u", "undo", "u"),
@@ -265,6 +272,12 @@ var keymap = []binding{
 	bind(areaMetrics, actRight, 0, "→", "the moment later", "right", "l"),
 	bind(areaMetrics, actZoomIn, 20, "+", "shorter time", "+", "="),
 	bind(areaMetrics, actZoomOut, 30, "-", "longer time", "-"),
+	bind(areaMetrics, actPromQL, 32, "Q", "PromQL", "Q"),
+	bind(areaMetrics, actThen, 34, "y", "yesterday, last week", "y"),
+	bind(areaMetrics, actCharts, 0, "v", "the overview's other charts", "v"),
+	bind(areaMetrics, actTable, 0, "t", "a query's result as a table, or as a chart", "t"),
+	bind(areaMetrics, actKeep, 36, "K", "keep the query as a panel", "K"),
+	bind(areaMetrics, actTakeOff, 0, "x", "take a panel off", "x"),
 	bind(areaMetrics, actChange, 45, "d", "what changed before the moment", "d"),
 	bind(areaMetrics, actHistory, 46, "b", "history, go back", "b"),
 

@@ -82,6 +82,9 @@ func (m *Model) handleKey(k tea.KeyPressMsg) tea.Cmd {
 	if m.logs.top().Input() != logview.InputNone {
 		return m.logsInputKey(k)
 	}
+	if m.editingQuery() && m.overlay == nil {
+		return m.queryInputKey(k)
+	}
 	if m.prompt != nil {
 		m.promptKey(k)
 		return nil
@@ -120,6 +123,8 @@ func (m *Model) handlePaste(msg tea.PasteMsg) tea.Cmd {
 	switch {
 	case m.logs.top().Input() != logview.InputNone:
 		return m.logs.top().UpdateInput(tea.PasteMsg{Content: oneLine(msg.Content)})
+	case m.editingQuery() && m.overlay == nil:
+		return m.pasteQuery(msg.Content)
 	case m.prompt != nil:
 		pasteInto(&m.prompt.input, msg.Content)
 		m.setFilter(m.prompt.input.Value())
@@ -227,8 +232,8 @@ func (m *Model) doInPane(a act) tea.Cmd {
 	case m.inLogs():
 		return m.doInLogs(a)
 	case m.view == viewMetrics || m.focus == paneMetrics:
-		if m.metrics.handle(m, a) || m.services.handle(a) {
-			return nil
+		if cmd, done := m.doInMetrics(a); done || m.services.handle(a) {
+			return cmd
 		}
 		return m.doWithService(a)
 	}
@@ -274,6 +279,9 @@ func (m *Model) doWithService(a act) tea.Cmd {
 	case actOpenMetrics:
 		m.selectSubject()
 		m.open(viewMetrics)
+	case actCharts:
+		cmd, _ := m.doInMetrics(a)
+		return cmd
 	case actCopy:
 		return m.copySelection()
 	case actScale, actMore, actLess, actRedeploy, actUndo:

@@ -180,6 +180,7 @@ func lastKept(kept []bool) int {
 
 // draw is exactly h lines of w cells: a heading, then the rows in sight. row is asked only for those.
 func (l *list) draw(st theme.Styles, cols []column, w, h int, focused bool, row func(id string, widths []int) []cell) []string {
+	h = max(h, 0)
 	lines := make([]string, 0, h)
 	shown, widths := fitColumns(cols, w)
 	full := make([]int, len(cols)) // 0: dropped

@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -16,7 +17,8 @@ const refreshLeast = 15 * time.Second
 // refreshParts is into how many parts the shown time is cut: a chart is asked for again when it has moved by one.
 const refreshParts = 200
 
-// metricsPane holds the standard series of one service; which time they are of is the console's (when.go).
+// metricsPane holds the standard series of one service, the panels beside them, and a query by hand; which time they are of
+// is the console's (when.go).
 type metricsPane struct {
 	generation uint64
 	service    string // whose readings these are
@@ -29,16 +31,19 @@ type metricsPane struct {
 	rows       int    // rows of charts there are, as drawn last
 	asked      string // what was asked for last: service, span, end, names
 	every      bool   // the full view's series, not only the overview's two
+	pair       int    // which two charts the overview shows
+	compare    compareWith
+	then       pastReadings
+	panels     panelsPane
+	query      *queryPane // nil: the charts of the service
 }
-
-// overviewSeries are those that the overview draws.
-var overviewSeries = []string{"cpu", "memory", "memory-limit"}
 
 // want asks for the series of a service if they are not the ones that were asked for last.
 func (p *metricsPane) want(m *Model, service string, every bool) tea.Cmd {
-	asked := fmt.Sprint(service, "\x00", m.when.span, "\x00", m.when.end.UnixNano(), "\x00", every)
+	load := p.panels.want(m, every)
+	asked := fmt.Sprint(service, "\x00", m.when.span, "\x00", m.when.end.UnixNano(), "\x00", every, "\x00", p.pair, "\x00", p.compare, "\x00", p.panels.loads, "\x00", p.queryKey(m))
 	if asked == p.asked {
-		return nil
+		return load
 	}
 	first := p.service != service
 	p.asked, p.every = asked, every
@@ -47,34 +52,64 @@ func (p *metricsPane) want(m *Model, service string, every bool) tea.Cmd {
 		p.scroll = 0
 	}
 	generation := p.generation
-	if m.o.Metrics == nil || service == "" {
+	if m.o.Metrics == nil || service == "" && p.query == nil {
 		p.service, p.readings, p.err, p.loading = service, nil, nil, false
-		return nil
+		return load
 	}
 	p.loading = true
-	return tea.Tick(SettleTime, func(time.Time) tea.Msg { return settleMsg{generation} })
+	return tea.Batch(load, tea.Tick(SettleTime, func(time.Time) tea.Msg { return settleMsg{generation} }))
 }
 
-// request reads the series, off the drawing goroutine.
+// names are those of the series that are shown; none: all.
+func (p *metricsPane) names() []string {
+	if p.every {
+		return nil
+	}
+	var names []string
+	for _, i := range overviewPairs[p.pair] {
+		names = append(names, graphs[i].names...)
+		if graphs[i].limit != "" {
+			names = append(names, graphs[i].limit, fullest)
+		}
+	}
+	return names
+}
+
+// requestAll reads all that the pane shows, off the drawing goroutine.
+func (p *metricsPane) requestAll(m *Model, service string) tea.Cmd {
+	if p.query != nil && p.query.query != "" && m.view == viewMetrics {
+		return p.query.request(m, service)
+	}
+	return tea.Batch(p.request(m, service), p.requestThen(m, service), p.panels.request(m, service))
+}
+
+// request reads the standard series.
 func (p *metricsPane) request(m *Model, service string) tea.Cmd {
 	metrics, generation, now := m.o.Metrics, p.generation, m.o.Now
 	if metrics == nil || service == "" {
 		return nil
 	}
-	when, every := m.when, p.every
-	timeout := m.o.Timeout
+	when, names, timeout, points := m.when, p.names(), m.o.Timeout, m.chartPoints()
 	return func() tea.Msg {
 		ctx, cancel := context.WithTimeout(context.Background(), timeout)
 		defer cancel()
 		start, end := when.window(now())
-		w := sources.Window{Start: start, End: end} // the source chooses the step by its scrape interval
-		var names []string
-		if !every {
-			names = overviewSeries
-		}
+		w := sources.Window{Start: start, End: end, Points: points} // the source chooses the step, by its scrape interval too
 		r, err := metrics.Standard(ctx, service, w, names...)
 		return readingsMsg{generation: generation, service: service, window: w, readings: r, err: err}
 	}
+}
+
+// chartPoints is how many points a chart can show: two a cell (braille).
+func (m *Model) chartPoints() int {
+	w := m.layout().metrics.w
+	if m.view != viewMetrics && !m.zoom && w >= 50 || w >= 100 {
+		w /= 2
+	}
+	if m.metrics.query != nil {
+		w = m.layout().metrics.w
+	}
+	return max(2*w, 100)
 }
 
 // apply takes an answer in, unless it is to an older question, and plans the next.
@@ -87,45 +122,87 @@ func (p *metricsPane) apply(m *Model, msg readingsMsg) tea.Cmd {
 	if msg.err == nil || len(msg.readings) > 0 {
 		p.service, p.window, p.readings, p.at = msg.service, msg.window, msg.readings, m.now()
 	}
-	if !m.when.live() && msg.err == nil {
-		return nil // the past does not change
+	return p.again(m, msg.window, msg.err)
+}
+
+// again plans the next question; the past does not change.
+func (p *metricsPane) again(m *Model, w sources.Window, err error) tea.Cmd {
+	if !m.when.live() && err == nil {
+		return nil
 	}
-	wait := max(refreshLeast, msg.window.End.Sub(msg.window.Start)/refreshParts)
+	wait := max(refreshLeast, w.End.Sub(w.Start)/refreshParts)
 	generation := p.generation
 	return tea.Tick(wait, func(time.Time) tea.Msg { return refreshMsg{generation} })
 }
 
 // handle does what a key does to the charts, and tells whether it was one.
 func (p *metricsPane) handle(m *Model, a act) bool {
+	scroll, rows := &p.scroll, p.rows
+	if p.query != nil && m.view == viewMetrics {
+		scroll, rows = &p.query.scroll, p.query.rows
+	}
 	switch a {
 	case actLeft:
 		m.when.stepBy(-1, m.o.Now())
 	case actRight:
 		m.when.stepBy(1, m.o.Now())
 	case actDown:
-		p.scroll = min(p.scroll+1, max(p.rows-1, 0))
+		*scroll = min(*scroll+1, max(rows-1, 0))
 	case actUp:
-		p.scroll = max(p.scroll-1, 0)
+		*scroll = max(*scroll-1, 0)
 	case actTop:
-		p.scroll = 0
+		*scroll = 0
 	case actBottom:
-		p.scroll = max(p.rows-1, 0)
+		*scroll = max(rows-1, 0)
 	case actPageDown, actHalfDown:
-		p.scroll = min(p.scroll+2, max(p.rows-1, 0))
+		*scroll = min(*scroll+2, max(rows-1, 0))
 	case actPageUp, actHalfUp:
-		p.scroll = max(p.scroll-2, 0)
+		*scroll = max(*scroll-2, 0)
 	default:
 		return false
 	}
 	return true
 }
 
+// doInMetrics does what the charts' own keys do; done is false where the key is none of them.
+func (m *Model) doInMetrics(a act) (cmd tea.Cmd, done bool) {
+	p := &m.metrics
+	switch a {
+	case actThen:
+		p.compare = (p.compare + 1) % compareKinds
+		p.then = pastReadings{}
+		return m.say(p.compare.says()), true
+	case actCharts:
+		p.pair = (p.pair + 1) % len(overviewPairs)
+		return m.say("charts of " + pairWords(p.pair)), true
+	case actPromQL:
+		return m.openQuery(), true
+	case actTable:
+		if p.query == nil {
+			return m.say("a table shows a query by hand: Q writes one"), true
+		}
+		p.query.table = !p.query.table
+		return nil, true
+	case actKeep:
+		return m.keepQuery(), true
+	case actTakeOff:
+		return m.openTakeOff(), true
+	}
+	return nil, p.handle(m, a)
+}
+
 func (p *metricsPane) title(m *Model, service string) string {
 	t := "metrics " + inLine(service) + " · " + spanWord(m.when.length())
+	if p.query != nil && m.view == viewMetrics {
+		t = "PromQL · " + spanWord(m.when.length())
+	}
 	if !m.when.live() {
 		t += " until " + m.clock(m.when.end) + " · at " + m.clock(m.when.at)
 	}
-	if p.loading && p.service != service {
+	if p.compare != compareOff {
+		t += " · with " + p.compare.word()
+	}
+	if p.loading && p.service != service && p.query == nil {
 		t += " · asking"
 	}
 	window := p.window
@@ -135,8 +212,22 @@ func (p *metricsPane) title(m *Model, service string) string {
 	if words := m.chartLegend(service, window); words != "" {
 		t += " · " + words
 	}
-	if p.err != nil {
+	if p.err != nil && p.query == nil {
 		t += " · as of " + p.at.In(m.o.Location).Format("15:04:05")
 	}
 	return t
+}
+
+// metricsMsg is a message of the pane's further questions.
+type metricsMsg interface{ apply(m *Model) tea.Cmd }
+
+// stale tells whether an answer is to an older question.
+func (p *metricsPane) stale(generation uint64) bool { return generation != p.generation }
+
+func pairWords(i int) string {
+	var out []string
+	for _, g := range overviewPairs[i] {
+		out = append(out, graphs[g].title)
+	}
+	return strings.Join(out, " and ")
 }

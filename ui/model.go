@@ -175,11 +175,11 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		cmd = tea.Batch(m.lookAtStart(), m.wakeLook())
 	case settleMsg:
 		if msg.generation == m.metrics.generation {
-			cmd = m.metrics.request(m, m.subject())
+			cmd = m.metrics.requestAll(m, m.subject())
 		}
 	case refreshMsg:
 		if msg.generation == m.metrics.generation && m.showsMetrics() {
-			cmd = m.metrics.request(m, m.subject())
+			cmd = m.metrics.requestAll(m, m.subject())
 		} else if msg.generation == m.metrics.generation {
 			m.metrics.asked = "" // asked for again when it is shown again
 		}
@@ -191,6 +191,8 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		}
 	case figuresMsg:
 		m.past.applyFigures(msg)
+	case metricsMsg:
+		cmd = msg.apply(m)
 	case logview.ScanMsg:
 		cmd = m.logs.scanned(msg)
 	case showMsg:
@@ -300,6 +302,8 @@ func (m *Model) back() bool {
 	switch {
 	case m.zoom:
 		m.zoom = false
+	case m.view == viewMetrics && m.metrics.query != nil:
+		m.metrics.query = nil
 	case m.focus == paneLogs && m.backInLogs():
 	case m.focus == paneTable && m.filterOf() != "":
 		m.setFilter("")

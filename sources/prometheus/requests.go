@@ -41,7 +41,7 @@ type webSource struct {
 	counter, bucket, native string // metric names; "" where there is none
 	matchers                string // of the service
 	code                    string // label with the HTTP status, or ""
-	how                     string
+	how                     string // in words, METRIC for the metric's name
 }
 
 // webMetrics finds once in a while which request metrics exist, for which services: one query, a row for each
@@ -89,7 +89,7 @@ func (f webFinding) webSource(service, label string, services []string) (webSour
 		if len(mine) > 0 {
 			src := mine.choose()
 			src.matchers = equals(l, service)
-			src.how = fmt.Sprintf("as the service itself counts them (%s, by its label %s)", src.any(), l)
+			src.how = "as its own METRIC counts them, by " + l
 			return src, true
 		}
 	}
@@ -177,6 +177,9 @@ func (s webSource) any() string {
 	return s.native
 }
 
+// words say how the service's figures are known that come from a metric.
+func (s webSource) words(metric string) string { return strings.ReplaceAll(s.how, "METRIC", metric) }
+
 // rate is the PromQL of requests a second, by any labels, with more matchers.
 func (s webSource) rate(window string, more ...string) string {
 	m := strings.Join(append([]string{s.matchers}, more...), ", ")
@@ -228,10 +231,10 @@ func (c *Client) readRequests(ctx context.Context, r *sources.Reading, q asked) 
 	if r.Answer, err = c.Range(ctx, promQL, q.w); err != nil {
 		return err
 	}
-	r.How = src.how
+	r.How = src.words(src.any())
 	if quantiles[r.Name] != "" && src.bucket != "" {
 		q.once.Do(func() { *q.bounds = c.bounds(ctx, src) })
-		r.Bounds = *q.bounds
+		r.Bounds, r.How = *q.bounds, src.words(src.bucket)
 	}
 	if src.code != "" && src.code != "code" {
 		for _, s := range r.Answer.Series {
@@ -242,7 +245,7 @@ func (c *Client) readRequests(ctx context.Context, r *sources.Reading, q asked) 
 		}
 	}
 	if !tidy(&r.Answer) {
-		r.Reason = fmt.Sprintf("no requests to service %s %s, %s", q.service, during(q.w, time.Now()), src.how)
+		r.Reason = fmt.Sprintf("no requests to service %s %s, %s", q.service, during(q.w, time.Now()), src.words(src.any()))
 	}
 	return nil
 }

@@ -44,15 +44,15 @@ func TestWebSource(t *testing.T) {
 		{"Traefik, without a provider", traefik("shop_web"), nil, `service=~"(?:shop_web|shop-web)(?:@.*)?"`, "as Traefik counts them", ""},
 		{"under the target's own service label", webFinding{series("traefik_service_requests_total", "service", "edge_traefik", "exported_service", "shop_web@swarm", "code", "200")}, nil,
 			`exported_service=~"(?:shop_web|shop-web)(?:@.*)?"`, "as Traefik counts them", ""},
-		{"the service's own", own, nil, `swarm_service="shop_web"`, "as the service itself counts them (http_requests_total, by its label swarm_service)",
+		{"the service's own", own, nil, `swarm_service="shop_web"`, "as its own http_requests_total counts them, by swarm_service",
 			`sum by (status_code) (rate(http_requests_total{swarm_service="shop_web"}[1m]))`},
 		{"Traefik before the service's own", append(traefik("shop_web@swarm"), own...), nil, `service=~"(?:shop_web|shop-web)(?:@.*)?"`, "as Traefik counts them", ""},
-		{"by its job", webFinding{series("app_http_requests_total", "job", "shop_web")}, nil, `job="shop_web"`, "as the service itself counts them",
+		{"by its job", webFinding{series("app_http_requests_total", "job", "shop_web")}, nil, `job="shop_web"`, "as its own app_http_requests_total counts them, by job",
 			`sum (rate(app_http_requests_total{job="shop_web"}[1m]))`},
 		{"a histogram alone", webFinding{series("http_server_request_duration_seconds_count", "service", "shop_web", "http_response_status_code", "500"),
 			series("http_server_request_duration_seconds_bucket", "service", "shop_web", "http_response_status_code", "500")}, nil, `service="shop_web"`, "_count",
 			`sum by (http_response_status_code) (rate(http_server_request_duration_seconds_count{service="shop_web"}[1m]))`},
-		{"a native histogram alone", webFinding{series("http_request_duration_seconds", "service", "shop_web")}, nil, `service="shop_web"`, "itself",
+		{"a native histogram alone", webFinding{series("http_request_duration_seconds", "service", "shop_web")}, nil, `service="shop_web"`, "own http_request_duration_seconds ",
 			`sum (histogram_count(rate(http_request_duration_seconds{service="shop_web"}[1m])))`},
 		{"nothing", nil, nil, "", "", ""},
 	} {
@@ -64,7 +64,7 @@ func TestWebSource(t *testing.T) {
 			if !ok {
 				return
 			}
-			if src.matchers != tc.matchers || !strings.Contains(src.how, tc.how) {
+			if src.matchers != tc.matchers || !strings.Contains(src.words(src.any()), tc.how) {
 				t.Errorf("matchers %s, how %q", src.matchers, src.how)
 			}
 			if q, why := src.query("requests", "1m"); tc.requests != "" && q != tc.requests {
@@ -99,7 +99,7 @@ func TestCodeLabelIsCalledCode(t *testing.T) {
 	}
 	for _, name := range []string{"p50", "p95", "p99"} {
 		r := reading(t, rs, name)
-		if fmt.Sprint(r.Bounds) != "[0.1 0.3 1.2]" || r.How != "as the service itself counts them (http_requests_total, by its label swarm_service)" {
+		if fmt.Sprint(r.Bounds) != "[0.1 0.3 1.2]" || r.How != "as its own http_request_duration_seconds_bucket counts them, by swarm_service" {
 			t.Errorf("%s: bounds %v, how %q", name, r.Bounds, r.How)
 		}
 	}

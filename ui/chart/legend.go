@@ -13,7 +13,7 @@ import (
 type entry struct {
 	sign, name, value string
 	pen               theme.Pen
-	series            bool
+	series, then      bool
 }
 
 func (e entry) width() int { return plain.Width(e.full()) }
@@ -34,53 +34,78 @@ func join(parts ...string) string {
 	return b.String()
 }
 
-// legendLine is right-aligned, above the newest samples: the series with their last values, or those at the
-// cursor, then the limit. What has no room is counted.
-func (p *drawing) legendLine() string {
+// legendRows breaks the legend's entries into lines of at most the width, as many as are allowed; the entries of the last
+// that have no room are counted.
+func (p *drawing) legendRows() (rows [][]entry, hidden int) {
 	entries := p.entries()
-	shown, hidden := len(entries), 0
-	width := func() int {
-		n := 0
-		for _, e := range entries[:shown] {
-			n += e.width() + 2
-		}
-		if hidden > 0 {
-			n += len(fmt.Sprintf("+%d", hidden)) + 2
-		}
-		return n - 2
-	}
-	if len(p.runs) == 1 && width() > p.Width { // the chart's title says what it is
+	if len(p.runs) == 1 && widthOf(entries) > p.Width { // the chart's title says what it is
 		for i := range entries {
 			if entries[i].series {
 				entries[i].name = ""
 			}
 		}
 	}
-	for shown > 1 && width() > p.Width {
-		shown--
+	rows = [][]entry{nil}
+	for _, e := range entries {
+		last := len(rows) - 1
+		if n := len(rows[last]); n == 0 || widthOf(append(rows[last][:n:n], e)) <= p.Width {
+			rows[last] = append(rows[last], e)
+			continue
+		}
+		rows = append(rows, []entry{e})
+	}
+	most := max(p.LegendLines, 1)
+	for len(rows) > most {
+		hidden += len(rows[len(rows)-1])
+		rows = rows[:len(rows)-1]
+	}
+	last := len(rows) - 1
+	for hidden > 0 && len(rows[last]) > 1 && widthOf(rows[last])+len(fmt.Sprintf("  +%d", hidden)) > p.Width {
+		rows[last] = rows[last][:len(rows[last])-1]
 		hidden++
 	}
+	return rows, hidden
+}
+
+func widthOf(entries []entry) int {
+	n := -2
+	for _, e := range entries {
+		n += e.width() + 2
+	}
+	return max(n, 0)
+}
+
+// legendLine is one line of the legend, right-aligned, above the newest samples: the series with their last values, or
+// those at the cursor, then the limit.
+func (p *drawing) legendLine(entries []entry, hidden int) string {
+	more := ""
+	if hidden > 0 {
+		more = fmt.Sprintf("  +%d", hidden)
+	}
+	used := widthOf(entries) + len(more)
 	var b strings.Builder
-	used := 0
-	if shown > 0 {
-		used = max(width(), 0)
-	}
-	if used > p.Width { // not even one: its value matters most
+	if used > p.Width && len(entries) > 0 { // not even one: its value matters most
 		e := entries[0]
-		return p.text.Render(plain.Fit(padLeft(plain.Clip(join(e.name, e.value), p.Width), p.Width), p.Width))
+		if e.series || len(entries) == 1 {
+			return p.text.Render(plain.Fit(padLeft(plain.Clip(join(e.name, e.value), p.Width), p.Width), p.Width))
+		}
 	}
-	b.WriteString(strings.Repeat(" ", p.Width-used))
-	for i, e := range entries[:shown] {
+	b.WriteString(strings.Repeat(" ", max(p.Width-used, 0)))
+	for i, e := range entries {
 		if i > 0 {
 			b.WriteString("  ")
 		}
 		e.pen.Write(&b, e.sign)
 		if rest := join(e.name, e.value); rest != "" {
-			p.text.Write(&b, strings.Repeat(" ", min(len(e.sign), 1))+rest)
+			pen := p.text
+			if e.then {
+				pen = p.muted
+			}
+			pen.Write(&b, strings.Repeat(" ", min(len(e.sign), 1))+rest)
 		}
 	}
 	if hidden > 0 {
-		p.muted.Write(&b, fmt.Sprintf("  +%d", hidden))
+		p.muted.Write(&b, more)
 	}
 	return b.String()
 }
@@ -96,10 +121,16 @@ func (p *drawing) entries() []entry {
 		if p.ASCII {
 			sign = "-"
 		}
-		if len(p.runs) > 1 && (p.ASCII || p.Styles.Name == theme.None) {
+		then := p.Series[i].Then
+		switch {
+		case then && p.ASCII:
+			sign = "."
+		case then:
+			sign = "⠂"
+		case len(p.runs) > 1 && (p.ASCII || p.Styles.Name == theme.None):
 			sign = string(r.digit())
 		}
-		out = append(out, entry{sign: sign, name: plain.Clip(p.Series[i].Name, 24), value: p.valueOf(r), pen: r.style.Pen(), series: true})
+		out = append(out, entry{sign: sign, name: plain.Clip(p.Series[i].Name, 24), value: p.valueOf(r), pen: r.style.Pen(), series: true, then: then})
 	}
 	if p.Limit != nil && finite(*p.Limit) {
 		e := entry{sign: p.Styles.Signs.Dash, name: plain.Clip(p.LimitName, 24), value: Humanize(*p.Limit, p.Unit), pen: p.Styles.Limit.Pen()}
@@ -118,7 +149,7 @@ func (p *drawing) entries() []entry {
 func (p *drawing) valueOf(r *run) string {
 	if p.Cursor != nil && p.cursorColumn() >= 0 {
 		if pt, ok := r.at(*p.Cursor, p.End.Sub(p.Start)/time.Duration(max(2*p.c.w, 1))); ok {
-			return Humanize(pt.V, p.Unit)
+			return p.words(r, pt.V)
 		}
 		return "–"
 	}
@@ -126,11 +157,19 @@ func (p *drawing) valueOf(r *run) string {
 	if !ok || !r.any {
 		return "–"
 	}
-	text := Humanize(pt.V, p.Unit)
+	text := p.words(r, pt.V)
 	age := p.Now.Sub(pt.T)
 	live := !p.Now.IsZero() && p.Now.Sub(p.End) < max(p.End.Sub(p.Start)/20, time.Minute)
-	if live && age > time.Minute && isGap(pt.T, p.Now, r.step) {
+	if live && !p.Series[r.index].Then && age > time.Minute && isGap(pt.T, p.Now, r.step) {
 		text += " (" + Age(age) + " ago)"
 	}
 	return text
+}
+
+// words are a series' value, in its own words where it has some.
+func (p *drawing) words(r *run, v float64) string {
+	if say := p.Series[r.index].Value; say != nil && finite(v) {
+		return say(v)
+	}
+	return Humanize(v, p.Unit)
 }

@@ -29,8 +29,12 @@ func Line(s Spec) string {
 	s = s.defaults()
 	p := s.plan()
 	lines := make([]string, 0, s.Height)
-	if p.legend {
-		lines = append(lines, p.legendLine())
+	for i, entries := range p.legend {
+		hidden := 0
+		if i == len(p.legend)-1 {
+			hidden = p.hidden
+		}
+		lines = append(lines, p.legendLine(entries, hidden))
 	}
 	lines = append(lines, p.plotLines()...)
 	if p.rule {
@@ -67,24 +71,25 @@ func (s Spec) defaults() Spec {
 // drawing is a chart being drawn: what goes where, decided once.
 type drawing struct {
 	Spec
-	legend, rule, times bool
-	runs                []run
-	y                   span
-	labels              map[int]string // of the y axis, by row
-	left                int            // cells of the y axis, its line included; 0: none
-	c                   *canvas
-	message             map[int]string // rows of the plot that say why it is empty
-	stamps              []stamp
-	text, muted, axis   theme.Pen
+	rule, times       bool
+	legend            [][]entry
+	hidden            int // entries of the legend that have no room
+	runs              []run
+	y                 span
+	labels            map[int]string // of the y axis, by row
+	left              int            // cells of the y axis, its line included; 0: none
+	c                 *canvas
+	message           map[int]string // rows of the plot that say why it is empty
+	stamps            []stamp
+	text, muted, axis theme.Pen
 }
 
 func (s Spec) plan() *drawing {
 	p := &drawing{Spec: s, text: s.Styles.Text.Pen(), muted: s.Styles.Muted.Pen(), axis: s.Styles.Axis.Pen()}
 	p.times = s.Height >= 3
 	p.rule = s.Height >= 7
-	p.legend = s.Height >= 4 && (len(s.Series) > 0 || s.Limit != nil)
 	rows := s.Height
-	for _, taken := range []bool{p.times, p.rule, p.legend} {
+	for _, taken := range []bool{p.times, p.rule} {
 		if taken {
 			rows--
 		}
@@ -92,12 +97,28 @@ func (s Spec) plan() *drawing {
 	for i := range s.Series {
 		p.runs = append(p.runs, p.newRun(i))
 	}
-	lo, hi, some := p.extent()
-	if some {
-		p.y = newSpan(lo, hi, min(max(rows/3, 1), 4), s.Unit)
-		p.axisLabels(rows)
+	// The legend tells values by the axis' place, so the axis is planned first, for the rows that one line leaves.
+	legend := !s.NoLegend && s.Height >= 4 && (len(s.Series) > 0 || s.Limit != nil)
+	if legend {
+		p.LegendLines = min(max(s.LegendLines, 1), max(rows/4, 1))
+		rows--
 	}
-	p.c = newCanvas(s.Width-p.left, rows, s.ASCII)
+	lo, hi, some := p.extent()
+	place := func() {
+		if some {
+			p.y = newSpan(lo, hi, min(max(rows/3, 1), 4), s.Unit)
+			p.axisLabels(rows)
+		}
+		p.c = newCanvas(s.Width-p.left, rows, s.ASCII)
+	}
+	place()
+	if legend {
+		p.legend, p.hidden = p.legendRows()
+		if more := len(p.legend) - 1; more > 0 {
+			rows -= more
+			place()
+		}
+	}
 	p.stamps = stamps(s.Start, s.End, p.c.w, s.Location)
 	p.draw(some)
 	return p
@@ -169,8 +190,11 @@ func (p *drawing) draw(some bool) {
 	}
 }
 
+// thenDots is how many dot columns apart the dots of a series of another time are.
+const thenDots = 4
+
 func (p *drawing) drawRun(r *run) {
-	pen := p.c.addPen(r.style.Pen())
+	pen, then := p.c.addPen(r.style.Pen()), p.Series[r.index].Then
 	lastX, lastY := -1, -1
 	var lastT time.Time
 	for _, pt := range r.points {
@@ -182,6 +206,10 @@ func (p *drawing) drawRun(r *run) {
 		switch {
 		case x < 0:
 			continue
+		case then:
+			if lastX < 0 || x/thenDots != lastX/thenDots {
+				p.thenDot(x/thenDots*thenDots, y, pen)
+			}
 		case lastX >= 0 && x >= lastX && !r.gap(lastT, pt.T):
 			p.c.line(lastX, lastY, x, y, pen)
 		default:
@@ -189,9 +217,17 @@ func (p *drawing) drawRun(r *run) {
 		}
 		lastX, lastY, lastT = x, y, pt.T
 	}
-	if lastX >= 0 && len(p.runs) > 1 && (p.ASCII || p.Styles.Name == theme.None) { // the lines have no colours to tell them apart
+	if lastX >= 0 && !then && len(p.runs) > 1 && (p.ASCII || p.Styles.Name == theme.None) { // the lines have no colours to tell them apart
 		p.c.force(lastX/2, lastY/4, r.digit(), pen)
 	}
+}
+
+func (p *drawing) thenDot(x, y int, pen uint8) {
+	if p.ASCII {
+		p.c.put(x/2, y/4, '.', pen)
+		return
+	}
+	p.c.set(x, y, pen)
 }
 
 func (p *drawing) drawLimit() {

@@ -354,3 +354,44 @@ func BenchmarkLine(b *testing.B) {
 		Line(s)
 	}
 }
+
+// TestThen: a series of another time is dots, below the others, with a sign of its own; the legend takes the lines that it may.
+func TestThen(t *testing.T) {
+	start := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	var now, then []sources.Point
+	for i := range 61 {
+		at := start.Add(time.Duration(i) * time.Minute)
+		now, then = append(now, sources.Point{T: at, V: 1}), append(then, sources.Point{T: at, V: 3})
+	}
+	cursor := start.Add(30 * time.Minute)
+	s := Spec{Width: 44, Height: 14, Start: start, End: start.Add(time.Hour), Unit: "s", Min0: true, Cursor: &cursor, LegendLines: 3, Series: []Series{
+		{Name: "p95", Points: now, Value: func(float64) string { return "0.3–1.2 s" }}, {Name: "p99", Points: now}, {Name: "p95 a day ago", Points: then, Then: true}}}
+	out := Line(s)
+	lines := strings.Split(out, "\n")
+	if len(lines) != s.Height {
+		t.Fatalf("%d lines", len(lines))
+	}
+	for _, l := range lines {
+		if w := ansi.StringWidth(l); w != s.Width {
+			t.Errorf("%d cells: %q", w, l)
+		}
+	}
+	legend := strings.Join(lines[:2], " ")
+	for _, want := range []string{"12:30:00", "p95 0.3–1.2 s", "p99 1 s", "⠂ p95 a day ago 3 s"} {
+		if !strings.Contains(legend, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	row := strings.TrimLeft(strings.TrimSpace(lines[2]), "0123456789. s┤│")
+	if blank := strings.Count(row, " "); blank < 5 || !strings.ContainsAny(row, "⠁⠂⠄⡀⠈⠐⠠⢀") {
+		t.Errorf("not dotted: %q in\n%s", row, out)
+	}
+	s.LegendLines = 1
+	if first := strings.Split(Line(s), "\n")[0]; !strings.Contains(first, "+1") && !strings.Contains(first, "+2") {
+		t.Errorf("what has no room is not counted: %q", first)
+	}
+	s.NoLegend = true
+	if out := Line(s); strings.Contains(out, "p99") || len(strings.Split(out, "\n")) != s.Height {
+		t.Errorf("a legend nobody asked for:\n%s", out)
+	}
+}

@@ -25,6 +25,10 @@ type Spec struct {
 	// Cursor is the moment that is looked at: a vertical line, and the legend tells the values there.
 	Cursor *time.Time
 	Styles theme.Styles
+	// LegendLines is how many lines the legend may take at most where one has no room for all; 0: one.
+	LegendLines int
+	// NoLegend leaves the legend out: somebody else tells the series.
+	NoLegend bool
 	// Empty is why there is nothing, shown where there is no sample.
 	Empty string
 	// Now, if set and near End, lets the legend date a last value that is old.
@@ -38,6 +42,10 @@ type Series struct {
 	Name   string
 	Points []sources.Point
 	Style  theme.Style
+	// Then is for a series of another time, moved to this one: it is drawn as dots, below the others, with a sign of its own.
+	Then bool
+	// Value is a value in words where the unit does not tell all; nil: Humanize.
+	Value func(v float64) string
 }
 
 // Mark is a moment on a chart.
