@@ -43,3 +43,11 @@ func (f *fallback) Complete(ctx context.Context, query string, at int, since, un
 	}
 	return Completion{From: at, To: at}, f.lacks("complete a query")
 }
+
+// Explain is the primary's query for q in its own language, "" where it has none.
+func (f *fallback) Explain(q LogQuery) string {
+	if p, ok := f.Logs.(interface{ Explain(LogQuery) string }); ok {
+		return p.Explain(q)
+	}
+	return ""
+}

@@ -61,7 +61,8 @@ func (m *Model) openLogQuery() tea.Cmd {
 	b := &queryBox{input: newInput(m.st, ""), at: -1}
 	text := m.logs.expr
 	if x, ok := m.o.Logs.(interface{ Explain(sources.LogQuery) string }); text == "" && ok && m.logs.key != "" {
-		text = x.Explain(m.logs.query)
+		q, _ := narrowed(m.logs.query, m.logs.view.Filter())
+		text = x.Explain(q)
 	}
 	b.input.SetValue(text)
 	b.input.CursorEnd()

@@ -65,14 +65,18 @@ func (m *Model) wantVolume() tea.Cmd {
 	filter := m.logs.view.Filter()
 	q, _ := narrowed(m.logs.query, filter)
 	start, end := m.when.window(m.o.Now())
-	key := fmt.Sprint(m.logs.key, m.when.span, m.when.end, r.w, q.Levels, q.Regexp, q.Exclude)
+	key := fmt.Sprint(m.logs.key, m.when.span, m.when.end, r.w, q.Levels, q.Regexp, q.Exclude, q.Pattern)
 	if key == v.key && !(v.due && m.when.live() && !v.asking) {
 		return nil
 	}
 	v.key, v.asking, v.due = key, true, false
 	v.generation++
 	v.note = ""
-	if n := len(filter.Fields) + len(filter.Patterns) + len(filter.NotPatterns); n > 0 {
+	n := len(filter.Fields) + len(filter.NotPatterns)
+	if q.Pattern == "" {
+		n += len(filter.Patterns)
+	}
+	if n > 0 {
 		v.note = count(n, "filter") + " by field or pattern not counted in"
 	}
 	step := (end.Sub(start) / time.Duration(max(r.w, 10))).Truncate(time.Second)
