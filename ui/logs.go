@@ -123,7 +123,9 @@ func (m *Model) wantLogs() tea.Cmd {
 		p.reset(q)
 		p.view.SetMarks(p.marks[key])
 		p.view.SetFieldColumns(p.columns[key])
-		p.closeAside()
+		if m.focus != paneLogs {
+			p.closeAside()
+		}
 		return m.showMoment(true)
 	}
 	if m.when.generation != p.whenSeen {

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -108,8 +109,10 @@ func (m *Model) applyAround(msg aroundMsg) tea.Cmd {
 	r.begin = len(msg.before.Entries) == 0 && msg.err == nil
 	r.view.SetStatic(true)
 	r.view.Sync(m.now())
+	var words tea.Cmd
 	if msg.instead && p.aside != nil {
 		p.aside.onNode(msg.node)
+		words = m.say("no line bears the task's label: these are the service's on its node, in its time")
 	}
 	switch a := p.aside; {
 	case a != nil && r == &a.reach:
@@ -125,7 +128,7 @@ func (m *Model) applyAround(msg aroundMsg) tea.Cmd {
 	if msg.err != nil {
 		return m.say("logs: " + inLine(msg.err.Error()))
 	}
-	return nil
+	return words
 }
 
 // nextError goes to the next error or the one before; beyond what is loaded the source is asked.
@@ -251,10 +254,10 @@ func (a *aside) place() {
 	}
 }
 
-// onNode narrows the lines of a whole service to a node's, and says so.
+// onNode narrows the lines of a whole service to a node's.
 func (a *aside) onNode(node string) {
 	a.query.Tasks = nil
-	a.title += " (no lines bear the task's label: the service's in its time)"
+	a.title = "in the time of" + strings.TrimPrefix(a.title, "last lines of")
 	if node != "" {
 		_ = a.view.Add(logview.FieldTerm{Key: "node", Op: "=", Value: node}) // no error: nothing is compiled
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"quarterdeck/sources/fleet"
 	"quarterdeck/sources/patterns"
 	"quarterdeck/ui/chart"
+	"quarterdeck/ui/logview"
 	"quarterdeck/ui/plain"
 )
 
@@ -321,7 +323,12 @@ func (b *patternsBox) cells(m *Model, id string, wide []int) []cell {
 		first = noFigure
 	}
 	return []cell{mark, {text: r.Level.String(), style: st.Levels[r.Level]}, {text: wholeNumber(float64(r.Count)), style: st.Text},
-		{text: shareWord(r.share), style: st.Muted}, {text: over, style: st.Accent}, {text: first, style: st.Muted}, {text: inLine(r.Text), style: st.Text}}
+		{text: shareWord(r.share), style: st.Muted}, {text: over, style: st.Accent}, {text: first, style: st.Muted}, {text: inLine(patternGist(r.Text)), style: st.Text}}
+}
+
+// patternGist is a pattern as its lines are shown: of structured ones the message first.
+func patternGist(text string) string {
+	return logview.Gist(strings.ReplaceAll(text, ":"+patterns.Wildcard, `:"`+patterns.Wildcard+`"`)) // a number's place, too, is JSON then
 }
 
 func shareWord(f float64) string {
