@@ -72,6 +72,16 @@ type investigation struct {
 	Looked []struct{ Source, State, Detail string }
 }
 
+// blind tells that a source could not look.
+func (inv *investigation) blind() bool {
+	for _, l := range inv.Looked {
+		if l.State == "could not look" {
+			return true
+		}
+	}
+	return false
+}
+
 // String is the causes in a line.
 func (inv *investigation) String() string {
 	var parts []string
@@ -82,8 +92,8 @@ func (inv *investigation) String() string {
 		parts = []string{"nothing found"}
 	}
 	for _, l := range inv.Looked {
-		if l.State != "looked" {
-			parts = append(parts, fmt.Sprintf("%s: %s (%s)", l.Source, l.State, l.Detail))
+		if l.State == "could not look" {
+			parts = append(parts, l.Source+": could not look")
 		}
 	}
 	return strings.Join(parts, "; ")
@@ -107,6 +117,8 @@ type bench struct {
 	mu     sync.Mutex
 	truths []truth
 	rows   []row
+	// answers were had; of blind ones a source could not look.
+	answers, blind int
 }
 
 func TestFaultsLab(t *testing.T) {
@@ -321,6 +333,12 @@ func (b *bench) ask(service string) (investigation, error) {
 	var inv investigation
 	if err == nil {
 		err = json.Unmarshal(out, &inv)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.answers++
+	if inv.blind() {
+		b.blind++
 	}
 	return inv, err
 }

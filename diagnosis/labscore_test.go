@@ -46,14 +46,18 @@ func (b *bench) healthy(noise seeded) {
 	}
 }
 
-// services are those of the stacks.
+// services are those of the stacks that are meant to run: of one with 0 replicas there is something to say.
 func (b *bench) services(stacks ...string) []string {
-	out, err := b.lab("docker", "1", "service", "ls", "--format", "{{.Name}}")
+	out, err := b.lab("docker", "1", "service", "ls", "--format", "{{.Name}} {{.Replicas}}")
 	if err != nil {
 		b.t.Error(err)
 	}
 	var list []string
-	for _, name := range strings.Fields(string(out)) {
+	for line := range strings.Lines(string(out)) {
+		name, replicas, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if strings.HasSuffix(replicas, "/0") {
+			continue
+		}
 		if stack, _, ok := strings.Cut(name, "_"); ok && slices.Contains(stacks, stack) {
 			list = append(list, name)
 		}
@@ -65,7 +69,8 @@ func (b *bench) services(stacks ...string) []string {
 func (b *bench) report(took time.Duration) {
 	slices.SortStableFunc(b.rows, func(x, y row) int { return strings.Compare(group(x), group(y)) })
 	var s strings.Builder
-	fmt.Fprintf(&s, "# How well the causes are found\n\nWritten by `testdata/faults-score`; do not edit. %s, %s. The whole run took %.0f s.\n\n", time.Now().UTC().Format("2006-01-02 15:04 UTC"), machine(), took.Seconds())
+	fmt.Fprintf(&s, "# How well the causes are found\n\nWritten by `testdata/faults-score`; do not edit. %s, %s. The whole run took %.0f s.\n", time.Now().UTC().Format("2006-01-02 15:04 UTC"), machine(), took.Seconds())
+	fmt.Fprintf(&s, "Load average over the last 15 minutes: %s. Of %d answers %d had a source that could not be looked at in the two seconds that an investigation has.\n\n", load(), b.answers, b.blind)
 	s.WriteString(preface)
 	b.totals(&s)
 	s.WriteString("\n| | seeded | true cause | first cause named | confidence | s after the seed | investigation, s | sure and wrong |\n|---|---|---|---|---|---|---|---|\n")
@@ -137,4 +142,13 @@ func machine() string {
 	kernel, _ := exec.Command("uname", "-sr").Output()
 	engine, _ := exec.Command("docker", "version", "--format", "{{.Server.Version}}").Output()
 	return fmt.Sprintf("%d cores, %s, Docker %s", runtime.NumCPU(), strings.TrimSpace(string(kernel)), strings.TrimSpace(string(engine)))
+}
+
+// load is the average of the last 15 minutes: what else the machine had to do.
+func load() string {
+	raw, err := os.ReadFile("/proc/loadavg")
+	if f := strings.Fields(string(raw)); err == nil && len(f) > 2 {
+		return f[2]
+	}
+	return "not known"
 }

@@ -117,7 +117,7 @@ image() { # TAG ENV-INSTRUCTION
   tar -C "$(dir_of workload)" --owner=0 --group=0 --mtime=@0 -c workload | d 1 import \
     --change 'ENTRYPOINT ["/workload"]' --change 'EXPOSE 8080' --change 'USER 65534:65534' --change "$2" \
     --change "LABEL org.opencontainers.image.version=$1" \
-    --change 'HEALTHCHECK --interval=5s --timeout=3s --retries=2 CMD ["/workload","-check","http://127.0.0.1:8080/healthz"]' \
+    --change 'HEALTHCHECK --interval=5s --timeout=15s --retries=2 CMD ["/workload","-check","http://127.0.0.1:8080/healthz"]' \
     - "$REGISTRY/workload:$1" && d 1 push -q "$REGISTRY/workload:$1"
 }
 

@@ -148,7 +148,7 @@ func run(ctx context.Context, c config, log *logger) error {
 }
 
 func healthCheck(url string) int {
-	client := http.Client{Timeout: 2 * time.Second}
+	client := http.Client{Timeout: 12 * time.Second} // a busy machine is slow, not ill
 	resp, err := client.Get(url)
 	if err != nil {
 		fmt.Println(err)
