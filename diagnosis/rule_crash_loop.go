@@ -38,6 +38,10 @@ func crashLoop(s *Scene, _ *Wide) *Cause {
 		c.Confidence = 0.55
 		c.Why = fmt.Sprintf("%d failed, and a loop is three in one slot: it may be one yet", all)
 		if s.Service.Running >= s.Service.Want && s.well() {
+			last := slices.MaxFunc(worst, func(a, b sources.Task) int { return a.Since.Compare(b.Since) })
+			if s.At.Sub(last.Since) > shortLife {
+				return nil // what replaced it has outlived what crashes at its start: that is over
+			}
 			c.Confidence = 0.4
 			c.objects("swarm", s.tasksQuery(), "it was replaced, and as many run as should")
 		}
