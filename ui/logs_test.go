@@ -292,7 +292,7 @@ func TestDeadTasksLastLines(t *testing.T) {
 		r.press("D")
 		r.until("its lines", func() bool { return r.m.logs.aside != nil && r.m.logs.aside.view.Status().Total > 0 })
 		s := r.screen()
-		if !strings.Contains(s, "of shop_payments.1 dead1") || !strings.Contains(s, "charge card") {
+		if !strings.Contains(r.m.logsTitle(), "of shop_payments.1 dead1") || !strings.Contains(s, "charge card") {
 			t.Errorf("label %v:\n%s", label, s)
 		}
 		if label == strings.Contains(s, "no line bears") {
