@@ -65,7 +65,7 @@ func (m *Model) changeEvidence(h *fleet.Happening) tea.Cmd {
 	return m.say(inLine(h.Service) + " does not run any more: what it was is in the journal alone")
 }
 
-// taskEvidence is the task among those of its service, dead ones too, with its lines beside it.
+// taskEvidence is the task among those of its service; of one that died its last lines.
 func (m *Model) taskEvidence(h *fleet.Happening) tea.Cmd {
 	v := m.snap.Service(h.Service)
 	if v == nil {
@@ -75,6 +75,9 @@ func (m *Model) taskEvidence(h *fleet.Happening) tea.Cmd {
 	m.tasks.arrange(m.snap)
 	if !m.tasks.selectID(h.Ref) {
 		return tea.Batch(cmd, m.say("Swarm has forgotten that task (it keeps five a slot): its lines are in the logs at that moment"))
+	}
+	if h.Kind == fleet.TaskDied {
+		return tea.Batch(cmd, m.lastLines())
 	}
 	return cmd
 }

@@ -237,7 +237,7 @@ func (m *Model) timelineLines(r rect) []string {
 	}
 	least := 26
 	if r.w >= 100 {
-		least = 52
+		least = 46
 	}
 	cols := []column{{title: "TIME", width: 12}, {title: "WHAT", width: 14}, {title: "SERVICE", width: 20, drop: 1}, {title: "NODE", width: 10, drop: 4},
 		{title: "", width: least, flex: true}, {title: "SOURCES", width: 22, drop: 3}}

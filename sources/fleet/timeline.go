@@ -473,6 +473,7 @@ func verdictOf(x *Happening) string {
 
 // alert takes the words of who says most.
 func (d *draft) alert(o *Occurrence) {
+	after := "" // how long it fired, of one that is over
 	for i := range d.parts {
 		x := d.parts[i]
 		if len(x.Text) > len(o.Text) {
@@ -482,9 +483,10 @@ func (d *draft) alert(o *Occurrence) {
 			o.Time, o.Within = x.Time, x.Within
 		}
 		if !x.Began.IsZero() {
-			o.Outcome = "after " + x.Time.Sub(x.Began).Round(time.Second).String()
+			after = ", after " + x.Time.Sub(x.Began).Round(time.Second).String()
 		}
 	}
+	o.Text += after
 }
 
 // folded tells how many there were.
