@@ -23,7 +23,7 @@ var hostile = []string{
 var parser = goldmark.New(goldmark.WithExtensions(extension.Table, extension.Strikethrough, extension.Linkify)).Parser()
 
 // plainOf is the text of a node as a reader sees it. It fails on whatever is more than text.
-func plainOf(t testing.TB, n ast.Node, src []byte) string {
+func plainOf(t testing.TB, n ast.Node, src []byte, ours bool) string {
 	t.Helper()
 	var b strings.Builder
 	_ = ast.Walk(n, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
@@ -31,8 +31,16 @@ func plainOf(t testing.TB, n ast.Node, src []byte) string {
 			return ast.WalkContinue, nil
 		}
 		switch x := n.(type) {
-		case *ast.RawHTML, *ast.HTMLBlock, *ast.Link, *ast.AutoLink, *ast.Image, *ast.Emphasis, *east.Strikethrough, *ast.Heading, *ast.ThematicBreak, *ast.Blockquote:
+		case *ast.RawHTML, *ast.HTMLBlock, *ast.Link, *ast.Image, *east.Strikethrough, *ast.Heading, *ast.ThematicBreak, *ast.Blockquote:
 			t.Fatalf("%s comes of %q", n.Kind(), src)
+		case *ast.AutoLink:
+			if x.AutoLinkType != ast.AutoLinkEmail { // somebody's address may be written to
+				t.Fatalf("a link comes of %q", src)
+			}
+		case *ast.Emphasis:
+			if x.Level != 2 || !ours { // what is bad stands out in our own tables
+				t.Fatalf("emphasis comes of %q", src)
+			}
 		case *ast.Text:
 			b.Write(x.Segment.Value(src))
 		case *ast.String:
@@ -64,13 +72,13 @@ func checkEscaped(t testing.TB, s string) {
 	if doc.ChildCount() != 1 || doc.FirstChild().Kind() != ast.KindList || doc.FirstChild().ChildCount() != 1 {
 		t.Fatalf("%q breaks out of its item: %q", s, src)
 	}
-	plainOf(t, doc, src)
+	plainOf(t, doc, src, false)
 	if got := unescape(esc(s)); want != "" && got != want {
 		t.Fatalf("%q reads as %q, want %q (%q)", s, got, want, esc(s))
 	}
 	var b strings.Builder
 	table(&b, []string{"One", "Two", "Three"}, [][]string{{esc(s), code(s), esc(s)}, {"x", "y", "z"}})
-	checkTable(t, b.String(), 3, 2)
+	checkTable(t, b.String(), 3, 2, false)
 	b.Reset()
 	fence(&b, "text", s, "after")
 	doc = parser.Parse(text.NewReader([]byte(b.String())))
@@ -80,7 +88,7 @@ func checkEscaped(t testing.TB, s string) {
 }
 
 // checkTable: the source is one table of so many columns and rows, its bars are aligned, and its cells are no more than text.
-func checkTable(t testing.TB, source string, columns, rows int) {
+func checkTable(t testing.TB, source string, columns, rows int, ours bool) {
 	t.Helper()
 	doc := parser.Parse(text.NewReader([]byte(source)))
 	tab := doc.FirstChild()
@@ -91,7 +99,7 @@ func checkTable(t testing.TB, source string, columns, rows int) {
 		if r.ChildCount() != columns {
 			t.Fatalf("a row of %d cells:\n%s", r.ChildCount(), source)
 		}
-		plainOf(t, r, []byte(source))
+		plainOf(t, r, []byte(source), ours)
 	}
 	width := -1
 	for line := range strings.SplitSeq(strings.TrimSuffix(source, "\n"), "\n") {

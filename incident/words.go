@@ -78,7 +78,11 @@ func (g *gatherer) summary() []string {
 	r := g.r
 	var out []string
 	if g.x != nil {
-		text := fmt.Sprintf("%s: %s, declared at %s UTC by %s", strings.Join(r.Services, ", "), r.Title, clockOf(g.x.Started.At), g.x.Started.By)
+		what := r.Title
+		if services := strings.Join(r.Services, ", "); !strings.HasPrefix(what, services) {
+			what = services + ": " + what
+		}
+		text := fmt.Sprintf("%s, declared at %s UTC by %s", what, clockOf(g.x.Started.At), g.x.Started.By)
 		if g.x.Resolved.Known() {
 			text += fmt.Sprintf(", resolved at %s UTC after %s", clockOf(g.x.Resolved.At), long(g.x.Resolved.At.Sub(g.x.Started.At)))
 		}
