@@ -116,7 +116,8 @@ func TestCPUThrottled(t *testing.T) {
 	const p95 = `histogram_quantile(0.95, sum by (le) (rate(traefik_service_request_duration_seconds_bucket{service="shop_api@swarm"}[1m])))`
 	before, fast := r.number(throttled), r.number(p95)
 	r.begin("cpu-throttled")
-	r.run(90 * time.Second)
+	r.alerted("CPUThrottling", "shop_api", 80*time.Second)
+	r.run(30 * time.Second)
 	if v := r.number(throttled); v < 0.6 || before > 0.05 {
 		t.Errorf("throttled: %.2f, before %.2f", v, before)
 	}

@@ -36,6 +36,7 @@ var ruleList = []Rule{
 	{"services", "HighErrorRate", `sum by (service) (rate(traefik_service_requests_total{code=~"5.."}[1m])) / sum by (service) (rate(traefik_service_requests_total[1m])) > 0.05`, "critical", 30 * time.Second, "{{.Service}} answers with errors", "{{.Value}} of its requests fail"},
 	{"services", "HighLatency", `histogram_quantile(0.95, sum by (service, le) (rate(traefik_service_request_duration_seconds_bucket[2m]))) > 1.25`, "warning", 30 * time.Second, "{{.Service}} is slow", "its 95th percentile is {{.Value}} s"},
 	{"services", "MemoryNearLimit", `max by (` + svc + `) (container_memory_working_set_bytes / (container_spec_memory_limit_bytes > 0)) > 0.9`, "warning", 15 * time.Second, "{{.Service}} is near its memory limit", "{{.Value}} of the limit is in use"},
+	{"services", "CPUThrottling", `max by (` + svc + `) (rate(container_cpu_cfs_throttled_periods_total[1m]) / rate(container_cpu_cfs_periods_total[1m])) > 0.5`, "warning", 15 * time.Second, "{{.Service}} is throttled", "{{.Value}} of its CPU periods"},
 	{"services", "CertificateExpiring", `(traefik_tls_certs_not_after - time()) / 86400 < 21`, "warning", 0, "The certificate of {{.Labels.cn}} expires soon", "{{.Value}} days are left"},
 }
 
