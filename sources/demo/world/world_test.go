@@ -215,3 +215,32 @@ func BenchmarkAtRest(b *testing.B) {
 	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/(1<<20), "MB-held")
 	runtime.KeepAlive(w)
 }
+
+// Each scenario is the same for a seed, on the platform of twelve and in a fleet, whether the clock ticks or leaps; and
+// it can be taken back.
+func TestScenariosAreTheSameForASeed(t *testing.T) {
+	for _, o := range []Options{{Seed: 5, Quiet: true}, {Seed: 5, Quiet: true, Services: 20, Tasks: 100}} {
+		for _, s := range scripts() {
+			var seen []string
+			for _, step := range []time.Duration{2 * time.Minute, 700 * time.Millisecond} {
+				w, now := clocked(t, o)
+				if err := w.StartScenario(s.Name); err != nil {
+					t.Fatalf("%s, %d services: %v", s.Name, o.Services, err)
+				}
+				for end := noon.Add(2 * time.Minute); now.Before(end); {
+					*now = now.Add(min(step, end.Sub(*now)))
+					w.settle()
+				}
+				seen = append(seen, state(t, w))
+				if s.Name != badDeployName { // which ends by itself
+					if err := w.StopScenario(s.Name); err != nil {
+						t.Errorf("%s, %d services: %v", s.Name, o.Services, err)
+					}
+				}
+			}
+			if seen[0] != seen[1] {
+				t.Errorf("%s, %d services: %v", s.Name, o.Services, seen)
+			}
+		}
+	}
+}
