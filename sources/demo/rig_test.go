@@ -34,6 +34,7 @@ type rig struct {
 
 	waited    map[string]bool // rules that have been pending
 	evaluated time.Time
+	unruled   bool // the alerting rules are not evaluated: what a test without alerts need not wait for
 
 	mu    sync.Mutex
 	clock time.Time
@@ -86,7 +87,7 @@ func (r *rig) run(d time.Duration) {
 		r.mu.Lock()
 		r.clock = r.clock.Add(min(5*time.Second, end.Sub(r.clock)))
 		r.mu.Unlock()
-		if r.now().Sub(r.evaluated) < 5*time.Second {
+		if r.unruled || r.now().Sub(r.evaluated) < 5*time.Second {
 			continue
 		}
 		r.evaluated = r.now()

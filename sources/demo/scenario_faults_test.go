@@ -55,6 +55,7 @@ func TestFaults(t *testing.T) {
 			}
 			t.Run(f.scenario+"/"+string(f.state)+"/"+way, func(t *testing.T) {
 				r := newRig(t)
+				r.unruled = true
 				r.run(time.Minute)
 				r.begin(f.scenario)
 				r.until("it shows", 20*time.Second, func() bool { return len(r.told(f)) > 0 })

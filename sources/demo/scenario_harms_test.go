@@ -356,6 +356,7 @@ func TestPairs(t *testing.T) {
 	for _, pair := range [][2]string{{"healthcheck-failing", "disk-full"}, {"constraint-unsatisfied", "label-changed"}, {"start-failed", "port-conflict"}, {"exits-cleanly", "secret-missing"}, {"node-down", "node-paused"}} {
 		t.Run(pair[0]+","+pair[1], func(t *testing.T) {
 			r := newRig(t)
+			r.unruled = true
 			r.run(time.Minute)
 			r.begin(pair[0] + "," + pair[1])
 			r.run(40 * time.Second)
@@ -396,6 +397,7 @@ func TestFaultsInAFleet(t *testing.T) {
 		}
 		t.Run(f.scenario+"/"+string(f.state), func(t *testing.T) {
 			r := newRigOf(t, demo.Options{Services: 40, Tasks: 200})
+			r.unruled = true
 			r.begin(f.scenario)
 			r.until("it shows", time.Minute, func() bool { return r.toldAnywhere(f) })
 			r.end(f.scenario)
