@@ -117,6 +117,7 @@ func testContract(t *testing.T, x target) {
 			}
 		}
 	})
+	t.Run("investigate", x.investigates)
 	t.Run("logs by hand", func(t *testing.T) {
 		out, errs, code := x.ask(t, "logs", "--query", `{swarm_service="`+x.service+`"}`, "--limit", "5")
 		if code != 0 || strings.Count(out, "\n") != 5 {
@@ -246,7 +247,7 @@ func TestContractOnDemo(t *testing.T) {
 
 func TestUnreachableIsThree(t *testing.T) {
 	x := target{env: map[string]string{"DOCKER_HOST": "unix:///nonexistent/docker.sock", "LOKI_ADDR": "", "PROMETHEUS_URL": "", "ALERTMANAGER_URL": ""}}
-	for _, args := range [][]string{{"status"}, {"doctor"}, {"logs", "x"}, {"alerts"}, {"metrics", "x"}} {
+	for _, args := range [][]string{{"status"}, {"doctor"}, {"logs", "x"}, {"alerts"}, {"metrics", "x"}, {"investigate"}} {
 		if _, errs, code := x.ask(t, args...); code != exitUnreachable || (errs == "" && args[0] != "doctor") {
 			t.Errorf("%v: exit %d: %s", args, code, errs)
 		}

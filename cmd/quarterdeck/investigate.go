@@ -59,7 +59,7 @@ func runInvestigate(ctx context.Context, s *surroundings, q diagnosis.Question) 
 	deck, deckErr := p.deck()
 	r, err := p.doctor(deck).Investigate(ctx, q, nil)
 	if errors.Is(err, diagnosis.ErrNoService) {
-		return &sources.Error{Source: fleet.SwarmName, Kind: sources.NotFound, Op: "investigate " + q.Service, Err: diagnosis.ErrNoService, Next: "see `quarterdeck status` for those there are"}
+		return &sources.Error{Source: fleet.SwarmName, Kind: sources.BadQuestion, Op: "investigate " + q.Service, Err: diagnosis.ErrNoService, Next: "see `quarterdeck status` for those there are"}
 	}
 	if err != nil {
 		return err
