@@ -18,6 +18,7 @@ import (
 
 type logsOptions struct {
 	since, until, grep, exclude, query string
+	stack                              string
 	levels                             []string
 	limit                              int
 	follow                             bool
@@ -41,6 +42,7 @@ EXIT STATUS
 	f.StringVar(&o.grep, "grep", "", "only lines that match this `regexp` (RE2)")
 	f.StringVar(&o.exclude, "exclude", "", "no lines that match this `regexp` (RE2)")
 	f.StringSliceVar(&o.levels, "level", nil, "only these `levels`: trace, debug, info, warn, error, fatal")
+	f.StringVar(&o.stack, "stack", "", "all services of this `stack`")
 	f.StringVar(&o.query, "query", "", "`LogQL` by hand, in place of the above")
 	f.IntVar(&o.limit, "limit", 1000, "at most so many lines, the newest")
 	f.BoolVarP(&o.follow, "follow", "f", false, "go on with new lines")
@@ -86,7 +88,7 @@ func runLogs(ctx context.Context, s *surroundings, o logsOptions, services []str
 
 // logQuery is the question that the flags ask.
 func (o logsOptions) logQuery(services []string, now time.Time) (sources.LogQuery, error) {
-	q := sources.LogQuery{Services: services, Expr: o.query, Regexp: o.grep, Exclude: o.exclude, Limit: o.limit}
+	q := sources.LogQuery{Services: services, Stack: o.stack, Expr: o.query, Regexp: o.grep, Exclude: o.exclude, Limit: o.limit}
 	var err error
 	if q.Since, err = moment(o.since, now); err != nil {
 		return q, err
