@@ -199,7 +199,9 @@ func TestFilterReadsFurtherBack(t *testing.T) {
 	r.press("backspace")
 	r.until("the full lines", func() bool { return r.m.logs.view.Oldest().Equal(a.lines[3600].Time) })
 	r.press("g")
-	r.until("a page that is whole", func() bool { return r.m.logs.view.Status().Total == 300+PageLimit-1 || r.m.logs.view.Status().Total == 300+PageLimit })
+	r.until("a page that is whole", func() bool {
+		return r.m.logs.view.Status().Total == 300+PageLimit-1 || r.m.logs.view.Status().Total == 300+PageLimit
+	})
 }
 
 // The moment brings the lines around it, up and down from there more; live follows again.
