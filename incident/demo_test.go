@@ -274,3 +274,24 @@ func checkOrder(t *testing.T, md string) {
 		at += i
 	}
 }
+
+// TestTeamOnLab: two machines' consoles and the lab's Loki: what one writes the other has, and can add to.
+func TestTeamOnLab(t *testing.T) {
+	if os.Getenv("QD_LAB") == "" {
+		t.Skip("needs the lab: eval \"$(testdata/lab/lab env)\"")
+	}
+	env := func(name string) string { return os.Getenv(name) }
+	ada := console(t, env("DOCKER_HOST"), env("LOKI_ADDR"), env("PROMETHEUS_URL"), env("ALERTMANAGER_URL"), "ada@lab")
+	bo := console(t, env("DOCKER_HOST"), env("LOKI_ADDR"), env("PROMETHEUS_URL"), env("ALERTMANAGER_URL"), "bo@lab")
+	x, err := ada.Start(Opening{Title: "a rehearsal", Services: []string{"shop_idle-of-the-test"}, Also: true})
+	must(t, x, err)
+	find := func(k *Desk) Incident { y, _ := k.Find(x.ID); return y }
+	until(t, "the colleague has it", func() bool { return find(bo).ID == x.ID })
+	for _, e := range []Entry{{Phase: Acknowledge}, {Phase: Note, Text: "from the other machine"}, {Phase: Resolve}} {
+		_, err := bo.Do(x.ID, e)
+		must(t, x, err)
+	}
+	until(t, "she has what he wrote", func() bool { y := find(ada); return y.State == Resolved && y.Owner == "bo@lab" && len(y.Entries) == 4 })
+	late := console(t, env("DOCKER_HOST"), env("LOKI_ADDR"), env("PROMETHEUS_URL"), env("ALERTMANAGER_URL"), "cy@lab")
+	until(t, "one who comes later has it all", func() bool { y := find(late); return y.State == Resolved && len(y.Entries) == 4 })
+}
