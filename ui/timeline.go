@@ -240,7 +240,7 @@ func (m *Model) timelineLines(r rect) []string {
 		least = 46
 	}
 	cols := []column{{title: "TIME", width: 12}, {title: "WHAT", width: 14}, {title: "SERVICE", width: 20, drop: 1}, {title: "NODE", width: 10, drop: 4},
-		{title: "", width: least, flex: true}, {title: "SOURCES", width: 22, drop: 3}}
+		{title: "", width: least, flex: true}, {title: "SOURCES", width: 23, drop: 3}}
 	lines = append(lines, t.draw(m.st, cols, r.w, h, true, func(id string, widths []int) []cell {
 		if id == beganRow {
 			return m.beganCells()
