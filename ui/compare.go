@@ -15,8 +15,6 @@ const (
 	compareLeast = 30 * time.Second
 	// aroundMost bounds the windows around two moments.
 	aroundMost = 30 * time.Minute
-	// patternLines is from how many lines of a window patterns are mined, where the source knows none.
-	patternLines = 2000
 )
 
 // compareBox compares a service before and after: what it used, what it said, what happened, what was changed.
@@ -32,7 +30,7 @@ type compareBox struct {
 	metrics  compared[[]metricRow]
 	counts   compared[levelCounts]
 	patterns compared[patternNews]
-	between  []fleet.Happening
+	between  []fleet.Occurrence
 	states   compared[[2]*actions.State]
 	diffs    *diffs
 
@@ -80,12 +78,13 @@ func (b *compareBox) ask(m *Model) tea.Cmd {
 	b.generation++
 	b.before, b.after = b.windows()
 	b.metrics, b.counts, b.patterns = compared[[]metricRow]{}, compared[levelCounts]{}, compared[patternNews]{}
-	b.between = nil
+	var between []fleet.Happening
 	for i := range m.snap.History {
 		if h := &m.snap.History[i]; concerns(h, b.service) && !h.Time.Before(b.a) && !h.Time.After(b.b) {
-			b.between = append(b.between, *h)
+			between = append(between, *h)
 		}
 	}
+	b.between = fleet.Timeline(between)
 	cmds := []tea.Cmd{b.askMetrics(m), b.askLines(m), b.askPatterns(m)}
 	if !b.states.done {
 		cmds = append(cmds, b.askStates(m))

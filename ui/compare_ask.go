@@ -11,7 +11,6 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"quarterdeck/sources"
-	"quarterdeck/sources/patterns"
 )
 
 // metricRow is one figure in both windows; NaN: no sample.
@@ -27,12 +26,11 @@ type levelCounts struct {
 	query string
 }
 
-// patternNews are the patterns of the second window that the first has not.
+// patternNews are the patterns of the second window that were not there before.
 type patternNews struct {
-	list  []sources.Pattern
-	mined [2]int // lines that they were mined from; 0, 0: the source knows them
-	more  bool   // there were more lines than were looked at
-	query string
+	list      []sources.Pattern
+	how, base string // how patterns were found; why nothing can be called new
+	query     string
 }
 
 func (b *compareBox) askMetrics(m *Model) tea.Cmd {
@@ -151,47 +149,21 @@ func countLines(ctx context.Context, logs sources.Logs, service string, w source
 
 func (b *compareBox) askPatterns(m *Model) tea.Cmd {
 	logs, generation, service := m.o.Logs, b.generation, b.service
-	windows := [2]sources.Window{b.before, b.after}
+	before, after := b.before, b.after
 	if logs == nil {
 		return nil
 	}
 	return func() tea.Msg {
 		ctx, cancel := m.queryContext()
 		defer cancel()
-		news, err := newPatterns(ctx, logs, service, windows)
-		return b.answer(generation, func(b *compareBox) { b.patterns = compared[patternNews]{true, news, err} })
-	}
-}
-
-// newPatterns asks the source for the patterns of both windows; where it knows none they are mined from lines.
-func newPatterns(ctx context.Context, logs sources.Logs, service string, windows [2]sources.Window) (patternNews, error) {
-	var of [2][]sources.Pattern
-	news := patternNews{query: logWords(logs, service, "patterns of %s", windows[1])}
-	if p, ok := logs.(sources.Patterner); ok {
-		var err error
-		for i, w := range windows {
-			of[i], err = p.Patterns(ctx, sources.LogQuery{Services: []string{service}, Since: w.Start, Until: w.End}, w.End.Sub(w.Start))
-			if err != nil {
-				break
+		news := patternNews{query: logWords(logs, service, "patterns of %s", after) + ", against those before " + before.End.UTC().Format(time.RFC3339)}
+		found, err := findPatterns(ctx, logs, sources.LogQuery{Services: []string{service}}, after.Start, after.End, before.End)
+		news.how, news.base = found.how, found.base
+		for i := range found.rows {
+			if found.rows[i].new {
+				news.list = append(news.list, found.rows[i].Pattern)
 			}
 		}
-		if err == nil && len(of[0])+len(of[1]) > 0 {
-			news.list = patterns.New(of[0], of[1])
-			return news, nil
-		}
-		if err != nil && sources.KindOf(err) != sources.NotFound {
-			return news, err
-		}
+		return b.answer(generation, func(b *compareBox) { b.patterns = compared[patternNews]{true, news, err} })
 	}
-	news.query = logWords(logs, service, "%s", windows[1])
-	for i, w := range windows {
-		page, err := logs.Query(ctx, sources.LogQuery{Services: []string{service}, Since: w.Start, Until: w.End, Limit: patternLines})
-		if err != nil {
-			return news, err
-		}
-		of[i], news.mined[i] = patterns.Mine(page.Entries), len(page.Entries)
-		news.more = news.more || page.More
-	}
-	news.list = patterns.New(of[0], of[1])
-	return news, nil
 }

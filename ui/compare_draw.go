@@ -86,7 +86,16 @@ func (b *compareBox) happened(m *Model, p *comparePage) {
 			p.add(m.st.Muted, fmt.Sprintf(" and %d more: 6 opens the timeline", len(b.between)-most))
 			return
 		}
-		p.drawn(m.happeningLine(&b.between[i], p.w))
+		row := &b.between[i]
+		h := *row.Parts[0]
+		h.Time, h.Kind, h.Text, h.Bad = row.Time, row.Kind, row.Text, row.Bad
+		if row.Outcome != "" {
+			h.Text += ": " + row.Outcome
+		}
+		if row.Count > 1 {
+			h.Text = fmt.Sprintf("%d times until %s: %s", row.Count, m.clock(row.Last), h.Text)
+		}
+		p.drawn(m.happeningLine(&h, p.w))
 	}
 	if len(b.between) == 0 {
 		p.add(m.st.Muted, " nothing that a source told of")
@@ -117,12 +126,9 @@ func (b *compareBox) news(m *Model, p *comparePage) {
 	if p.waits(m, b.patterns.done, b.patterns.err) {
 		return
 	}
-	if n.mined[0]+n.mined[1] > 0 {
-		text := fmt.Sprintf(" found in %d lines before and %d after", n.mined[0], n.mined[1])
-		if n.more {
-			text += ", the newest of each: there were more"
-		}
-		p.add(m.st.Muted, text)
+	if n.base != "" {
+		p.sign(m.st.Warn, " "+m.st.Signs.Warning, n.base)
+		return
 	}
 	const most = 8
 	for i := range n.list {
@@ -134,7 +140,7 @@ func (b *compareBox) news(m *Model, p *comparePage) {
 		p.hang(m.st.Level(x.Level), fmt.Sprintf(" %5d× ", x.Count), plain.Clip(inLine(x.Text), 3*p.w))
 	}
 	if len(n.list) == 0 {
-		p.add(m.st.Muted, " none")
+		p.add(m.st.Muted, " none ("+n.how+")")
 	}
 }
 
@@ -156,7 +162,7 @@ func (b *compareBox) levels(m *Model, p *comparePage) {
 			if l >= sources.LevelError && after > before {
 				style = m.st.Error
 			}
-			p.add(style, fmt.Sprintf(" %-14s %10s  %10s  %s", name, linesWord(before), linesWord(after), change(before, after)))
+			p.add(style, fmt.Sprintf(" %-14s %10s  %10s  %s", name, wholeNumber(before), wholeNumber(after), change(before, after)))
 		}
 		if l == sources.LevelUnknown {
 			break
@@ -166,8 +172,6 @@ func (b *compareBox) levels(m *Model, p *comparePage) {
 		p.add(m.st.Muted, " no line in either")
 	}
 }
-
-func linesWord(v float64) string { return fmt.Sprintf("%.0f", v) }
 
 // change is by how much a value has changed, in words without colour: "" where it is about the same.
 func change(before, after float64) string {
@@ -200,22 +204,26 @@ func (b *compareBox) figures(m *Model, p *comparePage) {
 	cells := func(values ...string) string {
 		var out strings.Builder
 		for _, v := range values {
-			out.WriteString(" " + align(v, 10, true))
+			out.WriteString(" " + align(v, 12, true))
 		}
 		return out.String()
 	}
 	p.add(m.st.TableHeader, " "+plain.Fit("", 14)+cells("mean", "after", "p95", "after")+"  change of the mean")
 	var none []string
+	reasons := map[string][]string{}
 	for i := range b.metrics.of {
 		x := &b.metrics.of[i]
 		if x.reason != "" {
-			none = append(none, x.name+": "+x.reason)
+			if reasons[x.reason] == nil {
+				none = append(none, x.reason)
+			}
+			reasons[x.reason] = append(reasons[x.reason], x.name)
 			continue
 		}
 		p.drawn(m.st.Text.Render(" " + plain.Fit(inLine(x.name), 14) + cells(value(x.mean[0], x.unit), value(x.mean[1], x.unit), value(x.p95[0], x.unit), value(x.p95[1], x.unit)) +
 			"  " + plain.Fit(change(x.mean[0], x.mean[1]), 18) + p.query(x.query)))
 	}
-	for _, text := range none {
-		p.add(m.st.Muted, " no "+text)
+	for _, why := range none {
+		p.hang(m.st.Muted, " ", "no "+strings.Join(reasons[why], ", ")+": "+why)
 	}
 }
