@@ -244,3 +244,26 @@ func report(b *testing.B, took []time.Duration) {
 	}
 	b.ReportMetric(0, "ns/op")
 }
+
+// BenchmarkMoment is from the key that moves the moment to the drawn frame, from what is known: 300 services, 1,200 tasks, 160x48.
+func BenchmarkMoment(b *testing.B) {
+	for _, v := range []struct{ name, key string }{{"overview", "1"}, {"services", "2"}, {"metrics", "4"}} {
+		b.Run(v.name, func(b *testing.B) {
+			m, _ := console(b, 160, 48, func(o *Options) { o.Fleet = crowd(300, 4) })
+			press(b, m, v.key)
+			m.answer()
+			took := make([]time.Duration, 0, b.N)
+			for i := range b.N {
+				key := "<"
+				if i%20 >= 10 {
+					key = ">"
+				}
+				began := time.Now()
+				press(b, m, key)
+				_ = m.Frame()
+				took = append(took, time.Since(began))
+			}
+			report(b, took)
+		})
+	}
+}
