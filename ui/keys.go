@@ -424,6 +424,8 @@ func (m *Model) lastLine() string {
 		const hint = "  enter keeps, esc takes back"
 		p.input.SetWidth(max(m.w-len(hint)-2, 10)) // and the prompt, and the cursor
 		return fitStyled(p.input.View()+m.st.Muted.Render(hint), m.w)
+	case m.toast.text == "" && m.editingQuery() && m.overlay == nil:
+		return m.queryHints()
 	case m.toast.text != "":
 		return m.st.Accent.Render(plain.Fit(" "+m.toast.text, m.w))
 	}

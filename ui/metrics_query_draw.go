@@ -114,7 +114,7 @@ func (q *queryPane) status(m *Model) string {
 	case m.metrics.loading && q.query != "":
 		return "asking Prometheus"
 	case a.query == "" && q.editing:
-		return "enter asks · tab takes the offer · up and down: offers, past queries · $service and $stack: the selection's · esc back"
+		return "PromQL; $service and $stack are the selection's, $__rate_interval fits the step"
 	case a.query == "":
 		return ""
 	case len(a.series) == 0 && a.table:
@@ -130,7 +130,7 @@ func (q *queryPane) status(m *Model) string {
 		parts = append(parts, "all "+inLine(labelsWord(common, nil)))
 	}
 	if step := stepOf(a.series); step > 0 && !a.table {
-		parts = append(parts, "every "+step.String())
+		parts = append(parts, "every "+chart.Age(step))
 	}
 	parts = append(parts, fmt.Sprintf("%d ms", a.took.Milliseconds()))
 	if a.past.why != "" {
@@ -250,4 +250,11 @@ func (q *queryPane) tableLines(m *Model, w, h int) []string {
 		out = append(out, strings.Repeat(" ", w))
 	}
 	return out[:h]
+}
+
+// queryHints are the keys of the line that a query is written in.
+func (m *Model) queryHints() string {
+	p := &page{w: m.w}
+	p.hints(m, " enter", "ask", "tab", "take the offer", m.st.Signs.Up+m.st.Signs.DownArrow, "offers, past queries", "esc", "back")
+	return p.lines[0]
 }
