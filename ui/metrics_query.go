@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -259,11 +260,22 @@ func (msg completeMsg) apply(m *Model) tea.Cmd {
 func (msg completedMsg) apply(m *Model) tea.Cmd {
 	if q := m.metrics.query; q != nil && q.typed == msg.typed {
 		q.offers, q.from, q.chosen = msg.offers, msg.typed, -1
+		selected := m.subject() // the likeliest of all values
+		slices.SortStableFunc(q.offers.Offers, func(a, b sources.Offer) int {
+			return cmp.Compare(offerRank(a, selected), offerRank(b, selected))
+		})
 		if q.hasty == q.typed && len(q.offers.Offers) > 0 {
 			return q.accept(m, q.offers.Offers[0])
 		}
 	}
 	return nil
+}
+
+func offerRank(o sources.Offer, selected string) int {
+	if o.Kind == sources.OfferValue && strings.Trim(o.Text, `"`) == selected {
+		return 0
+	}
+	return 1
 }
 
 // cursor is the byte of the line that the cursor is before.
