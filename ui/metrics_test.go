@@ -150,7 +150,7 @@ func (m *Model) complete(t testing.TB) {
 
 func shown(m *Model) string { return ansi.Strip(m.Frame()) }
 
-func TestQueryByHand(t *testing.T) {
+func TestPromQLByHand(t *testing.T) {
 	a, k := &asker{n: 30}, &keeps{past: []string{"up"}}
 	m := metricsConsole(t, 120, 40, a, k)
 	press(t, m, "Q")
