@@ -33,6 +33,12 @@ var folds = map[string][]string{
 // arrange folds what is one and the same, tells effects from causes, and ranks.
 func (x *inquiry) arrange(causes []Cause) []Cause {
 	causes = fold(causes)
+	if x.q.Service == "" { // who asks about all wants what is wrong, and not what is over or only may be
+		causes = slices.DeleteFunc(causes, func(c Cause) bool {
+			v := x.snap.Service(c.Service)
+			return c.Confidence < 0.45 && (v == nil || v.Health == fleet.Healthy || v.Health == fleet.Idle || v.Health == fleet.Updating)
+		})
+	}
 	x.follow(causes)
 	for i := range causes {
 		causes[i].urgency = max(causes[i].urgency, x.urgency(&causes[i]))

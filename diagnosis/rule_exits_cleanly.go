@@ -2,6 +2,7 @@ package diagnosis
 
 import (
 	"fmt"
+	"slices"
 
 	"quarterdeck/sources"
 )
@@ -22,7 +23,10 @@ func exitsCleanly(s *Scene, wide *Wide) *Cause {
 	c := &Cause{Title: "ends by itself without an error, and is started again", Grade: Signature, Confidence: 0.9}
 	c.shows(s, tasks)
 	c.Why = fmt.Sprintf("%d tasks of one slot have ended with 0 within %s, and its restart condition is %q", len(tasks), short(Recent), orWord(s.Service.Restart.Condition, "any"))
-	if !s.noFailedChecks(tasks, wide) {
+	if s.toldToStop(tasks) {
+		c.Confidence = 0.4
+		c.objects(s.Logs.Source, s.Logs.DeadQuery, "its last lines speak of a signal: it was told to stop, and did not end by itself")
+	} else if !s.noFailedChecks(tasks, wide) {
 		c.Confidence = 0.7
 		c.objects("prometheus", healthFailsQuery, "a failing health check looks the same where the program ends well on SIGTERM, and it could not be ruled out")
 	}
@@ -30,6 +34,22 @@ func exitsCleanly(s *Scene, wide *Wide) *Cause {
 	c.step("see its command and its restart policy", "change", s.Service.Name)
 	c.step("see what it said last", "logs", s.Service.Name)
 	return c
+}
+
+// signalWords are what programs say when they are told to stop.
+var signalWords = []string{"sigterm", "signal: terminated", "signal=terminated", `signal":"terminated`, "received signal", "got signal", "caught signal", "shutting down on signal", "terminated by"}
+
+// toldToStop tells whether the last lines of some tasks speak of a signal.
+func (s *Scene) toldToStop(tasks []sources.Task) bool {
+	if s.Logs == nil {
+		return false
+	}
+	for _, e := range s.Logs.Dead {
+		if e.Stream != nil && slices.ContainsFunc(tasks, func(t sources.Task) bool { return t.ID == e.Stream.Task }) && has(e.Line, signalWords...) {
+			return true
+		}
+	}
+	return false
 }
 
 // noFailedChecks tells whether it is known that no health check has ended the tasks: there is none, it was passed, or none failed on their nodes.
@@ -41,7 +61,7 @@ func (s *Scene) noFailedChecks(tasks []sources.Task, wide *Wide) bool {
 	for i := range tasks {
 		t := &tasks[i]
 		if s.Metrics != nil {
-			if v, known := s.Metrics.Health[t.ID]; known && v != 0 {
+			if v, known := s.Metrics.Health[t.ID]; known && v < 0 {
 				return true
 			}
 		}

@@ -40,7 +40,7 @@ func quietlyUnhealthy(s *Scene, wide *Wide) *Cause {
 			}
 		}
 	}
-	if len(quiet) == 0 || none > 0 || well > ill {
+	if len(quiet) == 0 || none > 0 {
 		return nil
 	}
 	n := s.node(quiet[0].NodeID)
@@ -52,6 +52,11 @@ func quietlyUnhealthy(s *Scene, wide *Wide) *Cause {
 		c.Confidence = 0.85
 		c.Why = "its tasks end without an error, but their health checks were not passed before, and the engine there counts failed ones"
 		c.proves(fleet.PrometheusName, s.Metrics.HealthQuery, quiet[0].Since, "of %d such tasks the health check of %d was starting or unhealthy at the end", len(quiet), ill)
+	} else if s.toldToStop(quiet) {
+		c.Confidence = 0.85
+		c.Why = "its tasks were told to stop by a signal though nobody scaled or deployed, and the engine there counts failed health checks"
+	} else if well > 0 {
+		c.objects(fleet.PrometheusName, s.Metrics.HealthQuery, "the exporter last saw its checks passed; that can be some seconds before the end")
 	} else {
 		c.objects(fleet.PrometheusName, "", "whose checks they were is not known: no exporter tells")
 	}

@@ -104,11 +104,13 @@ func (x *inquiry) askWide(ctx context.Context) {
 			put(func() { w.ErrorsBefore = m })
 			return err
 		})
-		ask(logs.Name(), "look for new lines", func() error {
-			news, err := x.news(ctx, at)
-			put(func() { w.News = news })
-			return err
-		})
+		if x.q.Service == "" { // of the one service it is asked closely
+			ask(logs.Name(), "look for new lines", func() error {
+				news, err := x.news(ctx, at)
+				put(func() { w.News = news })
+				return err
+			})
+		}
 	} else {
 		x.look(fleet.LokiName, notAsked, "what the services say is not known: --loki or LOKI_ADDR")
 	}
@@ -155,9 +157,6 @@ const (
 // news are the patterns of warnings and errors of the last minutes that the time before has not, by service.
 func (x *inquiry) news(ctx context.Context, at time.Time) (map[string][]sources.Pattern, error) {
 	q := sources.LogQuery{Since: at.Add(-newsWindow), Until: at, Limit: newsLines, Levels: []sources.Level{sources.LevelWarn, sources.LevelError, sources.LevelFatal}}
-	if x.q.Service != "" {
-		q.Services = []string{x.q.Service}
-	}
 	now, err := x.d.Logs.Query(ctx, q)
 	if err != nil || len(now.Entries) == 0 {
 		return nil, err
