@@ -197,7 +197,9 @@ func TestSilenceRun(t *testing.T) {
 	if again.Silence.End || again.Silence.Silence.Comment != "release 2" {
 		t.Errorf("%+v", again.Silence)
 	}
-	r.run(again, actions.ResultDone)
+	if _, err := r.run(again, actions.ResultDone); err != nil {
+		t.Error(err)
+	}
 	a.set(func() {
 		if a.made != 2 {
 			t.Errorf("%d were made", a.made)
@@ -222,7 +224,9 @@ func TestUnsilence(t *testing.T) {
 	if bobs.Harm != actions.Serious || !strings.Contains(strings.Join(bobs.Warnings, ""), "bob has made it") {
 		t.Errorf("%+v", bobs)
 	}
-	r.run(p, actions.ResultDone)
+	if _, err := r.run(p, actions.ResultDone); err != nil {
+		t.Error(err)
+	}
 	if p, err := r.PlanUnsilence(t.Context(), report.Verify.Silence); err != nil || !strings.Contains(p.Nothing, "ended already") {
 		t.Errorf("%+v %v", p, err)
 	}
@@ -317,7 +321,9 @@ func testSilence(t *testing.T, p *platform, address string) {
 	if len(end.Silence.Silence.Matchers) != 2 || end.Silence.Silence.Comment != "a test" {
 		t.Errorf("%+v", end.Silence)
 	}
-	r.run(end, actions.ResultDone)
+	if _, err := r.run(end, actions.ResultDone); err != nil {
+		t.Error(err)
+	}
 	var detail map[string]any
 	if e := r.entries(report.Run); json.Unmarshal(e[0].Detail, &detail) != nil || detail["silence"] == nil || e[0].Target != "alertname="+name+` job!~a|b` {
 		t.Errorf("%s %v", e[0].Target, detail)

@@ -99,7 +99,7 @@ func (c *capture) check(t *testing.T) {
 		}
 		if x.ID == id {
 			found[on] = true
-		} else if x.Confidence >= diagnosis.Confident && x.EffectOf == "" && !(id == "bad-deploy" && x.ID == "crash-loop") {
+		} else if x.Confidence >= diagnosis.Confident && x.EffectOf == "" && (id != "bad-deploy" || x.ID != "crash-loop") {
 			t.Errorf("confident and wrong, expected %q of %s:%s", id, on, words(&rep))
 		}
 	}

@@ -77,17 +77,6 @@ func middle(values []float64) float64 {
 	return (values[n/2-1] + values[n/2]) / 2
 }
 
-// most is the largest value of a series since a moment; NaN: there is none.
-func most(points []sources.Point, since time.Time) (float64, time.Time) {
-	best, at := math.NaN(), time.Time{}
-	for _, p := range points {
-		if !p.T.Before(since) && !math.IsNaN(p.V) && !math.IsInf(p.V, 0) && (math.IsNaN(best) || p.V > best) {
-			best, at = p.V, p.T
-		}
-	}
-	return best, at
-}
-
 // mean of the values since a moment; NaN: there is none.
 func mean(points []sources.Point, since time.Time) float64 {
 	sum, n := 0.0, 0

@@ -46,12 +46,10 @@ func sound(t *testing.T, dir string) {
 func TestDesk(t *testing.T) {
 	dir := t.TempDir()
 	k := newDesk(t, dir, "ada")
-	x := must(t, Incident{}, nil)
 	if _, err := k.Find(""); sources.KindOf(err) != sources.BadQuestion {
 		t.Errorf("none is open: %v", err)
 	}
-	var err error
-	x, err = k.Start(Opening{Title: "  it is\nslow, password=hunter2 ", Severity: "critical", Services: []string{"web", "api", "web"}, Impact: Moment{At: time.Now().Add(-time.Hour), By: "alertmanager: alert X fires"}})
+	x, err := k.Start(Opening{Title: "  it is\nslow, password=hunter2 ", Severity: "critical", Services: []string{"web", "api", "web"}, Impact: Moment{At: time.Now().Add(-time.Hour), By: "alertmanager: alert X fires"}})
 	must(t, x, err)
 	if x.Title != "it is slow, password=[redacted]" || strings.Join(x.Services, ",") != "api,web" || x.State != Open || !x.Impact.Known() || x.Impact.Source != "alertmanager: alert X fires" || x.Impact.By != "ada" {
 		t.Errorf("%+v", x)

@@ -144,11 +144,11 @@ const nobody = "\x01quarterdeck\x01"
 // Everything tells whether the matchers name nothing: they mute an alert without labels, or one whose labels are whatever.
 // Alertmanager refuses the first alone.
 func (u *Muter) Everything() bool {
-	any := map[string]string{}
+	unheard := map[string]string{}
 	for _, m := range u.matchers {
-		any[m.Name] = nobody
+		unheard[m.Name] = nobody
 	}
-	return u.Mutes(nil) || u.Mutes(any)
+	return u.Mutes(nil) || u.Mutes(unheard)
 }
 
 // Silence mutes alerts between two moments.

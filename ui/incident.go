@@ -20,7 +20,6 @@ import (
 // incidentMsg is sent when a phase was written, or could not be.
 type incidentMsg struct {
 	incident incident.Incident
-	box      overlay // that is shown when it was: nil, the incident
 	err      error
 	said     string
 }

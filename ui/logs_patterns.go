@@ -36,7 +36,6 @@ type patternsBox struct {
 	start, end time.Time
 	base       time.Time // until when the baseline goes
 	deploy     bool      // which is the last deploy
-	filter     string
 	list       list
 	rows       []patternRow
 	found      minedPatterns
@@ -237,7 +236,7 @@ func patternsIn(ctx context.Context, logs sources.Logs, q sources.LogQuery, star
 	return out, nil
 }
 
-func (b *patternsBox) apply(m *Model, msg patternsMsg) {
+func (b *patternsBox) apply(_ *Model, msg patternsMsg) {
 	if msg.generation != b.generation {
 		return
 	}

@@ -66,7 +66,7 @@ func (a *archive) Volume(_ context.Context, q sources.LogQuery, step time.Durati
 	return out, nil
 }
 
-func (a *archive) Complete(_ context.Context, query string, at int, _, _ time.Time) (sources.Completion, error) {
+func (a *archive) Complete(_ context.Context, _ string, at int, _, _ time.Time) (sources.Completion, error) {
 	return sources.Completion{From: at, To: at, Offers: []sources.Offer{{Text: `service="`, Kind: sources.OfferLabel}}}, nil
 }
 

@@ -65,8 +65,8 @@ func (m *Model) wantVolume() tea.Cmd {
 	filter := m.logs.view.Filter()
 	q, _ := narrowed(m.logs.query, filter)
 	start, end := m.when.window(m.o.Now())
-	key := fmt.Sprint(m.logs.key, m.when.span, m.when.end, r.w, q.Levels, q.Regexp, q.Exclude, q.Pattern)
-	if key == v.key && !(v.due && m.when.live() && !v.asking) {
+	key := fmt.Sprint(m.logs.key, m.when.span, m.when.end, r.w, fmt.Sprintf("%d", q.Levels), q.Regexp, q.Exclude, q.Pattern)
+	if key == v.key && (!v.due || !m.when.live() || v.asking) {
 		return nil
 	}
 	v.key, v.asking, v.due = key, true, false

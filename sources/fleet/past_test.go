@@ -210,11 +210,11 @@ func TestThenOfTasks(t *testing.T) {
 // TestThenBeforeItLooked: of what was before the first look the settings are told, where they have not been changed since.
 func TestThenBeforeItLooked(t *testing.T) {
 	f, now := at(noon, SwarmName)
-	old, new, made := *web(), *web(), *web()
+	old, recent, made := *web(), *web(), *web()
 	old.ID, old.Name, old.Updated, old.Created = "old", "old", ago(3*time.Hour), ago(4*time.Hour)
-	new.ID, new.Name, new.Updated, new.Created = "new", "new", ago(time.Minute), ago(4*time.Hour)
+	recent.ID, recent.Name, recent.Updated, recent.Created = "new", "new", ago(time.Minute), ago(4*time.Hour)
 	made.ID, made.Name, made.Updated, made.Created = "made", "made", ago(time.Minute), ago(time.Minute)
-	f.Fold(world([]*sources.Service{&old, &new, &made}, nil, node("n1")))
+	f.Fold(world([]*sources.Service{&old, &recent, &made}, nil, node("n1")))
 	f.Snapshot()
 	*now = now.Add(time.Minute)
 	f.touch()
@@ -226,7 +226,7 @@ func TestThenBeforeItLooked(t *testing.T) {
 		t.Errorf("old: %s %q %q", v.Health, v.Image, v.Reason)
 	}
 	if v := s.Service("new"); v.Image != "" {
-		t.Errorf("new had %q then, as if it were known", v.Image)
+		t.Errorf("recent had %q then, as if it were known", v.Image)
 	}
 	if v := s.Service("made"); !v.NotYet {
 		t.Errorf("made: %s", v.Health)

@@ -145,7 +145,7 @@ func likeness(c *cluster, line []token) float64 {
 		case c.told && a.kind != message:
 		case a.text == b.text:
 			same++
-		case b.kind != variable && !(hasDigit(a.text) && hasDigit(b.text)):
+		case b.kind != variable && (!hasDigit(a.text) || !hasDigit(b.text)):
 			differ++
 		}
 	}
@@ -236,7 +236,9 @@ func clean(line string) string {
 			i++
 			continue
 		}
-		for i += 2; i < len(line) && (line[i] < 0x40 || line[i] > 0x7e); i++ {
+		i += 2
+		for i < len(line) && (line[i] < 0x40 || line[i] > 0x7e) {
+			i++
 		}
 		i++
 	}

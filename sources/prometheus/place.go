@@ -243,7 +243,7 @@ func (p place) inString(query string, open []opened, quoteAt, at int) place {
 	default:
 		return place{}
 	}
-	for p.to < len(query) && query[p.to] != p.quote && query[p.to] != '\n' && !(p.regex && query[p.to] == '|') {
+	for p.to < len(query) && query[p.to] != p.quote && query[p.to] != '\n' && (!p.regex || query[p.to] != '|') {
 		if strings.IndexByte(",{}()", query[p.to]) >= 0 { // the quote was never closed: what follows is not the value's
 			p.to = at
 			break

@@ -331,7 +331,7 @@ func (p *Pane) pieces(l *look) []piece {
 	case !s.Following && !p.static:
 		add("SCROLLED +"+thousands(s.New), l.title, 10)
 	}
-	if (s.State != sources.Live || s.Following) && !(p.static && len(p.status) == 0) {
+	if (s.State != sources.Live || s.Following) && (!p.static || len(p.status) > 0) {
 		text, pen := p.sourceWords(s, l)
 		add(text, pen, 9)
 	}

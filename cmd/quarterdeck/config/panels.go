@@ -129,8 +129,8 @@ func rewrite(path string, change func([]byte) ([]byte, error)) error {
 	if err != nil {
 		return err
 	}
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
 	}
 	after, err := change(body)
 	if err != nil {

@@ -210,11 +210,12 @@ func (p *parser) lineFilter(q *Query) error {
 		if v.kind != tokString {
 			return p.unexpected(v, "STRING or ip")
 		}
-		if op == "|>" || op == "!>" {
+		switch op {
+		case "|>", "!>":
 			tests = append(tests, func(line string) bool { return patterns.Match(v.text, line) })
-		} else if op == "|=" || op == "!=" {
+		case "|=", "!=":
 			tests = append(tests, func(line string) bool { return strings.Contains(line, v.text) })
-		} else {
+		default:
 			re, err := regexp.Compile(v.text)
 			if err != nil {
 				return parseError(p.in, v.at, "%v", err)
