@@ -100,7 +100,7 @@ func (m *Model) layoutWide(r *rects, body rect) {
 	right := m.w - x
 	r.table = rect{0, body.y, left, top}
 	// What the services leave free is for the alerts: a title, and a line each.
-	if n := min(len(m.then().Alerts)+1, 9, top-len(m.services.ids)-4); len(m.then().Alerts) > 0 && n >= 3 {
+	if n := min(len(m.then().Alerts)+1, 9, top-len(m.services.ids)-4); len(m.then().Alerts) > 0 && n >= 2 {
 		r.table.h -= n
 		r.alerts = rect{0, body.y + r.table.h, left, n}
 	}

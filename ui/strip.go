@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -81,7 +82,7 @@ func (m *Model) stripMark(h *fleet.Happening, put func(time.Time, string, int), 
 }
 
 func (m *Model) stripTitle(kinds map[chart.MarkKind]bool) string {
-	title := "timeline, last " + spanWord(m.when.length())
+	title := "timeline, last " + strings.TrimPrefix(spanLong(m.when.length()), "1 ")
 	if !m.when.live() {
 		title = "timeline, " + spanWord(m.when.length()) + " until " + m.clock(m.when.end) + ", " + m.st.Signs.Bar + " the moment"
 	}
@@ -97,7 +98,7 @@ func (m *Model) stripTitle(kinds map[chart.MarkKind]bool) string {
 
 func (m *Model) whyStripEmpty() string {
 	if m.when.live() {
-		return " nothing happened in the last " + spanWord(m.when.length()) + " that a source told of"
+		return " nothing happened in the last " + strings.TrimPrefix(spanLong(m.when.length()), "1 ") + " that a source told of"
 	}
 	return " nothing happened in the shown time up to the moment that a source told of"
 }
@@ -134,4 +135,18 @@ func (m *Model) happeningLine(h *fleet.Happening, w int) string {
 	what := plain.Fit(sign+" "+inLine(h.Kind), 14)
 	rest := max(w-plain.Width(head)-14, 0)
 	return m.st.Muted.Render(head) + style.Render(what) + m.st.Text.Render(plain.Fit(inLine(strings.TrimSpace(who+"  "+h.Text)), rest))
+}
+
+// spanLong is a length of time in words: "1 hour", "15 min".
+func spanLong(d time.Duration) string {
+	switch n := int(d.Hours()); {
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case n == 1:
+		return "1 hour"
+	case n < 24:
+		return fmt.Sprintf("%d hours", n)
+	default:
+		return count(n/24, "day")
+	}
 }
