@@ -167,6 +167,9 @@ var rehearsals = []struct {
 func TestRehearsals(t *testing.T) {
 	gate := make(chan struct{}, 6)
 	for _, c := range rehearsals {
+		if testing.Short() && !slices.Contains([]string{"crash-loop", "image-missing", "node-down", "desired-zero", "log-pattern-new"}, c.scenario) {
+			continue // the race detector sees the same paths in these
+		}
 		t.Run(c.scenario, func(t *testing.T) {
 			t.Parallel()
 			gate <- struct{}{}
@@ -215,7 +218,11 @@ func TestHealthy(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, demo.Options{Seed: 7}, without{})
 	must(t, r.demo.StartScenario("noise"))
-	for i := range 20 {
+	runs := 20
+	if testing.Short() {
+		runs = 3
+	}
+	for i := range runs {
 		rep := r.investigate(t)
 		for k := range rep.Causes {
 			if c := &rep.Causes[k]; c.Confidence >= 0.5 {
