@@ -109,10 +109,25 @@ func (s *Scene) troubleSince(wide *Wide) (time.Time, string) {
 	if dead := s.since(func(t *sources.Task) bool { return crashed(t) || t.State == sources.TaskRejected }); len(dead) > 0 {
 		take(dead[len(dead)-1].Since, "its tasks began to fail")
 	}
-	if onset.IsZero() && wide.errorsJumped(s.Service.Name) && len(s.Changes) > 0 {
-		take(s.At.Add(-errorsWindow), "its error lines rose within the last minute,")
+	if onset.IsZero() && wide.errorsJumped(s.Service.Name) {
+		take(s.atLeastSince(s.At.Add(-errorsWindow)), "its error lines rose within the last minute,")
+	}
+	for i := range s.Snap.Alerts {
+		if a := &s.Snap.Alerts[i]; onset.IsZero() && a.Service == s.Service.Name && a.State == sources.Firing && s.recent(a.Since) {
+			take(a.Since, "alert "+a.Name+" fired")
+		}
 	}
 	return onset, sign
+}
+
+// atLeastSince is a moment, or the newest change after it: what is only known to have begun in a stretch of time may have begun with that.
+func (s *Scene) atLeastSince(t time.Time) time.Time {
+	for i := range s.Changes {
+		if c := &s.Changes[i]; !c.First && c.At.After(t) && !c.At.After(s.At) {
+			return c.At
+		}
+	}
+	return t
 }
 
 // showTrouble adds what a deploy has brought about.
@@ -132,6 +147,11 @@ func (c *Cause) showTrouble(s *Scene, wide *Wide) {
 	}
 	if s.Logs == nil && wide.errorsJumped(s.Service.Name) {
 		c.proves(fleet.LokiName, "", s.At, "error lines a second: %.2f, before %.2f", wide.ErrorsNow[s.Service.Name], wide.ErrorsBefore[s.Service.Name])
+	}
+	for i := range s.Snap.Alerts {
+		if a := &s.Snap.Alerts[i]; a.Service == s.Service.Name && a.State == sources.Firing {
+			c.proves(fleet.AlertmanagerName, "", a.Since, "alert %s fires: %s", a.Name, a.Summary)
+		}
 	}
 	if dead := s.since(bad); len(dead) > 0 {
 		since := c.Since

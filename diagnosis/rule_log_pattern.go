@@ -2,6 +2,8 @@ package diagnosis
 
 import (
 	"fmt"
+	"regexp"
+	"strings"
 	"time"
 
 	"quarterdeck/sources"
@@ -11,6 +13,25 @@ import (
 // newLeast is how often a new pattern must have come to be told of: one line may be anything.
 const newLeast = 5
 
+// message is where structured lines have what they say.
+var message = regexp.MustCompile(`(?:"(?:msg|message|event)"\s*:\s*|\b(?:msg|message|event)=)("(?:[^"\\]|\\.)+"|[^\s",}]+)`)
+
+// saidBefore tells whether earlier lines have said the same, with other values beside it: a pattern may be new by its values alone.
+func saidBefore(sample string, earlier ...[]sources.Entry) bool {
+	m := message.FindStringSubmatch(sample)
+	if m == nil {
+		return false
+	}
+	for _, lines := range earlier {
+		for i := range lines {
+			if strings.Contains(lines[i].Line, m[1]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // logPatternNew: a pattern of warnings or errors that the baseline, the time before and the same hour yesterday, has not.
 func logPatternNew(s *Scene, _ *Wide) *Cause {
 	if s.Logs == nil || !s.Logs.BeforeSeen || len(s.Logs.Errors) == 0 {
@@ -19,7 +40,7 @@ func logPatternNew(s *Scene, _ *Wide) *Cause {
 	base := patterns.Mine(append(append([]sources.Entry{}, s.Logs.Before...), s.Logs.Yesterday...))
 	var fresh []sources.Pattern
 	for _, p := range patterns.New(base, patterns.Mine(s.Logs.Errors)) {
-		if p.Level >= sources.LevelWarn && p.Count >= newLeast {
+		if p.Level >= sources.LevelWarn && p.Count >= newLeast && !saidBefore(p.Sample, s.Logs.Before, s.Logs.Yesterday) {
 			fresh = append(fresh, p)
 		}
 	}

@@ -173,7 +173,7 @@ func (x *inquiry) news(ctx context.Context, at time.Time) (map[string][]sources.
 			continue
 		}
 		for _, p := range patterns.New(patterns.Mine(was[name]), patterns.Mine(lines)) {
-			if p.Count >= newLeast {
+			if p.Count >= newLeast && !saidBefore(p.Sample, was[name]) {
 				out[name] = append(out[name], p)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -182,7 +183,7 @@ func (t *terminal) draw(chunks <-chan []byte) {
 		}
 		t.mu.Lock()
 		t.raw = append(t.raw, burst[:min(len(burst), rawMost-len(t.raw))]...)
-		_, _ = t.emu.Write(burst)
+		_, _ = t.emu.Write(t.clamped(burst))
 		now := t.emu.Render()
 		t.bytes += len(burst)
 		t.writes++
@@ -195,6 +196,22 @@ func (t *terminal) draw(chunks <-chan []byte) {
 		t.shown = now
 		t.mu.Unlock()
 	}
+}
+
+// margins are what a program sets as the lines that scroll.
+var margins = regexp.MustCompile("\x1b\\[([0-9]+);([0-9]+)r")
+
+// clamped leaves away margins that lie outside the terminal, as terminals do: a frame for the size before may still come after the terminal
+// was made smaller, and the emulator (x/vt 0.1.0) scrolls beyond its lines then.
+func (t *terminal) clamped(burst []byte) []byte {
+	height := t.emu.Height()
+	return margins.ReplaceAllFunc(burst, func(seq []byte) []byte {
+		var top, bottom int
+		if _, err := fmt.Sscanf(string(seq), "\x1b[%d;%dr", &top, &bottom); err != nil || bottom > height {
+			return []byte("\x1b[r")
+		}
+		return seq
+	})
 }
 
 // size makes the terminal larger or smaller, and tells the program.
