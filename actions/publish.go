@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
+
 	"quarterdeck/actions/journal"
 	"quarterdeck/sources"
 )
@@ -23,15 +25,15 @@ const AppLabel = "quarterdeck"
 // publisher copies the journal to where the team can see it: Loki, and Grafana's dashboards. The journal on the disk is the record; a
 // copy that fails is logged and counted, and stops nothing.
 type publisher struct {
-	open   bool
-	closed bool
-	ended  chan struct{}
-	queue  chan journal.Entry
-	idle   sync.WaitGroup
-	mu     sync.Mutex
-	failed int
-	why    error
-	begun  map[string]time.Time
+	open, closed, hurried bool
+	ended                 chan struct{}
+	queue                 chan journal.Entry
+	hurry                 chan struct{} // closed by the first Flush: what fails from then on is not tried again
+	idle                  sync.WaitGroup
+	mu                    sync.Mutex
+	failed                int
+	why                   error
+	begun                 map[string]time.Time
 }
 
 func (p *publisher) take(d *Deck, e *journal.Entry) {
@@ -45,7 +47,7 @@ func (p *publisher) take(d *Deck, e *journal.Entry) {
 	}
 	if !p.open {
 		p.open = true
-		p.queue, p.begun, p.ended = make(chan journal.Entry, publishQueue), map[string]time.Time{}, make(chan struct{})
+		p.queue, p.begun, p.ended, p.hurry = make(chan journal.Entry, publishQueue), map[string]time.Time{}, make(chan struct{}), make(chan struct{})
 		go p.run(d)
 	}
 	p.idle.Add(1)
@@ -61,15 +63,38 @@ func (p *publisher) take(d *Deck, e *journal.Entry) {
 func (p *publisher) run(d *Deck) {
 	defer close(p.ended)
 	for e := range p.queue {
-		ctx, cancel := context.WithTimeout(context.Background(), publishWithin)
 		if d.Sink != nil {
-			p.note(d, d.Sink.Push(ctx, map[string]string{"app": AppLabel, "action": e.Action, "host": e.Host}, []sources.PushLine{{Time: e.Time, Line: publicLine(e)}}))
+			p.note(d, p.push(d, &e))
 		}
 		if d.Marks != nil {
+			ctx, cancel := context.WithTimeout(context.Background(), publishWithin)
 			p.mark(ctx, d, &e)
+			cancel()
 		}
-		cancel()
 		p.idle.Done()
+	}
+}
+
+// push copies an entry; while the team's record is away it is tried again, in order, until the program ends.
+func (p *publisher) push(d *Deck, e *journal.Entry) error {
+	labels, line := map[string]string{"app": AppLabel, "action": e.Action, "host": e.Host}, []sources.PushLine{{Time: e.Time, Line: publicLine(*e)}}
+	wait := backoff.NewExponentialBackOff()
+	wait.InitialInterval, wait.MaxInterval = 500*time.Millisecond, 30*time.Second
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), publishWithin)
+		err := d.Sink.Push(ctx, labels, line)
+		cancel()
+		switch sources.KindOf(err) {
+		case sources.Unreachable, sources.OverLimit, sources.BadAnswer: // away, busy, or failing: it may take it later
+		default:
+			return err
+		}
+		d.log().Warn("the journal is not copied to the team's record yet", "error", err)
+		select {
+		case <-p.hurry:
+			return err
+		case <-time.After(wait.NextBackOff()):
+		}
 	}
 }
 
@@ -112,8 +137,20 @@ func (p *publisher) note(d *Deck, err error) {
 	p.why = err
 }
 
-// Flush waits until what was written is copied, at most until ctx ends, and tells of copies that failed since the start.
+// hasten ends the patience with a record that is away.
+func (p *publisher) hasten() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.open && !p.hurried {
+		p.hurried = true
+		close(p.hurry)
+	}
+}
+
+// Flush waits until what was written is copied, at most until ctx ends, and tells of copies that failed since the start. It is for the end of
+// a program: from then on what fails is not tried again.
 func (d *Deck) Flush(ctx context.Context) error {
+	d.publish.hasten()
 	done := make(chan struct{})
 	go func() { d.publish.idle.Wait(); close(done) }()
 	select {

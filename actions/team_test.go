@@ -127,6 +127,45 @@ func TestRecordThatCannotBePushed(t *testing.T) {
 	}
 }
 
+// away is a sink that refuses the first pushes, and keeps what it takes.
+type away struct {
+	mu    sync.Mutex
+	left  int
+	taken []string
+}
+
+func (a *away) Push(_ context.Context, _ map[string]string, lines []sources.PushLine) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.left--; a.left >= 0 {
+		return &sources.Error{Source: "loki", Kind: sources.Unreachable, Op: "push"}
+	}
+	for _, l := range lines {
+		a.taken = append(a.taken, l.Line)
+	}
+	return nil
+}
+
+// TestRecordComesBack: what was written while the team's record was away is there, in order and once, when it is back.
+func TestRecordComesBack(t *testing.T) {
+	t.Parallel()
+	p := sharedDemo(t)
+	name, r := p.running(t, replicas(1)), p.deck(t)
+	sink := &away{left: 3}
+	r.Sink = sink
+	report := r.proven(r.scale(name, 2))
+	entries := r.entries(report.Run)
+	p.until(t, "all is copied", func() bool { sink.mu.Lock(); defer sink.mu.Unlock(); return len(sink.taken) == len(entries) })
+	for i, line := range sink.taken {
+		if !strings.Contains(line, entries[i].Hash) {
+			t.Errorf("line %d is not entry %d: %s", i, entries[i].Seq, line)
+		}
+	}
+	if err := r.Flush(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestJournalThatCannotBeWritten: nothing is done that cannot be written down.
 func TestJournalThatCannotBeWritten(t *testing.T) {
 	t.Parallel()
