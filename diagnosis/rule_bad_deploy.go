@@ -100,11 +100,11 @@ func (s *Scene) troubleSince(wide *Wide) (time.Time, string) {
 	if s.Metrics != nil {
 		for _, j := range s.Metrics.jumps() {
 			words := map[string]string{"errors": "requests began to fail", "p95": "it became slow"}[j.Name]
-			take(j.From, words)
+			take(s.inStep(j.From), words)
 		}
 	}
 	if s.Logs != nil && s.Logs.Jump.Found {
-		take(s.Logs.Jump.From, "its error lines rose")
+		take(s.inStep(s.Logs.Jump.From), "its error lines rose")
 	}
 	if dead := s.since(func(t *sources.Task) bool { return crashed(t) || t.State == sources.TaskRejected }); len(dead) > 0 {
 		take(dead[len(dead)-1].Since, "its tasks began to fail")
@@ -124,6 +124,16 @@ func (s *Scene) troubleSince(wide *Wide) (time.Time, string) {
 func (s *Scene) atLeastSince(t time.Time) time.Time {
 	for i := range s.Changes {
 		if c := &s.Changes[i]; !c.First && c.At.After(t) && !c.At.After(s.At) {
+			return c.At
+		}
+	}
+	return t
+}
+
+// inStep is when a figure rose whose step begins at t: a change within the step may be what it rose with.
+func (s *Scene) inStep(t time.Time) time.Time {
+	for i := range s.Changes {
+		if c := &s.Changes[i]; !c.First && c.At.After(t) && c.At.Before(t.Add(figuresStep)) {
 			return c.At
 		}
 	}

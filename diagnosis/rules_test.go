@@ -1,0 +1,97 @@
+package diagnosis
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"quarterdeck/sources"
+	"quarterdeck/sources/fleet"
+)
+
+var noon = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+
+// series makes points that end at noon, a step apart.
+func series(values ...float64) []sources.Point {
+	out := make([]sources.Point, len(values))
+	for i, v := range values {
+		out[i] = sources.Point{T: noon.Add(time.Duration(i+1-len(values)) * figuresStep), V: v}
+	}
+	return out
+}
+
+func TestJump(t *testing.T) {
+	nan := math.NaN()
+	for name, c := range map[string]struct {
+		values []float64
+		rise   float64
+		steps  int // before noon that it is said to begin; -1: there is none
+	}{
+		"nothing":             {[]float64{}, 1, -1},
+		"too short":           {[]float64{0, 0, 0, 9, 9}, 1, -1},
+		"as usual":            {[]float64{1, 2, 1, 2, 1, 2, 1, 2, 1, 2}, 1, -1},
+		"a rise":              {[]float64{0, 0, 0, 0, 0, 0, 5, 6}, 2, 1},
+		"one point is none":   {[]float64{0, 0, 0, 0, 0, 0, 0, 6}, 2, -1},
+		"it is over":          {[]float64{0, 0, 0, 0, 0, 6, 6, 0}, 2, -1},
+		"a ramp":              {[]float64{0, 0, 0, 0, 0, 3, 6, 9}, 2, 2},
+		"within the noise":    {[]float64{10, 14, 9, 13, 11, 8, 15, 14}, 1, -1},
+		"less than the least": {[]float64{0, 0, 0, 0, 0, 0, 1, 1}, 2, -1},
+		"gaps":                {[]float64{0, nan, 0, 0, nan, 0, 0, 0, 7, nan, 8}, 2, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := jump(series(c.values...), c.rise)
+			if c.steps < 0 && j.Found || c.steps >= 0 && (!j.Found || !j.From.Equal(noon.Add(-time.Duration(c.steps)*figuresStep))) {
+				t.Errorf("%+v", j)
+			}
+		})
+	}
+}
+
+// erring is a scene of a service that runs, whose error lines have risen, and that was changed at a moment.
+func erring(changed time.Time) *Scene {
+	v := &fleet.Service{Service: sources.Service{Name: "web", Mode: sources.Replicated, Desired: 1}, Verdict: fleet.Verdict{Health: fleet.Healthy, Want: 1, Running: 1, Well: 1}}
+	return &Scene{At: noon, Snap: &fleet.Snapshot{At: noon, Services: []*fleet.Service{v}}, Service: v,
+		Changes: []Change{{At: changed, Text: "redeploy", Fields: []sources.FieldChange{{Field: "image"}}}, {At: noon.Add(-time.Hour), First: true}},
+		Logs:    &LogsSeen{Source: "loki", Jump: Jump{Name: "error lines", Found: true, Now: 9, From: noon.Add(-30 * time.Second)}}}
+}
+
+// TestBadDeployNeedsTheChangeBefore: a deploy just before, or within the step in which the errors rose, is the cause; one after, or long before, is not;
+// nor is one that scaled alone.
+func TestBadDeployNeedsTheChangeBefore(t *testing.T) {
+	rose := noon.Add(-30 * time.Second)
+	for name, c := range map[string]struct {
+		changed time.Time
+		found   bool
+	}{"just before": {rose.Add(-10 * time.Second), true}, "within the step": {rose.Add(10 * time.Second), true}, "after": {rose.Add(figuresStep + clockSlack + time.Second), false},
+		"long before": {rose.Add(-JustBefore - time.Minute), false}} {
+		t.Run(name, func(t *testing.T) {
+			got := badDeploy(erring(c.changed), nil)
+			if (got != nil) != c.found {
+				t.Fatalf("%+v", got)
+			}
+			if got != nil && (got.Confidence < Confident || len(got.Evidence) < 2) {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+	s := erring(rose.Add(-10 * time.Second))
+	s.Changes[0].Fields = []sources.FieldChange{{Field: "replicas"}}
+	if got := badDeploy(s, nil); got != nil {
+		t.Errorf("scaling: %+v", got)
+	}
+}
+
+// TestSaidBefore: what a structured line says counts, not the values beside it.
+func TestSaidBefore(t *testing.T) {
+	old := []sources.Entry{{Line: `{"level":"warn","msg":"slow request","path":"/a"}`}, {Line: `ts=1 level=warn msg="no \"quotes\" here" n=1`}}
+	for line, want := range map[string]bool{
+		`{"level":"warn","msg":"slow request","path":"/orders/1","x":2}`: true,
+		`ts=2 msg="no \"quotes\" here" other=3`:                          true,
+		`{"level":"warn","msg":"slow requests"}`:                         false,
+		`no message at all`:                                              false,
+	} {
+		if got := saidBefore(line, nil, old); got != want {
+			t.Errorf("%s: %v", line, got)
+		}
+	}
+}
