@@ -216,7 +216,7 @@ func (m *Model) alertsBelow(r rect) []string {
 		if a.Summary != "" {
 			rest = inLine(a.Summary)
 		}
-		lines = append(lines, head+m.st.Text.Render(plain.Fit(" "+rest, r.w-31))+m.st.Muted.Render(align(age(a.Since, then.At), 5, true)))
+		lines = append(lines, head+m.st.Text.Render(plain.Fit(" "+rest, r.w-31))+m.st.Muted.Render(align(calmAge(a.Since, then.At), 5, true)))
 	}
 	for len(lines) < r.h {
 		lines = append(lines, strings.Repeat(" ", r.w))

@@ -192,6 +192,16 @@ func (b *causesBox) aboutCause(m *Model, p *page, c *diagnosis.Cause) {
 	if c.EffectOf != "" {
 		p.add(m.st.Text, "it follows from "+c.EffectOf)
 	}
+	if len(c.Next) > 0 {
+		p.gap()
+		p.add(m.st.Title, "next")
+	}
+	for i := range c.Next {
+		s := &c.Next[i]
+		p.hang(m.st.Accent, " "+plain.Fit(nextKey(s), 6), s.Text)
+	}
+	p.gap()
+	p.add(m.st.Title, "evidence")
 	for i := range c.Evidence {
 		b.proof(m, p, m.st.Signs.OK, m.st.Text, c.Evidence, i)
 	}
@@ -200,14 +210,6 @@ func (b *causesBox) aboutCause(m *Model, p *page, c *diagnosis.Cause) {
 	}
 	for _, e := range c.Effects {
 		p.sign(m.st.Muted, " "+m.st.Signs.Updating, "brings about: "+e)
-	}
-	if len(c.Next) > 0 {
-		p.gap()
-		p.add(m.st.Title, "next")
-	}
-	for i := range c.Next {
-		s := &c.Next[i]
-		p.hang(m.st.Accent, " "+plain.Fit(nextKey(s), 6), s.Text)
 	}
 }
 

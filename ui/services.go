@@ -400,6 +400,20 @@ func age(t, now time.Time) string {
 	return chart.Age(max(now.Sub(t), 0))
 }
 
+// calmAge is age where seconds are not worth a frame: what is shown at rest must not tick.
+func calmAge(t, now time.Time) string {
+	switch d := now.Sub(t); {
+	case t.IsZero():
+		return "–"
+	case d < time.Minute:
+		return "<1m"
+	case d < 2*time.Minute:
+		return "1m"
+	default:
+		return chart.Age(d)
+	}
+}
+
 // emptyLines says why there is nothing, in the middle of the space.
 func emptyLines(st theme.Styles, why string, w, h int) []string {
 	lines := make([]string, h)

@@ -271,7 +271,7 @@ func (m *Model) timelineDetail(w, h int) []string {
 	} else if o != nil {
 		sign, style := m.happeningSign(&fleet.Happening{Kind: o.Kind, Bad: o.Bad})
 		p.sign(style, sign, strings.Join(strings.Fields(strings.Join([]string{o.Kind, o.Service, o.Node}, " ")), " ")+": "+m.occurrenceWords(o))
-		p.add(m.st.Muted, m.clock(o.Time)+", "+age(o.Time, m.now())+" ago · told by "+strings.Join(o.Sources, ", "))
+		p.add(m.st.Muted, m.clock(o.Time)+" · told by "+strings.Join(o.Sources, ", "))
 	}
 	lines := []string{m.st.Border.Render(strings.Repeat(m.st.Signs.Rule, w))}
 	for _, l := range p.exactly(h - 1) {
