@@ -103,7 +103,9 @@ func fold(causes []Cause) []Cause {
 				c.Evidence = append(c.Evidence, p)
 			}
 		}
-		c.Effects = append(slices.Clone(c.Effects), s.Title)
+		if s.ID != "bad-deploy" { // that is when it came, and not what follows
+			c.Effects = append(slices.Clone(c.Effects), s.Title)
+		}
 		for _, n := range s.Next {
 			if !slices.ContainsFunc(c.Next, func(x Step) bool { return x.Action == n.Action && x.On == n.On && x.Action != "" }) {
 				c.Next = append(slices.Clone(c.Next), n)
