@@ -20,9 +20,10 @@ type LogsSeen struct {
 	// Errors are the newest lines of level warn and above since From; Dead the last ones of tasks that came to a bad end. In rising order of time.
 	Errors, Dead []sources.Entry
 	From         time.Time
-	// Before are lines of before it began, Yesterday of the same time a day ago. BeforeSeen: there are lines of before at all.
-	Before, Yesterday []sources.Entry
-	BeforeSeen        bool
+	// Before are lines of level warn and above of before it began, Yesterday of the same time a day ago. BeforeSeen and YesterdaySeen: there are lines,
+	// of any level, of then at all.
+	Before, Yesterday         []sources.Entry
+	BeforeSeen, YesterdaySeen bool
 	// Jump is about error lines a minute.
 	Jump Jump
 	// The queries that show the same.
@@ -161,8 +162,12 @@ func (x *inquiry) askLogs(ctx context.Context, s *Scene, onset time.Time, told b
 	seen := &LogsSeen{Source: logs.Name(), From: onset.Add(-30 * time.Second)}
 	warn := []sources.Level{sources.LevelWarn, sources.LevelError, sources.LevelFatal}
 	errs := sources.LogQuery{Services: []string{name}, Since: seen.From, Until: at, Limit: errorsRead, Levels: warn}
-	before := sources.LogQuery{Services: []string{name}, Since: onset.Add(-beforeSpan), Until: onset.Add(-30 * time.Second), Limit: linesRead}
-	day := sources.LogQuery{Services: []string{name}, Since: at.Add(-24*time.Hour - yesterdaySpan), Until: at.Add(-24 * time.Hour), Limit: errorsRead}
+	before := sources.LogQuery{Services: []string{name}, Since: onset.Add(-beforeSpan), Until: onset.Add(-30 * time.Second), Limit: linesRead, Levels: warn}
+	anything := func(q sources.LogQuery) sources.LogQuery {
+		q.Levels, q.Limit = nil, 1
+		return q
+	}
+	day := sources.LogQuery{Services: []string{name}, Since: at.Add(-24*time.Hour - yesterdaySpan), Until: at.Add(-24 * time.Hour), Limit: linesRead, Levels: warn}
 	seen.ErrorsQuery = x.explain(errs)
 	var wg sync.WaitGroup
 	read := func(what string, q sources.LogQuery, into *[]sources.Entry) {
@@ -177,17 +182,20 @@ func (x *inquiry) askLogs(ctx context.Context, s *Scene, onset time.Time, told b
 		})
 	}
 	read("errors of "+name, errs, &seen.Errors)
+	var someBefore, someYesterday []sources.Entry
 	if !told { // the swarm's own words need no baseline
+		read("whether "+name+" said anything before", anything(before), &someBefore)
+		read("whether "+name+" said anything yesterday", anything(day), &someYesterday)
 		read("lines of before of "+name, before, &seen.Before)
 		read("lines of yesterday of "+name, day, &seen.Yesterday)
 		wg.Go(func() { seen.Jump = x.errorJump(ctx, name) })
 	}
-	if q, some := s.deadQuery(); some {
+	if q, ok := s.deadQuery(); ok {
 		seen.DeadQuery = x.explain(q)
 		read("last lines of dead tasks of "+name, q, &seen.Dead)
 	}
 	wg.Wait()
-	seen.BeforeSeen = len(seen.Before) > 0
+	seen.BeforeSeen, seen.YesterdaySeen = len(someBefore) > 0, len(someYesterday) > 0
 	if ctx.Err() != nil && len(seen.Dead)+len(seen.Errors) == 0 {
 		return // it was not looked at
 	}

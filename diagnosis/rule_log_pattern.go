@@ -50,7 +50,7 @@ func logPatternNew(s *Scene, _ *Wide) *Cause {
 	first := fresh[0]
 	c := &Cause{Title: "it says something new", Grade: Anomaly, Confidence: 0.5, Since: first.First,
 		Why: fmt.Sprintf("the %s before and the same time yesterday have no such line", short(beforeSpan))}
-	if len(s.Logs.Yesterday) == 0 {
+	if !s.Logs.YesterdaySeen {
 		c.Confidence = 0.45
 		c.Why = fmt.Sprintf("the %s before have no such line; of yesterday there is none to compare with", short(beforeSpan))
 	}

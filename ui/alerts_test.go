@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -67,7 +68,7 @@ type rules struct {
 	reason string
 	err    error
 	fired  []sources.Alert
-	asked  int
+	asked  atomic.Int64
 }
 
 func (r *rules) RuleOf(_ context.Context, a *sources.Alert) (sources.Rule, sources.Threshold, error) {
@@ -80,7 +81,7 @@ func (r *rules) RuleOf(_ context.Context, a *sources.Alert) (sources.Rule, sourc
 }
 
 func (r *rules) Fired(context.Context, sources.Window) ([]sources.Alert, error) {
-	r.asked++
+	r.asked.Add(1)
 	return r.fired, r.err
 }
 

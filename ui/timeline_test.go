@@ -101,9 +101,9 @@ func TestEarlierIsAskedFor(t *testing.T) {
 	}
 	r.timeline.selectID(beganRow)
 	r.shows("alerts not known before", "connection refused")
-	before := book.asked
+	before := book.asked.Load()
 	r.press("j", "k", "j")
-	if book.asked != before || r.timeline.past.loading {
+	if book.asked.Load() != before || r.timeline.past.loading {
 		t.Fatal("moving about asks again")
 	}
 }
