@@ -73,10 +73,10 @@ func (m *MetricsSeen) points(name string) ([]sources.Point, string) {
 }
 
 // askClosely asks about each of the services, beside each other; told is called, from this goroutine, each time one has been answered.
-func (x *inquiry) askClosely(ctx context.Context, told func()) {
-	done := make(chan struct{}, len(x.subjects))
+func (x *inquiry) askClosely(ctx context.Context, subjects []string, told func()) {
+	done := make(chan struct{}, len(subjects))
 	var wg sync.WaitGroup
-	for _, name := range x.subjects {
+	for _, name := range subjects {
 		s := x.scenes[name]
 		wg.Go(func() {
 			var own sync.WaitGroup
@@ -97,9 +97,9 @@ func (x *inquiry) askClosely(ctx context.Context, told func()) {
 			done <- struct{}{}
 		})
 	}
-	for i := range x.subjects {
+	for i := range subjects {
 		<-done
-		if i < len(x.subjects)-1 {
+		if i < len(subjects)-1 {
 			told()
 		}
 	}
@@ -202,6 +202,7 @@ func (x *inquiry) askLogs(ctx context.Context, s *Scene, onset time.Time, told b
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	s.Logs = seen
+	s.Learnt = learnLinks(s)
 }
 
 // deadQuery asks for the last lines of the tasks that came to a bad end last.

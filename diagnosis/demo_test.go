@@ -22,9 +22,9 @@ import (
 	sut "quarterdeck/sources/swarm"
 )
 
-// rig is an embedded platform, seen through the product's own clients, with a record of its changes.
+// rig is a platform, seen through the product's own clients, with a record of its changes.
 type rig struct {
-	demo   *demo.Platform
+	demo   *demo.Platform // nil: the lab
 	fleet  *fleet.Fleet
 	deck   *actions.Deck
 	doctor *diagnosis.Doctor
@@ -39,15 +39,25 @@ func newRig(t testing.TB, o demo.Options, w without) *rig {
 	d, err := demo.Start(t.Context(), o)
 	must(t, err)
 	t.Cleanup(func() { _ = d.Close() })
-	c, err := sut.New(sut.Options{Host: d.DockerHost()})
+	r := rigAt(t, platform{d.DockerHost(), d.LokiAddr(), d.PrometheusURL(), d.AlertmanagerURL()}, w)
+	r.demo = d
+	return r
+}
+
+// platform is where the servers are.
+type platform struct{ docker, loki, prometheus, alertmanager string }
+
+func rigAt(t testing.TB, at platform, w without) *rig {
+	t.Helper()
+	c, err := sut.New(sut.Options{Host: at.docker})
 	must(t, err)
-	l, err := loki.New(loki.Options{Access: sources.Access{Address: d.LokiAddr()}})
+	l, err := loki.New(loki.Options{Access: sources.Access{Address: at.loki}})
 	must(t, err)
-	m, err := prometheus.New(prometheus.Options{Access: sources.Access{Address: d.PrometheusURL()}})
+	m, err := prometheus.New(prometheus.Options{Access: sources.Access{Address: at.prometheus}})
 	must(t, err)
-	a, err := alertmanager.New(alertmanager.Options{Access: sources.Access{Address: d.AlertmanagerURL()}})
+	a, err := alertmanager.New(alertmanager.Options{Access: sources.Access{Address: at.alertmanager}})
 	must(t, err)
-	r := &rig{demo: d, fleet: fleet.New(time.Now, fleet.SwarmName, fleet.LokiName, fleet.PrometheusName, fleet.AlertmanagerName)}
+	r := &rig{fleet: fleet.New(time.Now, fleet.SwarmName, fleet.LokiName, fleet.PrometheusName, fleet.AlertmanagerName)}
 	feeds := fleet.Feeds{Swarm: c, Alerts: a}
 	r.doctor = &diagnosis.Doctor{Fleet: r.fleet, Now: time.Now, Explain: l.Explain, Budget: 5 * time.Second} // many platforms share this machine
 	if !w.logs {

@@ -79,7 +79,11 @@ func (d *Doctor) Investigate(ctx context.Context, q Question, emit func(Report))
 	x.askWide(inner)
 	x.choose()
 	emit(x.report(false))
-	x.askClosely(inner, func() { emit(x.report(false)) })
+	x.askClosely(inner, x.subjects, func() { emit(x.report(false)) })
+	if more := x.learnt(); len(more) > 0 && inner.Err() == nil {
+		emit(x.report(false))
+		x.askClosely(inner, more, func() { emit(x.report(false)) })
+	}
 	if err := ctx.Err(); err != nil {
 		return Report{}, err
 	}
@@ -278,7 +282,7 @@ func (x *inquiry) report(done bool) Report {
 	if x.swarmOK() {
 		for _, n := range x.subjects {
 			s := x.scenes[n]
-			s.DependsOn = x.links[n]
+			s.DependsOn = x.linksOf(n)
 			s.findOnset()
 			for _, rule := range rules {
 				causes = append(causes, rule.causes(s, x.wide)...)

@@ -110,7 +110,7 @@ type row struct {
 
 // bench is the lab, the program and what has been seen. Safe for concurrent use.
 type bench struct {
-	t     *testing.T
+	t     testing.TB
 	bin   string
 	state string
 

@@ -142,7 +142,7 @@ func (x *inquiry) follow(causes []Cause) {
 			if e.ID != "errors-after-dependency" && (e.ID != c.ID || e.ID == "log-pattern-new") { // what one says of the other is the same trouble
 				continue
 			}
-			if i != j && c.Service != e.Service && c.EffectOf == "" && slices.ContainsFunc(x.links[e.Service], func(l Link) bool { return l.Service == c.Service }) && c.Confidence >= 0.5 {
+			if i != j && c.Service != e.Service && c.EffectOf == "" && slices.ContainsFunc(x.linksOf(e.Service), func(l Link) bool { return l.Service == c.Service }) && c.Confidence >= 0.5 {
 				e.EffectOf = c.key()
 				c.Effects = append(c.Effects, e.Service+": "+e.Title)
 				break

@@ -36,8 +36,8 @@ type Scene struct {
 	Changes []Change
 	Logs    *LogsSeen
 	Metrics *MetricsSeen
-	// DependsOn are the services that this one needs, with how that is known.
-	DependsOn []Link
+	// DependsOn are the services that this one needs, with how that is known: declared, or Learnt from its lines and networks.
+	DependsOn, Learnt []Link
 }
 
 // Link is a dependency.

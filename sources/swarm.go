@@ -74,6 +74,7 @@ type Service struct {
 	Healthcheck string
 	Ports       []Port
 	Networks    []string // network names or ids, as the spec has them
+	VIPs        []string // virtual addresses on its networks, without the prefix's length; none with endpoint mode dnsrr
 	Secrets     []string // names only, never values
 	Configs     []string // names only
 	Mounts      []Mount

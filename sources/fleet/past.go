@@ -155,7 +155,7 @@ func (f *Fleet) endService(e *entry, now time.Time) {
 // pin keeps of a service's settings what the table, the tasks' page and the nodes' page show.
 func pin(s *sources.Service) *pinned {
 	p := &pinned{service: *s, version: s.Version, bytes: 720 + len(s.Image) + len(s.Digest) + len(s.UpdateMessage)}
-	p.service.Labels, p.service.EnvNames, p.service.Mounts, p.service.Networks = nil, nil, nil, nil
+	p.service.Labels, p.service.EnvNames, p.service.Mounts, p.service.Networks, p.service.VIPs = nil, nil, nil, nil, nil
 	p.service.Platforms, p.service.Healthcheck, p.service.LogDriver = nil, "", ""
 	for _, list := range [][]string{s.Constraints, s.Secrets, s.Configs} {
 		for _, x := range list {

@@ -75,6 +75,11 @@ func toService(s *swarm.Service) sources.Service {
 	}
 	out.Update = updatePolicy(spec.UpdateConfig)
 	out.Ports = portsOf(s)
+	for _, v := range s.Endpoint.VirtualIPs {
+		if v.Addr.IsValid() {
+			out.VIPs = append(out.VIPs, v.Addr.Addr().String())
+		}
+	}
 	fillTemplate(&out, &spec.TaskTemplate)
 	return out
 }

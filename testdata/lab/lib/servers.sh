@@ -104,7 +104,8 @@ server_start() {
 own_mounts() {
   [ ! -e "$1" ] || return 0
   mkdir -p "$1/1"
-  find /proc -mindepth 1 -maxdepth 1 ! -name '[0-9]*' -printf '%f\n' | while read -r f; do ln -s "/proc/$f" "$1/$f"; done
+  local f # not find, which fails when a process ends meanwhile
+  for f in /proc/[!0-9]*; do ln -s "$f" "$1/${f#/proc/}"; done
   ln -s /proc/self/mounts "$1/1/mounts"
 }
 
