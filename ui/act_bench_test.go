@@ -3,7 +3,6 @@ package ui
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"sync"
 	"testing"
@@ -90,35 +89,15 @@ func benchmarkPlans(b *testing.B, host, service, keys string) {
 	if service != "" {
 		m.gotoService(service)
 	}
-	in, typed := io.Pipe()
-	defer typed.Close()
-	out := &paper{painted: make(chan time.Time, 1)}
 	model := &planStamp{stamped: stamped{Model: m}}
-	wg.Go(func() {
-		_ = RunModel(ctx, m, model, tea.WithInput(in), tea.WithOutput(out), tea.WithoutSignalHandler(), tea.WithWindowSize(160, 48))
-	})
-	n := 0
-	press := func(keys string) time.Duration {
-		n++
-		out.want(stamp(n))
-		at := time.Now()
-		if _, err := io.WriteString(typed, keys); err != nil {
-			b.Fatal(err)
-		}
-		select {
-		case painted := <-out.painted:
-			return painted.Sub(at)
-		case <-time.After(10 * time.Second):
-			b.Fatalf("after %q nothing is painted", keys)
-		}
-		return 0
-	}
+	t, rise := sit(b, m, model)
+	defer rise()
 	took := make([]time.Duration, 0, b.N)
 	for i := range b.N {
-		took = append(took, press(keys))
-		press("\x1b[27u") // esc, by the keyboard protocol that leaves nothing to be waited for
+		took = append(took, t.press(keys))
+		t.press("\x1b[27u") // esc, by the keyboard protocol that leaves nothing to be waited for
 		if keys == "rs" {
-			_, _ = io.WriteString(typed, "\x1b[27u") // and out of the chooser
+			t.write("\x1b[27u") // and out of the chooser
 		}
 		time.Sleep(20*time.Millisecond + time.Duration(i%15)*time.Millisecond)
 	}

@@ -74,7 +74,7 @@ func (m *Model) handleLogs(msg tea.Msg) tea.Cmd {
 func (p *logsPane) settle() tea.Cmd {
 	p.older, p.newer = true, true
 	msg := logsSettleMsg{&p.reach, p.generation}
-	return tea.Tick(SettleTime, func(time.Time) tea.Msg { return msg })
+	return tea.Tick(momentSettle, func(time.Time) tea.Msg { return msg })
 }
 
 // requestAround reads the lines around a moment into a view.

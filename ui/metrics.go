@@ -57,7 +57,11 @@ func (p *metricsPane) want(m *Model, service string, every bool) tea.Cmd {
 		return load
 	}
 	p.loading = true
-	return tea.Batch(load, tea.Tick(SettleTime, func(time.Time) tea.Msg { return settleMsg{generation} }))
+	settle := SettleTime
+	if !m.when.live() {
+		settle = momentSettle
+	}
+	return tea.Batch(load, tea.Tick(settle, func(time.Time) tea.Msg { return settleMsg{generation} }))
 }
 
 // names are those of the series that are shown; none: all.

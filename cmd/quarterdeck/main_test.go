@@ -10,6 +10,10 @@ import (
 var buildDir string
 
 func TestMain(m *testing.M) {
+	if address := os.Getenv(rawTailEnv); address != "" {
+		fmt.Fprintln(os.Stderr, rawTail(address))
+		os.Exit(1)
+	}
 	var err error
 	if buildDir, err = os.MkdirTemp("", "quarterdeck-test-"); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -89,7 +89,7 @@ func FuzzNeeds(f *testing.F) {
 			return
 		}
 		if p.re.MatchString(s) && !p.may(s) {
-			t.Errorf("%q matches %q, and needs %q", expr, s, p.needs)
+			t.Errorf("%q matches %q, and needs %v", expr, s, p.needs)
 		}
 	})
 }
@@ -201,6 +201,7 @@ func randomFilter(r *rand.Rand, pick func() string) Filter {
 // The work of a changed filter is not done in Sync, but by commands; a stale one changes nothing.
 func TestRescanIsSlicedAndStaleResultsDropped(t *testing.T) {
 	p := newPane(Options{})
+	p.slice = 0 // no more than it must do
 	long := strings.Repeat("z", 400)
 	for i := range 60 {
 		batch := numbered(i*1000, 1000)

@@ -4,7 +4,9 @@ import (
 	"runtime"
 	"slices"
 	"sort"
+	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // hits is what is known of one chunk: which of its first n rows are shown, and
@@ -122,10 +124,10 @@ const (
 	// interface's own goroutine in one Sync stays about a millisecond.
 	inlineBytes     = 512 << 10
 	inlineSlowBytes = 24 << 10
-	// A slice of background work: some milliseconds, so that results and a
-	// change of mind come soon.
-	sliceBytes     = 8 << 20
-	sliceSlowBytes = 1 << 20
+	// scanSlice is how long a slice of background work takes, so that results and a change of mind come soon; each is drawn.
+	scanSlice = 30 * time.Millisecond
+	// mostScanners bounds on how many cores a slice is worked at.
+	mostScanners = 4
 )
 
 // work is one background slice: plain values, run on any goroutine.
@@ -134,19 +136,36 @@ type work struct {
 	query  query
 	wanted *atomic.Uint64 // the generation now wanted: a slice that is out of date stops early
 	gen    uint64
+	slice  time.Duration
 	chunks []*chunk
 	prev   []*hits
 }
 
+// run looks through chunks, in their order and on several cores, until its time is over. At least one is done.
 func (w work) run() ScanMsg {
+	until := time.Now().Add(w.slice)
+	done := make([]*hits, len(w.chunks))
+	var taken atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), mostScanners, len(w.chunks)) {
+		wg.Go(func() {
+			for {
+				i := int(taken.Add(1)) - 1
+				if i >= len(w.chunks) || w.wanted.Load() != w.gen || i > 0 && time.Now().After(until) {
+					return
+				}
+				done[i] = w.query.scan(w.chunks[i], w.prev[i])
+				runtime.Gosched() // a key that came meanwhile would else wait for the scheduler's 10 ms
+			}
+		})
+	}
+	wg.Wait()
 	m := ScanMsg{pane: w.pane, gen: w.gen}
-	for i, c := range w.chunks {
-		if w.wanted.Load() != w.gen {
-			break
+	for i, h := range done {
+		if h != nil {
+			m.ids = append(m.ids, w.chunks[i].id)
+			m.hits = append(m.hits, h)
 		}
-		m.ids = append(m.ids, c.id)
-		m.hits = append(m.hits, w.query.scan(c, w.prev[i]))
-		runtime.Gosched() // a key that came meanwhile would else wait for the scheduler's 10 ms
 	}
 	return m
 }

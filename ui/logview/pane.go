@@ -64,6 +64,7 @@ type Pane struct {
 	known     map[uint64]*hits
 	query     query
 	wanted    *atomic.Uint64
+	slice     time.Duration // of background work
 	inFlight  bool
 	nameWidth int
 	named     uint64 // chunks up to this id have been looked through for names
@@ -124,7 +125,7 @@ func New(o Options) *Pane {
 	if o.TaskName == nil {
 		o.TaskName = ShortTask
 	}
-	p := &Pane{opts: o, buf: NewBuffer(o.MaxBytes), wanted: new(atomic.Uint64), follow: true, fields: true,
+	p := &Pane{opts: o, buf: NewBuffer(o.MaxBytes), wanted: new(atomic.Uint64), slice: scanSlice, follow: true, fields: true,
 		known: map[uint64]*hits{}, statuses: map[string]sources.Status{}, bookmarks: map[key]struct{}{}, w: 80, h: 24}
 	p.query.filter, _ = newMatcher(Filter{}) // of the zero filter: no error
 	p.refresh()
@@ -255,17 +256,17 @@ func (p *Pane) prune() {
 	maps.DeleteFunc(p.known, func(id uint64, _ *hits) bool { return !have[id] })
 }
 
-// schedule matches what fits the budget now, and hands the next slice of the rest over as a command.
+// schedule matches what fits the budget now, and hands the rest over as a command, which does a slice of it.
 func (p *Pane) schedule() tea.Cmd {
 	p.settle()
 	if p.inFlight || p.list.fresh == len(p.list.chunks) {
 		return nil
 	}
-	inline, slice := inlineBytes, sliceBytes
+	inline := inlineBytes
 	if p.query.slow() {
-		inline, slice = inlineSlowBytes, sliceSlowBytes
+		inline = inlineSlowBytes
 	}
-	w := work{pane: p, query: p.query, wanted: p.wanted, gen: p.wanted.Load()}
+	w := work{pane: p, query: p.query, wanted: p.wanted, gen: p.wanted.Load(), slice: p.slice}
 	scanned := false
 	for _, i := range p.scanOrder() {
 		c := p.list.chunks[i]
@@ -281,9 +282,6 @@ func (p *Pane) schedule() tea.Cmd {
 			continue
 		}
 		inline = 0
-		if slice -= size; slice < 0 && len(w.chunks) > 0 {
-			break
-		}
 		w.chunks = append(w.chunks, c)
 		w.prev = append(w.prev, have)
 	}

@@ -17,9 +17,17 @@ type pattern struct {
 	fold  bool
 	pivot int
 	re    *regexp.Regexp
+	// auto tells of most lines whether re matches, and much faster; nil: there is none.
+	auto *automaton
 	// needs are strings of which one must be in a line that re can match, in lower
 	// case and looked for without case; none: not known.
-	needs []string
+	needs []needle
+}
+
+// needle is a string in lower case with the place of its rarest byte.
+type needle struct {
+	text  string
+	pivot int
 }
 
 func compile(t Term) (*pattern, error) {
@@ -39,7 +47,11 @@ func compile(t Term) (*pattern, error) {
 	if err != nil {
 		return nil, fmt.Errorf("regular expression %q: %w", plain.LineN(t.Text, 60), err)
 	}
-	return &pattern{re: re, needs: needsOf(expr)}, nil
+	p := &pattern{re: re, auto: newAutomaton(expr)}
+	for _, n := range needsOf(expr) {
+		p.needs = append(p.needs, needle{n, pivot(n)})
+	}
+	return p, nil
 }
 
 // find is the first place in s, or a negative start.
@@ -78,7 +90,7 @@ func (p *pattern) findAll(s string, limit int) [][]int {
 // may tells whether re can match s at all; it costs a hundredth of the match.
 func (p *pattern) may(s string) bool {
 	for _, n := range p.needs {
-		if foldIndex(s, n) >= 0 {
+		if foldIndexAt(s, n.text, n.pivot) >= 0 {
 			return true
 		}
 	}
@@ -87,10 +99,20 @@ func (p *pattern) may(s string) bool {
 
 func (p *pattern) in(s string) bool {
 	if p.re != nil {
-		return p.may(s) && p.re.MatchString(s)
+		return p.may(s) && p.matches(s)
 	}
 	from, _ := p.find(s)
 	return from >= 0
+}
+
+// matches is re.MatchString.
+func (p *pattern) matches(s string) bool {
+	if p.auto != nil {
+		if yes, ok := p.auto.match(s); ok {
+			return yes
+		}
+	}
+	return p.re.MatchString(s)
 }
 
 // foldIndex is strings.Index where the letters A to Z of s count as a to z;
