@@ -2,6 +2,7 @@ package actions
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -133,18 +134,53 @@ func (p *Plan) target() string {
 	return p.Target()
 }
 
-// Word is what is typed to confirm a guarded plan: the service's name, or the stack's.
+// Word is what is typed to confirm a guarded plan: the name of the service that it touches, or the stack's.
 func (p *Plan) Word() string {
-	switch len(p.Changes) {
-	case 0:
+	names := p.touched()
+	switch {
+	case len(names) == 1:
+		return names[0]
+	case len(names) == 0 && p.Material != nil:
+		return p.target()
+	case len(names) == 0:
 		return p.Action
-	case 1:
-		return p.Changes[0].Service
+	}
+	if stack := p.stack(); stack != "" {
+		return stack
+	}
+	return fmt.Sprint(len(names), " services")
+}
+
+// touched are the services that a plan is about: those that it changes; of a silence that is made those whose alerts it mutes, and the one
+// that its matchers name. One that is ended touches none: what rings again hides nothing.
+func (p *Plan) touched() []string {
+	var names []string
+	add := func(name string) {
+		if name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	for i := range p.Changes {
+		add(p.Changes[i].Service)
+	}
+	if s := p.Silence; s != nil && !s.End {
+		add(sources.ServiceOf(fleet.EqualLabels(s.Silence.Matchers), sources.AlertLabels))
+		for i := range s.Alerts {
+			add(s.Alerts[i].Service)
+		}
+	}
+	return names
+}
+
+// stack is the one that all changed services are of; "": there is none.
+func (p *Plan) stack() string {
+	if len(p.Changes) == 0 {
+		return ""
 	}
 	stack := p.Changes[0].Stack
 	for i := range p.Changes {
-		if p.Changes[i].Stack != stack || stack == "" {
-			return fmt.Sprint(len(p.Changes), " services")
+		if p.Changes[i].Stack != stack {
+			return ""
 		}
 	}
 	return stack

@@ -96,16 +96,19 @@ func (h Hours) In(t time.Time) bool {
 	return today && at >= h.From || yesterday && at < h.To
 }
 
-// guard raises what is asked for a plan by what the policy says of its targets and of the hour.
+// guard raises what is asked for a plan by what the policy says of what it touches and of the hour. Quiet hours are for what may break
+// something that runs: a silence changes nothing that runs, and is what a noisy alert at night wants.
 func (p *Policy) guard(plan *Plan, now time.Time) {
-	for i := range plan.Changes {
-		name := plan.Changes[i].Service
+	for _, name := range plan.touched() {
 		for _, pattern := range p.Protected {
 			if ok, err := path.Match(pattern, name); ok && err == nil {
 				plan.raise(Guarded, name+" is protected")
 				break
 			}
 		}
+	}
+	if plan.Silence != nil {
+		return
 	}
 	for _, h := range p.Quiet {
 		if h.In(now) {

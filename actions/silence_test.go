@@ -162,6 +162,39 @@ func TestSilencePlan(t *testing.T) {
 	}
 }
 
+// What a silence is asked for goes by what it touches: quiet hours are for what runs; an alert of no service, or ending a silence, is asked for as ever.
+func TestSilenceIsGuardedByWhatItTouches(t *testing.T) {
+	t.Parallel()
+	r, a := silencing(t)
+	always, err := actions.ParseHours("00:00-24:00")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Policy.Quiet, r.Policy.Protected = []actions.Hours{always}, []string{"shop_a*"}
+	nobodys := firingAlert("Disk", "", "warning")
+	delete(nobodys.Labels, "swarm_service")
+	a.firing = append(a.firing, nobodys)
+	a.silences = []sources.Silence{{ID: "s1", State: "active", Author: "x", Comment: "c", Ends: time.Now().Add(time.Hour), Matchers: by("swarm_service=shop_api", "alertname=Old")}}
+	for _, c := range []struct {
+		about string
+		plan  *actions.Plan
+		harm  actions.Harm
+		word  string
+	}{
+		{"an alert of no service", r.planned(r.PlanSilence(t.Context(), mute(time.Hour, "c", "alertname=Disk"))), actions.Light, "silence"},
+		{"one of a service", r.planned(r.PlanSilence(t.Context(), mute(time.Hour, "c", "alertname=Slow", "swarm_service=shop_web"))), actions.Light, "shop_web"},
+		{"one of a protected service", r.planned(r.PlanSilence(t.Context(), mute(time.Hour, "c", "alertname=Down"))), actions.Guarded, "shop_api"},
+		{"what a protected service may yet say", r.planned(r.PlanSilence(t.Context(), mute(time.Hour, "c", "swarm_service=shop_api", "alertname=Later"))), actions.Guarded, "shop_api"},
+		{"of several services", r.planned(r.PlanSilence(t.Context(), mute(time.Hour, "c", "alertname=Slow"))), actions.Guarded, "2 services"},
+		{"the end of one", r.planned(r.PlanUnsilence(t.Context(), "s1")), actions.Serious, "unsilence"},
+	} {
+		if c.plan.Harm != c.harm || c.plan.Word() != c.word || strings.Contains(c.plan.Why, "quiet") || (c.plan.Why != "") != (c.harm == actions.Guarded) {
+			t.Errorf("%s: harm %d, word %q, %q", c.about, c.plan.Harm, c.plan.Word(), c.plan.Why)
+		}
+	}
+	_ = r.notStarted(r.planned(r.PlanSilence(t.Context(), mute(time.Hour, "c", "alertname=Down"))), actions.Approval{Yes: true}, "is protected")
+}
+
 // TestSilenceRun: made, proven, seen by the team, nothing to do the second time, taken back; and the other way round.
 func TestSilenceRun(t *testing.T) {
 	t.Parallel()

@@ -183,6 +183,7 @@ func TestWord(t *testing.T) {
 		"shop":       {Changes: []Change{{Service: "a", Stack: "shop"}, {Service: "b", Stack: "shop"}}},
 		"2 services": {Changes: []Change{{Service: "a", Stack: "shop"}, {Service: "b", Stack: "ops"}}},
 		"rotate":     {Action: Rotate},
+		"key_v1":     {Action: Rotate, Material: &MaterialChange{Kind: sources.Secret, Old: "key_v1", New: "key_v2"}},
 	} {
 		if got := p.Word(); got != want {
 			t.Errorf("%q, want %q", got, want)

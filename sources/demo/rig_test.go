@@ -208,7 +208,11 @@ func (r *rig) firing(rule, about string) bool {
 		r.Fatal(err)
 	}
 	return slices.ContainsFunc(all, func(a sources.Alert) bool {
-		return a.Name == rule && a.State == sources.Firing && (a.Service == about || a.Labels["node"] == about)
+		hit := a.Name == rule && a.State == sources.Firing && (a.Service == about || a.Labels["node"] == about)
+		if hit && strings.Contains(a.Summary, "@") {
+			r.Errorf("%s names the service as the swarm does not: %s", rule, a.Summary)
+		}
+		return hit
 	})
 }
 

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -25,7 +26,17 @@ type Rule struct {
 	Summary, Description         string // text/template over .Labels and .Value
 }
 
-const svc = serviceLabel
+const (
+	svc = serviceLabel
+	// swarmLabel is the label under which rules on Traefik's figures name the service: theirs is "shop_api@swarm", so that it is joined to the
+	// swarm's name as such rules do, by label_replace.
+	swarmLabel = "swarm_service"
+)
+
+// bySwarm is a query of Traefik's series with the service's name in the swarm as a label.
+func bySwarm(query string) string {
+	return `label_replace(` + query + `, "` + swarmLabel + `", "$1", "service", "(.+)@swarm")`
+}
 
 // ruleList is few and each worth a call, as stage 2 asks for.
 var ruleList = []Rule{
@@ -33,8 +44,8 @@ var ruleList = []Rule{
 	{"platform", "DiskAlmostFull", `node_filesystem_avail_bytes{mountpoint="/"} / node_filesystem_size_bytes < 0.1`, "critical", 15 * time.Second, "Disk of {{.Labels.node}} is almost full", "{{.Value}} of / is left"},
 	{"services", "ServiceDown", `count by (` + svc + `) (container_last_seen offset 15m) unless count by (` + svc + `) (container_last_seen)`, "critical", 30 * time.Second, "{{.Service}} has no running container", "all containers of the last quarter of an hour are gone"},
 	{"services", "ServiceCrashLooping", `count by (` + svc + `) (max_over_time(container_start_time_seconds[5m]) > time() - 300) - count by (` + svc + `) (container_start_time_seconds offset 10m) >= 1`, "critical", 30 * time.Second, "{{.Service}} restarts over and over", "more containers were started in five minutes than it has tasks"},
-	{"services", "HighErrorRate", `sum by (service) (rate(traefik_service_requests_total{code=~"5.."}[1m])) / sum by (service) (rate(traefik_service_requests_total[1m])) > 0.05`, "critical", 30 * time.Second, "{{.Service}} answers with errors", "{{.Value}} of its requests fail"},
-	{"services", "HighLatency", `histogram_quantile(0.95, sum by (service, le) (rate(traefik_service_request_duration_seconds_bucket[2m]))) > 1.25`, "warning", 30 * time.Second, "{{.Service}} is slow", "its 95th percentile is {{.Value}} s"},
+	{"services", "HighErrorRate", `sum by (` + swarmLabel + `) (` + bySwarm(`rate(traefik_service_requests_total{code=~"5.."}[1m])`) + `) / sum by (` + swarmLabel + `) (` + bySwarm(`rate(traefik_service_requests_total[1m])`) + `) > 0.05`, "critical", 30 * time.Second, "{{.Service}} answers with errors", "{{.Value}} of its requests fail"},
+	{"services", "HighLatency", `histogram_quantile(0.95, sum by (` + swarmLabel + `, le) (` + bySwarm(`rate(traefik_service_request_duration_seconds_bucket[2m])`) + `)) > 1.25`, "warning", 30 * time.Second, "{{.Service}} is slow", "its 95th percentile is {{.Value}} s"},
 	{"services", "MemoryNearLimit", `max by (` + svc + `) (container_memory_working_set_bytes / (container_spec_memory_limit_bytes > 0)) > 0.9`, "warning", 15 * time.Second, "{{.Service}} is near its memory limit", "{{.Value}} of the limit is in use"},
 	{"services", "CPUThrottling", `max by (` + svc + `) (rate(container_cpu_cfs_throttled_periods_total[1m]) / rate(container_cpu_cfs_periods_total[1m])) > 0.5`, "warning", 15 * time.Second, "{{.Service}} is throttled", "{{.Value}} of its CPU periods"},
 	{"services", "CertificateExpiring", `(traefik_tls_certs_not_after - time()) / 86400 < 21`, "warning", 0, "The certificate of {{.Labels.cn}} expires soon", "{{.Value}} days are left"},
@@ -149,10 +160,7 @@ func (r *Rules) apply(rule *Rule, v promql.Vector, now time.Time) {
 }
 
 func annotate(rule *Rule, l map[string]string, v float64) map[string]string {
-	service := l[serviceLabel]
-	if s := l["service"]; s != "" {
-		service = s
-	}
+	service := cmp.Or(l[swarmLabel], l[serviceLabel])
 	data := map[string]any{"Labels": l, "Value": strconv.FormatFloat(v, 'g', 3, 64), "Service": service}
 	out := map[string]string{}
 	for name, text := range map[string]string{"summary": rule.Summary, "description": rule.Description} {
