@@ -150,6 +150,11 @@ func (b *facetsBox) apply(m *Model, msg facetsMsg) tea.Cmd {
 		ids[i] = b.facets[i].Name
 	}
 	b.fields.setRows(ids)
+	names := make([]string, len(b.facets))
+	for i := range b.facets {
+		names[i] = columnKey(&b.facets[i])
+	}
+	m.logs.top().KnowFields(names)
 	return b.wantValues(m)
 }
 

@@ -231,7 +231,7 @@ func (b *chipsBox) lines(m *Model, w, h int) []string {
 	cols := []column{{title: "SHOWN ARE LINES WITH", width: 20, flex: true}}
 	out := b.list.draw(m.st, cols, w, h-1, true, func(id string, _ []int) []cell { return []cell{{text: inLine(id), style: m.st.Text}} })
 	p := &page{w: w}
-	p.hints(m, "enter", "takes it off", "X", "all", "esc", "back")
+	p.hints(m, "enter", "takes it off", "t", "text or field", "X", "all", "esc", "back")
 	return append(out, p.lines[0])
 }
 
@@ -242,6 +242,12 @@ func (b *chipsBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
 	case "X":
 		m.logs.top().ClearFilters()
 		return nil, true
+	case "t":
+		if !m.logs.top().Switch(b.list.selected()) {
+			return m.say("it can be taken as nothing else"), false
+		}
+		b.arrange(m)
+		return nil, false
 	case "enter", "space", "backspace", "delete", "x":
 		m.logs.top().TakeOff(b.list.selected())
 		b.arrange(m)

@@ -11,7 +11,12 @@ import (
 type Chip struct {
 	Text string // harmless only after plain.Line
 	less func(Filter) Filter
+	// other makes text of a field's comparison, or the other way round, and tells the new part's Text; nil: it is neither.
+	other func(Filter) (Filter, string)
 }
+
+// Switches tells whether it can be taken as the other: text as a field's comparison, or that as text.
+func (c Chip) Switches() bool { return c.other != nil }
 
 // Chips are the filter's parts in the order in which they came to be.
 func (p *Pane) Chips() []Chip {
@@ -87,7 +92,7 @@ func (p *Pane) AddPattern(text string, exclude bool) error {
 // chips are the filter's parts, by kind.
 func (f Filter) chips() []Chip {
 	var out []Chip
-	add := func(text string, less func(Filter) Filter) { out = append(out, Chip{text, less}) }
+	add := func(text string, less func(Filter) Filter) { out = append(out, Chip{Text: text, less: less}) }
 	if len(f.Services) > 0 {
 		add(strings.Join(f.Services[:min(len(f.Services), 3)], ","), func(f Filter) Filter { f.Services = nil; return f })
 	}
@@ -95,13 +100,20 @@ func (f Filter) chips() []Chip {
 		add(strings.Join(f.Tasks[:min(len(f.Tasks), 3)], ","), func(f Filter) Filter { f.Tasks = nil; return f })
 	}
 	for i, t := range f.Include {
-		add(quoted(t), func(f Filter) Filter { f.Include = without(f.Include, i); return f })
+		add(textChip(t), func(f Filter) Filter { f.Include = without(f.Include, i); return f })
+		if field, ok := t.asField(); ok {
+			out[len(out)-1].other = func(f Filter) (Filter, string) {
+				f.Include, f.Fields = without(f.Include, i), append(slices.Clone(f.Fields), field)
+				return f, fieldChip(field)
+			}
+		}
 	}
 	for i, t := range f.Exclude {
 		add("!"+quoted(t), func(f Filter) Filter { f.Exclude = without(f.Exclude, i); return f })
 	}
 	for i, t := range f.Fields {
-		add(t.String(), func(f Filter) Filter { f.Fields = without(f.Fields, i); return f })
+		add(fieldChip(t), func(f Filter) Filter { f.Fields = without(f.Fields, i); return f })
+		out[len(out)-1].other = func(f Filter) (Filter, string) { return t.asText(f, i) }
 	}
 	for i, t := range f.Patterns {
 		add("|> "+t, func(f Filter) Filter { f.Patterns = without(f.Patterns, i); return f })

@@ -27,21 +27,28 @@ func (t FieldTerm) String() string {
 
 var fieldTermText = regexp.MustCompile(`^([A-Za-z_@][A-Za-z0-9_.@-]*)(=~|!~|>=|<=|!=|=|>|<)(.+)$`)
 
-// ParseFieldTerm reads key=value, key!=value, key>n and their like; false: it is none of them.
+// ParseFieldTerm reads key=value, key!=value, key>n and their like; false: it is none of them. Whether it is meant so, is another
+// question: see [Pane.TakenAs].
 func ParseFieldTerm(s string) (FieldTerm, bool) {
+	t, _, ok := parseFieldTerm(s)
+	return t, ok
+}
+
+// parseFieldTerm also tells whether the value stands in quotes.
+func parseFieldTerm(s string) (t FieldTerm, quoted, ok bool) {
 	m := fieldTermText.FindStringSubmatch(s)
 	if m == nil {
-		return FieldTerm{}, false
+		return FieldTerm{}, false, false
 	}
-	t := FieldTerm{m[1], m[2], m[3]}
+	t = FieldTerm{m[1], m[2], m[3]}
 	if len(t.Value) > 1 && t.Value[0] == '"' {
 		v, err := strconv.Unquote(t.Value)
 		if err != nil {
-			return FieldTerm{}, false
+			return FieldTerm{}, false, false
 		}
-		t.Value = v
+		t.Value, quoted = v, true
 	}
-	return t, true
+	return t, quoted, true
 }
 
 // fieldTest is a FieldTerm made ready. It is immutable.

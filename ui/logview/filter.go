@@ -15,10 +15,13 @@ type Term struct {
 	Regexp bool // RE2; else a substring. Both ignore case where Text has no capital letter.
 }
 
-// String is the term as it is typed: ~ before a regular expression.
+// String is the term as it is typed: ~ before a regular expression; in quotes what would else be read as something other than text.
 func (t Term) String() string {
 	if t.Regexp {
 		return "~" + t.Text
+	}
+	if back, exclude := ParseTerm(t.Text); exclude || back != t {
+		return `"` + t.Text + `"`
 	}
 	return t.Text
 }
@@ -46,9 +49,13 @@ func (f Filter) clone() Filter {
 		slices.Clone(f.Fields), slices.Clone(f.Patterns), slices.Clone(f.NotPatterns)}
 }
 
-// ParseTerm reads a term as typed: "text" is a substring, "~re" a regular
-// expression, and "!" before either excludes. LogQL's |= != |~ !~ are understood too.
+// ParseTerm reads a term as typed: text is a substring, ~re a regular
+// expression, and ! before either excludes. LogQL's |= != |~ !~ are understood too.
+// What stands in double quotes is text, whatever it is.
 func ParseTerm(s string) (t Term, exclude bool) {
+	if text, ok := quotedText(s); ok {
+		return Term{Text: text}, false
+	}
 	for _, op := range []struct {
 		sign        string
 		exclude, re bool
@@ -58,6 +65,14 @@ func ParseTerm(s string) (t Term, exclude bool) {
 		}
 	}
 	return Term{Text: s}, false
+}
+
+// quotedText is what stands in double quotes; false: not all of s does.
+func quotedText(s string) (string, bool) {
+	if len(s) < 3 || s[0] != '"' || s[len(s)-1] != '"' {
+		return "", false
+	}
+	return s[1 : len(s)-1], true
 }
 
 // matcher is a Filter and a search made ready. It is immutable and safe for concurrent use.

@@ -26,9 +26,16 @@ func TestParseTerm(t *testing.T) {
 		"|~ `e.*r`":     {Term{"e.*r", true}, false},
 		"":              {Term{}, false},
 		"a != b stands": {Term{"a != b stands", false}, false},
+		`"!not"`:        {Term{"!not", false}, false},
+		`"~5"`:          {Term{"~5", false}, false},
+		`"`:             {Term{`"`, false}, false},
+		`"open`:         {Term{`"open`, false}, false},
 	} {
 		if got, ex := ParseTerm(in); got != want.t || ex != want.exclude {
 			t.Errorf("%q: %+v %v", in, got, ex)
+		}
+		if back, ex := ParseTerm(want.t.String()); back != want.t || ex {
+			t.Errorf("%q is written as %q, which is %+v", in, want.t.String(), back)
 		}
 	}
 }

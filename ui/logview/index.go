@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"quarterdeck/sources"
 )
 
 // hits is what is known of one chunk: which of its first n rows are shown, and
@@ -14,6 +16,7 @@ import (
 type hits struct {
 	ver    uint32
 	n      int
+	seq    uint64 // the highest of those rows
 	filter uint64 // the generation of the filter that shown is of
 	search uint64
 	all    bool     // every row is shown; shown is nil then
@@ -54,7 +57,10 @@ func rank16(s []uint16, at int) int {
 // scan brings what is known of c up to the present: only rows that prev does not
 // cover are matched. It shares nothing writable with prev.
 func (q query) scan(c *chunk, prev *hits) *hits {
-	h := &hits{ver: c.ver, n: len(c.recs), filter: q.filterGen, search: q.searchGen, all: q.filter.all}
+	if prev != nil && prev.ver != c.ver && prev.filter == q.filterGen {
+		return q.between(c, prev)
+	}
+	h := &hits{ver: c.ver, n: len(c.recs), seq: c.highSeq, filter: q.filterGen, search: q.searchGen, all: q.filter.all}
 	from, foundFrom := 0, 0
 	if prev != nil && prev.ver == c.ver && prev.filter == q.filterGen {
 		from = prev.n
@@ -84,6 +90,71 @@ func (q query) scan(c *chunk, prev *hits) *hits {
 	return h
 }
 
+// between is scan where rows came between those that prev covers: only what came is matched, and what is judged by the lines above it.
+func (q query) between(c *chunk, prev *hits) *hits {
+	h := &hits{ver: c.ver, n: len(c.recs), seq: c.highSeq, filter: q.filterGen, search: q.searchGen, all: q.filter.all}
+	old := prev.moved(c)
+	streams := q.filter.streams(c)
+	judged := q.filter.levels != 0 || len(q.filter.fields) > 0 // a line that goes on another's level: see level
+	s, f := 0, 0
+	for i := range c.recs {
+		r := &c.recs[i]
+		known := r.seq <= prev.seq
+		wasShown := next(old.shown, &s, i)
+		wasFound := next(old.found, &f, i)
+		switch {
+		case h.all:
+		case known && (!judged || r.level != sources.LevelUnknown):
+			if !wasShown {
+				continue
+			}
+		case !q.filter.row(c, r, streams):
+			continue
+		}
+		if !h.all {
+			h.shown = append(h.shown, uint16(i)) //nolint:gosec // a chunk has fewer rows
+		}
+		switch {
+		case q.search == nil || r.kind != kindLine:
+		case known && wasShown && prev.search == q.searchGen, known && h.all && prev.search == q.searchGen:
+			if wasFound {
+				h.found = append(h.found, uint16(i)) //nolint:gosec // as above
+			}
+		case q.search.in(seen(c.text(r))):
+			h.found = append(h.found, uint16(i)) //nolint:gosec // as above
+		}
+	}
+	return h
+}
+
+// next tells whether i, which rises from call to call, is in s; at is where s has been read to.
+func next(s []uint16, at *int, i int) bool {
+	for *at < len(s) && int(s[*at]) < i {
+		*at++
+	}
+	return *at < len(s) && int(s[*at]) == i
+}
+
+// moved is h with the places that its rows have in c, where others came in between; those are not shown by it, but where it shows all.
+func (h *hits) moved(c *chunk) *hits {
+	out := *h
+	out.n, out.shown, out.found = len(c.recs), nil, nil
+	was, s, f := 0, 0, 0
+	for i := range c.recs {
+		if c.recs[i].seq > h.seq {
+			continue
+		}
+		if next(h.shown, &s, was) {
+			out.shown = append(out.shown, uint16(i)) //nolint:gosec // a chunk has fewer rows
+		}
+		if next(h.found, &f, was) {
+			out.found = append(out.found, uint16(i)) //nolint:gosec // as above
+		}
+		was++
+	}
+	return &out
+}
+
 // fresh tells whether h says all about c.
 func (q query) fresh(c *chunk, h *hits) bool {
 	return h != nil && h.ver == c.ver && h.n == len(c.recs) && h.filter == q.filterGen && h.search == q.searchGen
@@ -104,8 +175,16 @@ func (q query) slow() bool { return q.filter.slow || q.search != nil && q.search
 // weight is how many bytes a scan of c would look through.
 func weight(c *chunk, h *hits, q query) int {
 	from := 0
-	if h != nil && h.ver == c.ver && h.filter == q.filterGen && h.search == q.searchGen {
+	switch {
+	case h == nil || h.filter != q.filterGen || h.search != q.searchGen:
+	case h.ver == c.ver:
 		from = h.n
+	default:
+		for i := range c.recs {
+			if c.recs[i].seq <= h.seq {
+				from++
+			}
+		}
 	}
 	return c.bytes * (len(c.recs) - from) / max(len(c.recs), 1)
 }
@@ -225,8 +304,10 @@ func newList(s *snapshot, known map[uint64]*hits, q query, z *pause) *list {
 			h = q.scan(c, nil)
 			known[c.id] = h
 			l.fresh++
-		case h == nil || h.ver != c.ver || h.filter != q.filterGen:
+		case h == nil || h.filter != q.filterGen:
 			h = nil
+		case h.ver != c.ver:
+			h = h.moved(c) // what is known of it stays on the screen
 		}
 		if z != nil {
 			all := h.count()

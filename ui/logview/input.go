@@ -2,7 +2,6 @@ package logview
 
 import (
 	"fmt"
-	"strings"
 
 	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
@@ -34,7 +33,7 @@ type undo struct {
 // UpdateInput until AcceptInput or CancelInput.
 func (p *Pane) StartInput(kind InputKind) tea.Cmd {
 	p.undo = undo{p.Filter(), p.before, p.search}
-	p.inputKind, p.inputErr = kind, nil
+	p.inputKind, p.inputErr, p.inputHint = kind, nil, ""
 	p.input = textinput.New()
 	p.input.CharLimit = inputLimit
 	p.input.SetVirtualCursor(false)
@@ -72,11 +71,13 @@ func (p *Pane) try(text string) error {
 		return p.SetSearch(t)
 	}
 	f := p.undo.filter.clone()
-	if field, ok := ParseFieldTerm(text); ok && p.inputKind == InputFilter {
-		if err := p.tryField(f, field); err == nil || !strings.ContainsAny(field.Op, "<>") {
-			return err
+	if p.inputKind == InputFilter {
+		field, taken := p.TakenAs(text)
+		p.inputHint = takenHint(field, taken)
+		if taken == TakenField {
+			f.Fields = append(f.Fields, field)
+			return p.SetFilter(f)
 		}
-		// a number is still being typed, or it is no comparison at all: it is looked for as text
 	}
 	switch {
 	case t.Text == "":
@@ -85,11 +86,6 @@ func (p *Pane) try(text string) error {
 	default:
 		f.Include = append(f.Include, t)
 	}
-	return p.SetFilter(f)
-}
-
-func (p *Pane) tryField(f Filter, t FieldTerm) error {
-	f.Fields = append(f.Fields, t)
 	return p.SetFilter(f)
 }
 

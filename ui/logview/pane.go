@@ -99,11 +99,14 @@ type Pane struct {
 	marks     []Mark           // the bookmarks, in order of time
 	bookmarks map[key]struct{} // those of them that are loaded
 	extra     []string         // fields that are columns
-	extraWide [maxExtra]int
+	// fieldNames are fields that there are, beyond what is loaded.
+	fieldNames []string
+	extraWide  [maxExtra]int
 
 	input     textinput.Model
 	inputKind InputKind
 	inputErr  error
+	inputHint string // what it is taken as
 	undo      undo
 
 	blocks cache[key, *block]
@@ -188,7 +191,7 @@ func (p *Pane) Reset() {
 	clear(p.known)
 	clear(p.bookmarks)
 	p.follow, p.paused, p.centre, p.jump, p.side, p.rates = true, nil, false, false, 0, nil
-	p.nameWidth = 0
+	p.nameWidth, p.fieldNames = 0, nil
 	p.sel, p.top, p.mark, p.topSub = key{}, key{}, key{}, 0
 	p.blocks, p.drawn = cache[key, *block]{}, cache[drawnKey, string]{}
 	p.refresh()
@@ -216,9 +219,12 @@ func (p *Pane) Sync(now time.Time) tea.Cmd {
 		})
 		p.statusMu.Unlock()
 	}
+	stay := p.anchor()
 	p.refresh()
 	p.measureRate()
-	return p.schedule()
+	cmd := p.schedule()
+	p.stay(stay)
+	return cmd
 }
 
 // ApplyScan takes the result of a command of Sync; stale ones are dropped. It
@@ -231,8 +237,11 @@ func (p *Pane) ApplyScan(m ScanMsg) tea.Cmd {
 	for i, id := range m.ids {
 		p.known[id] = m.hits[i]
 	}
+	stay := p.anchor()
 	p.refresh()
-	return p.schedule()
+	cmd := p.schedule()
+	p.stay(stay)
+	return cmd
 }
 
 // refresh takes a snapshot of the buffer and lists its shown rows.

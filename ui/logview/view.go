@@ -388,6 +388,9 @@ func (p *Pane) inputLine(l *look) string {
 	d.put(" "+inputLabels[p.inputKind]+" ", l.title)
 	hint := "~regexp  !exclude  enter keep  esc undo"
 	pen := l.muted
+	if p.inputHint != "" {
+		hint = plain.Line(p.inputHint)
+	}
 	if p.inputErr != nil {
 		hint, pen = plain.Line(p.inputErr.Error()), l.bad
 	}
