@@ -25,21 +25,21 @@ type graph struct {
 // fullest is the reading of the replica that is nearest to its own memory limit.
 const fullest = "memory-of-limit"
 
-// overviewPairs are the two graphs that the overview shows, by their places in graphs: the key for other charts goes
-// through them.
-var overviewPairs = [][2]int{{0, 1}, {3, 4}, {2, 5}, {7, 8}}
+// overviewPairs are the two graphs that the overview shows when they are chosen by key; by itself it shows those of what is
+// wrong (metrics_auto.go).
+var overviewPairs = [...][2]int{usual, {graphErrors, graphLatency}, {graphRequests, graphNetwork}, {graphThrottled, graphRestarts}}
 
 // graphs are the charts of the full view, in order.
-var graphs = []graph{
-	{title: "CPU", unit: "cores", names: []string{"cpu"}},
-	{title: "memory", unit: "bytes", names: []string{"memory"}, limit: "memory-limit"},
-	{title: "requests", unit: "1/s", names: []string{"requests"}},
-	{title: "errors", unit: "ratio", names: []string{"errors"}},
-	{title: "latency", unit: "s", names: []string{"p50", "p95", "p99"}},
-	{title: "network", unit: "bytes/s", names: []string{"network-rx", "network-tx"}},
-	{title: "disk", unit: "bytes/s", names: []string{"disk-read", "disk-write"}},
-	{title: "throttled", unit: "ratio", names: []string{"throttled"}},
-	{title: "restarts", unit: "1", names: []string{"restarts"}},
+var graphs = [...]graph{
+	graphCPU:       {title: "CPU", unit: "cores", names: []string{"cpu"}},
+	graphMemory:    {title: "memory", unit: "bytes", names: []string{"memory"}, limit: "memory-limit"},
+	graphRequests:  {title: "requests", unit: "1/s", names: []string{"requests"}},
+	graphErrors:    {title: "errors", unit: "ratio", names: []string{"errors"}},
+	graphLatency:   {title: "latency", unit: "s", names: []string{"p50", "p95", "p99"}},
+	graphNetwork:   {title: "network", unit: "bytes/s", names: []string{"network-rx", "network-tx"}},
+	graphDisk:      {title: "disk", unit: "bytes/s", names: []string{"disk-read", "disk-write"}},
+	graphThrottled: {title: "throttled", unit: "ratio", names: []string{"throttled"}},
+	graphRestarts:  {title: "restarts", unit: "1", names: []string{"restarts"}},
 }
 
 // chartLines draws one graph as exactly h lines of w cells, its title in the first.
@@ -202,7 +202,7 @@ func (p *metricsPane) whyEmpty(m *Model, service string) string {
 
 // overviewLines draws the chosen two side by side, or one below the other where it is narrow.
 func (p *metricsPane) overviewLines(m *Model, service string, w, h int) []string {
-	a, b := graphs[overviewPairs[p.pair][0]], graphs[overviewPairs[p.pair][1]]
+	a, b := graphs[p.shownPair()[0]], graphs[p.shownPair()[1]]
 	if w < 50 {
 		first := h / 2
 		return append(p.chartLines(m, a, service, w, first), p.chartLines(m, b, service, w, h-first)...)
@@ -268,7 +268,7 @@ type absence struct {
 // nothing has figures, all are shown and each says why itself.
 func (p *metricsPane) measured(service string) (shown []graph, absent []absence) {
 	if p.service != service {
-		return graphs, nil
+		return graphs[:], nil
 	}
 	for _, g := range graphs {
 		some, reason := false, ""
@@ -290,7 +290,7 @@ func (p *metricsPane) measured(service string) (shown []graph, absent []absence)
 		absent[at].titles = append(absent[at].titles, g.title)
 	}
 	if len(shown) == 0 {
-		return graphs, nil
+		return graphs[:], nil
 	}
 	return shown, absent
 }

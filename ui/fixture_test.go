@@ -215,6 +215,7 @@ func console(t testing.TB, w, h int, mend func(*Options)) (*Model, *stub) {
 	m.answer()
 	m.logs.view.Append(sources.LogBatch{Entries: s.entries})
 	m.Update(wakeMsg{snap: m.o.Fleet.Snapshot()})
+	m.answer() // of other charts, where something is wrong with the service
 	return m, s
 }
 

@@ -3,7 +3,6 @@ package ui
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -26,12 +25,14 @@ type metricsPane struct {
 	readings   []sources.Reading
 	err        error
 	at         time.Time // when they were answered
+	answers    uint64    // how many came
 	loading    bool
-	scroll     int    // rows of charts scrolled away in the full view
-	rows       int    // rows of charts there are, as drawn last
-	asked      string // what was asked for last: service, span, end, names
-	every      bool   // the full view's series, not only the overview's two
-	pair       int    // which two charts the overview shows
+	scroll     int        // rows of charts scrolled away in the full view
+	rows       int        // rows of charts there are, as drawn last
+	asked      string     // what was asked for last: service, span, end, names
+	every      bool       // the full view's series, not only the overview's two
+	auto       autoCharts // which two charts the overview shows by itself
+	pinned     int        // 1 + the place in overviewPairs of those that somebody chose; 0: auto's
 	compare    compareWith
 	then       pastReadings
 	panels     panelsPane
@@ -41,7 +42,8 @@ type metricsPane struct {
 // want asks for the series of a service if they are not the ones that were asked for last.
 func (p *metricsPane) want(m *Model, service string, every bool) tea.Cmd {
 	load := p.panels.want(m, every)
-	asked := fmt.Sprint(service, "\x00", m.when.span, "\x00", m.when.end.UnixNano(), "\x00", every, "\x00", p.pair, "\x00", p.compare, "\x00", p.panels.loads, "\x00", p.queryKey(m))
+	p.auto.choose(m, service)
+	asked := fmt.Sprint(service, "\x00", m.when.span, "\x00", m.when.end.UnixNano(), "\x00", every, "\x00", p.shownPair(), "\x00", p.compare, "\x00", p.panels.loads, "\x00", p.queryKey(m))
 	if asked == p.asked {
 		return load
 	}
@@ -70,7 +72,7 @@ func (p *metricsPane) names() []string {
 		return nil
 	}
 	var names []string
-	for _, i := range overviewPairs[p.pair] {
+	for _, i := range p.shownPair() {
 		names = append(names, graphs[i].names...)
 		if graphs[i].limit != "" {
 			names = append(names, graphs[i].limit, fullest)
@@ -122,6 +124,7 @@ func (p *metricsPane) apply(m *Model, msg readingsMsg) tea.Cmd {
 		return nil
 	}
 	p.loading = false
+	p.answers++
 	p.err = msg.err
 	if msg.err == nil || len(msg.readings) > 0 {
 		p.service, p.window, p.readings, p.at = msg.service, msg.window, msg.readings, m.now()
@@ -177,8 +180,7 @@ func (m *Model) doInMetrics(a act) (cmd tea.Cmd, done bool) {
 		p.then = pastReadings{}
 		return m.say(p.compare.says()), true
 	case actCharts:
-		p.pair = (p.pair + 1) % len(overviewPairs)
-		return m.say("charts of " + pairWords(p.pair)), true
+		return m.say(p.nextPair()), true
 	case actPromQL:
 		return m.openQuery(), true
 	case actTable:
@@ -199,6 +201,9 @@ func (p *metricsPane) title(m *Model, service string) string {
 	t := "metrics " + inLine(service) + " · " + spanWord(m.when.length())
 	if p.query != nil && m.view == viewMetrics {
 		t = "PromQL · " + spanWord(m.when.length())
+	}
+	if words := p.autoWords(service); words != "" && m.view != viewMetrics && !m.zoom {
+		t += " · " + words
 	}
 	if !m.when.live() {
 		t += " until " + m.clock(m.when.end) + " · at " + m.clock(m.when.at)
@@ -228,10 +233,6 @@ type metricsMsg interface{ apply(m *Model) tea.Cmd }
 // stale tells whether an answer is to an older question.
 func (p *metricsPane) stale(generation uint64) bool { return generation != p.generation }
 
-func pairWords(i int) string {
-	var out []string
-	for _, g := range overviewPairs[i] {
-		out = append(out, graphs[g].title)
-	}
-	return strings.Join(out, " and ")
+func pairWords(pair [2]int) string {
+	return graphs[pair[0]].title + " and " + graphs[pair[1]].title
 }
