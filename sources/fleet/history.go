@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -288,5 +289,36 @@ func nodeHappenings(old, n *sources.Node, at time.Time) []Happening {
 	if !old.Leader && n.Leader {
 		add("became leader", false)
 	}
+	if old.Role != n.Role {
+		add("role "+n.Role+", was "+old.Role, false)
+	}
+	if text := labelChanges(old.Labels, n.Labels); text != "" {
+		add(text, false)
+	}
 	return out
+}
+
+// labelChanges tells what differs between a node's labels, by name: "label zone=b, was a; label disk=ssd taken away"; "": nothing.
+func labelChanges(old, labels map[string]string) string {
+	names := slices.Collect(maps.Keys(labels))
+	for name := range old {
+		if _, still := labels[name]; !still {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	var parts []string
+	for _, name := range names {
+		was, had := old[name]
+		is, has := labels[name]
+		switch {
+		case !has:
+			parts = append(parts, "label "+name+"="+was+" taken away")
+		case !had:
+			parts = append(parts, "label "+name+"="+is+" added")
+		case is != was:
+			parts = append(parts, "label "+name+"="+is+", was "+was)
+		}
+	}
+	return oneLine(strings.Join(parts, "; "))
 }
