@@ -69,7 +69,7 @@ func (s *SilenceChange) Title() string {
 
 func (d *Deck) alerts() (sources.Alerts, error) {
 	if d.Alerts == nil {
-		return nil, &sources.Error{Source: fleet.AlertmanagerName, Kind: sources.NotConfigured, Op: "silence alerts", Next: "set --alertmanager, ALERTMANAGER_URL or alertmanager.address in the config"}
+		return nil, &sources.Error{Source: fleet.AlertmanagerName, Kind: sources.NotConfigured, Op: "silence alerts", Err: errors.New("silences are Alertmanager's, Prometheus has none"), Next: "set --alertmanager, ALERTMANAGER_URL or alertmanager.address in the config"}
 	}
 	return d.Alerts, nil
 }

@@ -160,7 +160,7 @@ func (c *Cause) showTrouble(s *Scene, wide *Wide) {
 	}
 	for i := range s.Snap.Alerts {
 		if a := &s.Snap.Alerts[i]; a.Service == s.Service.Name && a.State == sources.Firing {
-			c.proves(fleet.AlertmanagerName, "", a.Since, "alert %s fires: %s", a.Name, a.Summary)
+			c.proves(s.Snap.AlertsBy(), "", a.Since, "alert %s fires: %s", a.Name, a.Summary)
 		}
 	}
 	if dead := s.since(bad); len(dead) > 0 {

@@ -133,7 +133,7 @@ func (k *Desk) Prefill(ctx context.Context, o Opening) Opening {
 		}
 	}
 	if alert != nil && !o.Detected.Known() && !alert.Since.IsZero() {
-		o.Detected = Moment{At: alert.Since, By: fmt.Sprintf("alert %s (%s)", alert.Name, fleet.AlertmanagerName)}
+		o.Detected = Moment{At: alert.Since, By: fmt.Sprintf("alert %s (%s)", alert.Name, snap.AlertsBy())}
 	}
 	return o
 }

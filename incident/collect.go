@@ -152,13 +152,21 @@ func (g *gatherer) sourceGaps(snap *fleet.Snapshot) {
 	}
 	for name, s := range map[string]bool{fleet.PrometheusName: g.Metrics != nil, fleet.AlertmanagerName: g.Alerts != nil, fleet.LokiName: g.Team != nil} {
 		if !s {
-			what := map[string]string{fleet.PrometheusName: "metrics, and alerts that are over", fleet.AlertmanagerName: "alerts that fire", fleet.LokiName: "the team's record, and logs of tasks that are gone"}[name]
+			what := map[string]string{fleet.PrometheusName: "metrics, and alerts that are over", fleet.AlertmanagerName: g.withoutAlertmanager(), fleet.LokiName: "the team's record, and logs of tasks that are gone"}[name]
 			g.gap(name, what, "it is not configured")
 		}
 	}
 	if s := snap.Source(fleet.AlertmanagerName); g.Alerts != nil && !s.OK() && s.State != sources.Connecting {
 		g.gap(fleet.AlertmanagerName, "alerts that fire", orElse(s.Detail, string(s.State)))
 	}
+}
+
+// withoutAlertmanager is what is not known without it: Prometheus' rules tell what fires.
+func (g *gatherer) withoutAlertmanager() string {
+	if g.Metrics != nil {
+		return "silences"
+	}
+	return "alerts that fire"
 }
 
 // begin is the earliest of what is known of an incident's beginning.

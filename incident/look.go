@@ -85,7 +85,7 @@ func (g *gatherer) alert(a *sources.Alert, live bool) {
 		name += " (" + a.Severity + ")"
 	}
 	text := joined(name+" fires", g.redact("alerts", a.Summary))
-	source, query := fleet.AlertmanagerName, "quarterdeck alerts"
+	source, query := g.Deck.Fleet.Snapshot().AlertsBy(), "quarterdeck alerts"
 	if !live {
 		source, query = fleet.PrometheusName, alertsQuery[:len(alertsQuery)-1]+fmt.Sprintf(",alertname=%q}", a.Name)
 	}

@@ -140,7 +140,7 @@ func (m *Model) countPieces() []piece {
 		alerts = piece{text: fmt.Sprintf("   alerts %d? ", c.Firing), style: st.Stale, drop: 1}
 	case c.Firing > 0:
 		alerts = piece{text: fmt.Sprintf("   alerts %d firing ", c.Firing), style: st.Error}
-	case !m.snap.Source(fleet.AlertmanagerName).OK():
+	case !m.snap.AlertStatus().OK():
 		alerts = piece{text: "   alerts ? ", style: st.Stale, drop: 1}
 	}
 	return append(ps, alerts)

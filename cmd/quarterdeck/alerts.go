@@ -24,10 +24,11 @@ func newAlertsCommand(s *surroundings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "alerts",
 		Short: "Alerts that fire or are pending, and silences",
-		Long: `Reads what fires from Alertmanager, and what is pending from Prometheus' rules where it is configured.
+		Long: `Reads what fires from Alertmanager, and what is pending from Prometheus' rules where it is configured. Without Alertmanager both
+come from the rules, and what is silenced is not known.
 
 EXIT STATUS
-  0 done; 2 usage; 3 Alertmanager is unreachable or refuses; 4 refused: read-only; 130 interrupted`,
+  0 done; 2 usage; 3 Alertmanager (or Prometheus in its place) is unreachable or refuses; 4 refused: read-only; 130 interrupted`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runAlerts(cmd.Context(), s) },
 	}
@@ -101,7 +102,7 @@ func runAlerts(ctx context.Context, s *surroundings) error {
 		return err
 	}
 	defer p.Close()
-	if _, err := p.needAlerts(); err != nil {
+	if _, err := p.needAlerts(); err != nil && p.metrics == nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.settings.Timeout)
@@ -119,6 +120,9 @@ func runAlerts(ctx context.Context, s *surroundings) error {
 			out.Alerts = append(out.Alerts, fullAlert(&alerts[i]))
 		}
 		return json.NewEncoder(s.out).Encode(out)
+	}
+	if feeds.Alerts == nil {
+		fmt.Fprintln(s.errs, "from Prometheus' rules: no Alertmanager is configured, so what is silenced is not known")
 	}
 	w := tabwriter.NewWriter(s.out, 2, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "STATE\tSEVERITY\tALERT\tSERVICE\tAGE\tSUMMARY")

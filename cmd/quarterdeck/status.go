@@ -188,7 +188,7 @@ func utc(t time.Time) *time.Time {
 func writeStatus(out io.Writer, snap *fleet.Snapshot) error {
 	c := snap.Counts
 	firing := fmt.Sprint(c.Firing)
-	if !snap.Source(fleet.AlertmanagerName).OK() {
+	if !snap.AlertStatus().OK() {
 		firing = "?" // nobody looked
 	}
 	fmt.Fprintf(out, "nodes %d/%d up, services %d: %d healthy, %d updating, %d degraded, %d down, %d idle, %d unknown; alerts %s firing\n",

@@ -23,7 +23,7 @@ func (f *Fleet) Snapshot() *Snapshot {
 	f.seq++
 	s := &Snapshot{Seq: f.seq, At: now, Listed: f.listed, Engine: f.engine, Alerts: f.alerts, Silences: f.silences,
 		Networks: f.networks, Secrets: f.secrets, Configs: f.configs,
-		Services: make([]*Service, len(f.services)), Sources: make([]sources.Status, len(f.order)), ratesBy: orElse(f.ratesBy, LokiName)}
+		Services: make([]*Service, len(f.services)), Sources: make([]sources.Status, len(f.order)), ratesBy: orElse(f.ratesBy, LokiName), alertsFrom: f.alertsFrom}
 	f.sort()
 	s.index = f.index
 	for i, e := range f.sorted {

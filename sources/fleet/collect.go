@@ -67,6 +67,13 @@ func (f *Fleet) Run(ctx context.Context, feeds Feeds) {
 		poll(AlertmanagerName, AlertPeriod, f.readAlerts(feeds))
 	} else {
 		f.absent(AlertmanagerName)
+		if feeds.Metrics != nil {
+			period := AlertPeriod
+			if feeds.Period > 0 {
+				period = feeds.Period
+			}
+			wg.Go(func() { f.watchRules(ctx, feeds.Metrics, period, log) })
+		}
 	}
 	if feeds.Metrics != nil {
 		u := usageReader{f: f, metrics: feeds.Metrics}
@@ -172,8 +179,11 @@ func (f *Fleet) readAlerts(feeds Feeds) func(context.Context) error {
 
 // ReadAlerts joins what fires (Alertmanager) with what is pending, which Prometheus' rules alone know;
 // metrics may be nil, and its failure is no failure here: its own loop tells of it. Of what fires the rules tell the value, where no label was
-// added on the way.
+// added on the way. Without Alertmanager (from is nil) all is from the rules.
 func ReadAlerts(ctx context.Context, from sources.Alerts, metrics sources.Metrics) ([]sources.Alert, error) {
+	if from == nil && metrics != nil {
+		return RuleAlerts(ctx, metrics)
+	}
 	alerts, err := from.Alerts(ctx)
 	if err != nil || metrics == nil {
 		return alerts, err

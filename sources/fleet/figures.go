@@ -88,6 +88,7 @@ func (f *Fleet) SetAlerts(list []sources.Alert) {
 	if sameAlerts(alerts, f.alerts) {
 		return
 	}
+	by := f.alertsFrom.name()
 	active, count := map[string]bool{}, map[string]int{} // active: it fires, whether it is muted or not
 	for i := range alerts {
 		a := &alerts[i]
@@ -99,14 +100,14 @@ func (f *Fleet) SetAlerts(list []sources.Alert) {
 			count[a.Service]++
 		}
 		f.history.add(Happening{Time: a.Since, Kind: AlertFiring, Service: a.Service, Text: strings.TrimSuffix(a.Name+": "+a.Summary, ": "),
-			Source: AlertmanagerName, Bad: true, Ref: a.Fingerprint, key: key(AlertFiring, alertKey(a), stamp(a.Since))})
+			Source: by, Bad: true, Ref: a.Fingerprint, key: key(AlertFiring, alertKey(a), stamp(a.Since))})
 	}
 	now := f.now()
 	f.endAlerts(f.alerts, alerts, now)
 	for i := range f.alerts {
 		a := &f.alerts[i]
 		if a.State != sources.Pending && !active[alertKey(a)] {
-			f.history.add(Happening{Time: now, Kind: AlertResolved, Service: a.Service, Text: a.Name, Source: AlertmanagerName, Ref: a.Fingerprint, Began: a.Since})
+			f.history.add(Happening{Time: now, Kind: AlertResolved, Service: a.Service, Text: a.Name, Source: by, Ref: a.Fingerprint, Began: a.Since})
 		}
 	}
 	for _, e := range f.services {

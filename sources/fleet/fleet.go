@@ -15,36 +15,37 @@ import (
 type Fleet struct {
 	now func() time.Time
 
-	mu       sync.Mutex
-	seq      uint64
-	changed  bool
-	last     *Snapshot
-	listed   time.Time
-	engine   sources.EngineInfo
-	unread   bool // the endpoint does not allow the tasks to be read
-	nodes    []sources.Node
-	judged   Nodes             // nodes, as Judge wants them
-	services map[string]*entry // by service id
-	sorted   []*entry          // as shown; nil: to be sorted anew
-	index    map[string]int    // name and id to position in sorted; shared with snapshots, never changed
-	early    map[string][]sources.Task
-	wakes    []chan struct{} // of Subscribe
-	networks []sources.Network
-	secrets  []sources.Reference
-	configs  []sources.Reference
-	alerts   []sources.Alert
-	silences []sources.Silence
-	silenced map[string]bool // ids of silences that were active; nil: they were never read
-	firing   map[string]int  // alerts that fire, by service name
-	states   map[string]sources.Status
-	order    []string
-	usage    map[string]usage // cpu, memory
-	rates    map[string]float64
-	ratesBy  string                   // the source of rates
-	nodeUse  map[string]sources.Usage // cpu, memory: by node name
-	history  history
-	past     past
-	nodeSeen map[string]time.Time // by node id: since when its state is as it is
+	mu         sync.Mutex
+	seq        uint64
+	changed    bool
+	last       *Snapshot
+	listed     time.Time
+	engine     sources.EngineInfo
+	unread     bool // the endpoint does not allow the tasks to be read
+	nodes      []sources.Node
+	judged     Nodes             // nodes, as Judge wants them
+	services   map[string]*entry // by service id
+	sorted     []*entry          // as shown; nil: to be sorted anew
+	index      map[string]int    // name and id to position in sorted; shared with snapshots, never changed
+	early      map[string][]sources.Task
+	wakes      []chan struct{} // of Subscribe
+	networks   []sources.Network
+	secrets    []sources.Reference
+	configs    []sources.Reference
+	alerts     []sources.Alert
+	silences   []sources.Silence
+	silenced   map[string]bool // ids of silences that were active; nil: they were never read
+	firing     map[string]int  // alerts that fire, by service name
+	states     map[string]sources.Status
+	order      []string
+	usage      map[string]usage // cpu, memory
+	rates      map[string]float64
+	ratesBy    string // the source of rates
+	alertsFrom alertsFrom
+	nodeUse    map[string]sources.Usage // cpu, memory: by node name
+	history    history
+	past       past
+	nodeSeen   map[string]time.Time // by node id: since when its state is as it is
 
 	wake chan struct{}
 }

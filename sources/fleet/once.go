@@ -27,6 +27,10 @@ func (f *Fleet) Once(ctx context.Context, feeds Feeds) error {
 	}
 	if feeds.Alerts == nil {
 		f.absent(AlertmanagerName)
+		if feeds.Metrics != nil {
+			f.alertsFromRules()
+			wg.Go(func() { _ = f.readRules(ctx, feeds.Metrics, patiencePeriods*AlertPeriod) }) // the picture says it
+		}
 	} else {
 		wg.Go(func() { f.once(AlertmanagerName, f.readAlerts(feeds)(ctx)) })
 	}

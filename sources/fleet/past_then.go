@@ -24,7 +24,8 @@ func (s *Snapshot) Then(at time.Time) *Snapshot {
 	}
 	c := &recall{s: s, at: at, known: s.past.knownSince(), ran: map[string]span{}}
 	out := &Snapshot{Seq: s.Seq, At: at, Listed: s.Listed, Engine: s.Engine, Sources: s.Sources, Networks: s.Networks, Secrets: s.Secrets, Configs: s.Configs,
-		History: s.History, ratesBy: s.ratesBy, Past: true, KnownSince: c.known, TasksSince: latest(s.past.since, s.past.tasks.lost), past: s.past}
+		History: s.History, ratesBy: s.ratesBy, alertsFrom: s.alertsFrom, Past: true, KnownSince: c.known,
+		TasksSince: latest(s.past.since, s.past.tasks.lost), AlertsSince: latest(s.past.since, s.past.alerts.lost), past: s.past}
 	out.Alerts = c.alerts()
 	out.Nodes = c.nodes()
 	out.Services = c.services(out.Alerts)

@@ -18,14 +18,15 @@ var errDead = &sources.Error{Source: "x", Kind: sources.Unreachable, Op: "read"}
 
 // feed is a source whose answers are set by the test.
 type feed struct {
-	name  string
-	err   error
-	hang  bool // until the context ends
-	deaf  chan struct{}
-	calls int
-	asked []sources.Window
-	value float64
-	rules []sources.Rule
+	name   string
+	err    error
+	hang   bool // until the context ends
+	deaf   chan struct{}
+	calls  int
+	asked  []sources.Window
+	value  float64
+	rules  []sources.Rule
+	unruly error // of the rules alone
 }
 
 // turn orders what the test sets and reads after what the sources read and set: see pass.
@@ -92,7 +93,9 @@ func (x fakeMetrics) NodeUsage(_ context.Context, _ string, _ time.Time) (source
 	return sources.Usage{"name-n1": x.now().value}, nil
 }
 
-func (x fakeMetrics) Rules(context.Context) ([]sources.Rule, error) { return x.now().rules, nil }
+func (x fakeMetrics) Rules(context.Context) ([]sources.Rule, error) {
+	return x.now().rules, x.now().unruly
+}
 
 type fakeLogs struct {
 	sources.Logs
@@ -338,6 +341,42 @@ func TestRunPendingAlerts(t *testing.T) {
 	running(t, Feeds{Alerts: fakeAlerts{feed: &feed{}}, Metrics: fakeMetrics{feed: m}}, func(f *Fleet) {
 		if c := f.Snapshot().Counts; c.Firing != 1 || c.Pending != 1 {
 			t.Errorf("firing from Alertmanager and pending from Prometheus, each once: %+v", c)
+		}
+	})
+}
+
+// TestRunAlertsFromRules: without Alertmanager the rules tell what fires and is pending. That they cannot be read is told apart from there
+// being none, and what was known stays.
+func TestRunAlertsFromRules(t *testing.T) {
+	active := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Add(-time.Hour)
+	m := &feed{rules: []sources.Rule{{For: time.Minute, Alerts: []sources.Alert{{Name: "P", State: sources.Pending, Since: active}, {Name: "A", Service: "web", State: sources.Firing, Since: active}}}}}
+	running(t, Feeds{Metrics: fakeMetrics{feed: m}}, func(f *Fleet) {
+		s := f.Snapshot()
+		if c := s.Counts; c.Firing != 1 || c.Pending != 1 || s.AlertsBy() != PrometheusName || !s.AlertStatus().OK() {
+			t.Errorf("%+v by %s, %+v", c, s.AlertsBy(), s.AlertStatus())
+		}
+		if a := s.Alerts[0]; !a.Since.Equal(active.Add(time.Minute)) {
+			t.Errorf("it fires since %s", a.Since)
+		}
+		if h := s.History; len(h) != 1 || h[0].Kind != AlertFiring || h[0].Source != PrometheusName {
+			t.Errorf("history %+v", h)
+		}
+		wantState(t, f, AlertmanagerName, sources.Absent, time.Time{})
+		turn.Lock()
+		m.unruly = &sources.Error{Source: PrometheusName, Kind: sources.Forbidden, Op: "list rules"}
+		turn.Unlock()
+		pass(2 * AlertPeriod)
+		s = f.Snapshot()
+		if st := s.AlertStatus(); st.State != sources.Denied || st.Name != PrometheusName || s.Counts.Firing != 1 {
+			t.Errorf("%+v, %d firing", st, s.Counts.Firing)
+		}
+		wantState(t, f, PrometheusName, sources.Live, time.Time{})
+		turn.Lock()
+		m.unruly, m.rules = nil, nil
+		turn.Unlock()
+		pass(AlertPeriod + time.Minute)
+		if s = f.Snapshot(); !s.AlertStatus().OK() || len(s.Alerts) != 0 {
+			t.Errorf("%+v, %v", s.AlertStatus(), s.Alerts)
 		}
 	})
 }

@@ -113,10 +113,13 @@ type Snapshot struct {
 	KnownSince time.Time
 	// TasksSince is from when on all tasks are known; those of before that the orchestrator has forgotten are not.
 	TasksSince time.Time
+	// AlertsSince is from when on all alerts are known; of before, those that still fire.
+	AlertsSince time.Time
 
-	past    past
-	index   map[string]int // service's name and id to its position
-	ratesBy string
+	past       past
+	index      map[string]int // service's name and id to its position
+	ratesBy    string
+	alertsFrom alertsFrom
 }
 
 // Service finds a service by name or id; nil: there is none.
