@@ -3,7 +3,6 @@ package ui
 import (
 	"fmt"
 	"slices"
-	"sort"
 	"strings"
 	"time"
 
@@ -19,19 +18,20 @@ const silenceRow = "silence\x00"
 
 // arrangeAlerts makes the rows: the alerts, and below them the silences.
 func (m *Model) arrangeAlerts() {
-	s := m.snap
-	n := len(s.Alerts)
-	m.alerts.arrange(s, n+len(s.Silences), func(i int) string {
+	m.makeAlerts()
+	p := &m.alerts
+	n := len(p.rows)
+	p.arrange(m.then(), n+len(p.silences), func(i int) string {
 		if i < n {
-			return alertID(&s.Alerts[i])
+			return alertID(&p.rows[i])
 		}
-		return silenceRow + s.Silences[i-n].ID
+		return silenceRow + p.silences[i-n].ID
 	}, func(i int) string {
 		if i >= n {
-			x := &s.Silences[i-n]
+			x := &p.silences[i-n]
 			return strings.Join([]string{"silence", x.State, fleet.MatchersText(x.Matchers), x.Author, x.Comment}, " ")
 		}
-		a := &s.Alerts[i]
+		a := &p.rows[i]
 		return strings.Join([]string{a.Name, a.Service, a.Severity, alertWord(a), a.Summary}, " ")
 	}, false)
 }
@@ -55,9 +55,9 @@ func alertWord(a *sources.Alert) string {
 
 func (m *Model) selectedAlert() *sources.Alert {
 	id := m.alerts.selected()
-	for i := range m.snap.Alerts {
-		if alertID(&m.snap.Alerts[i]) == id {
-			return &m.snap.Alerts[i]
+	for i := range m.alerts.rows {
+		if alertID(&m.alerts.rows[i]) == id {
+			return &m.alerts.rows[i]
 		}
 	}
 	return nil
@@ -69,7 +69,11 @@ func (m *Model) selectedSilence() *sources.Silence {
 	if !ok {
 		return nil
 	}
-	return m.silence(id)
+	i := slices.IndexFunc(m.alerts.silences, func(s sources.Silence) bool { return s.ID == id })
+	if i < 0 {
+		return nil
+	}
+	return &m.alerts.silences[i]
 }
 
 // silence finds a silence that is active or to come; nil: there is none of that id, or they could not be read.
@@ -89,28 +93,49 @@ func (m *Model) alertsFoot(h int) int {
 	return min(max(h*2/5, 7), 14)
 }
 
-// alertsLines draws the alerts, and below them all that the selected one says.
-func (m *Model) alertsLines(r rect) []string {
-	title := m.alerts.title("alerts", len(m.snap.Alerts)+len(m.snap.Silences))
+// alertsHead is how many lines stand above the list: what is known of a past moment.
+func (m *Model) alertsHead() int {
+	if m.then().Past {
+		return 1
+	}
+	return 0
+}
+
+func (m *Model) alertsTitle(state sources.Status) string {
+	title := m.alerts.title("alerts", len(m.alerts.rows)+len(m.alerts.silences))
 	if m.alerts.filter == "" {
 		title = "alerts " + m.alertCounts()
 	}
-	state := m.snap.Source(fleet.AlertmanagerName)
 	switch {
+	case m.then().Past:
+		title += " · at " + m.clock(m.then().At)
 	case !state.OK():
-		title += " · " + string(state.State) + " since " + m.clock(state.Since)
+		title += " · " + state.Name + " " + string(state.State) + " since " + m.clock(state.Since)
+	case m.snap.AlertsBy() == fleet.PrometheusName:
+		title += " · from Prometheus; silences are not known"
 	case m.snap.Silences == nil:
 		title += " · silences cannot be read"
 	}
+	return title
+}
+
+// alertsLines draws the alerts, and below them all that the selected one says.
+func (m *Model) alertsLines(r rect) []string {
+	state := m.snap.AlertStatus()
+	title := m.alertsTitle(state)
 	foot := m.alertsFoot(r.h)
-	h := r.h - 1 - foot
+	h := r.h - 1 - foot - m.alertsHead()
 	var body []string
 	if len(m.alerts.ids) == 0 {
 		body = emptyLines(m.st, m.whyNoAlerts(state), r.w, h)
 	} else {
 		body = m.alertRows(r.w, h)
 	}
-	lines := m.paneLines(title, r, true, body)
+	lines := []string{m.titleLine(title, r.w, true)}
+	if m.alertsHead() > 0 {
+		lines = append(lines, m.st.Muted.Render(plain.Fit(" "+inLine(m.alertsThenWords()), r.w)))
+	}
+	lines = append(lines, body...)
 	if foot > 0 {
 		lines = append(lines, m.alertDetail(r.w, foot)...)
 	}
@@ -118,15 +143,23 @@ func (m *Model) alertsLines(r rect) []string {
 }
 
 func (m *Model) alertCounts() string {
-	c := m.snap.Counts
-	parts := []string{fmt.Sprintf("%d firing", c.Firing)}
-	if c.Pending > 0 {
-		parts = append(parts, fmt.Sprintf("%d pending", c.Pending))
+	firing, pending := 0, 0
+	for i := range m.alerts.rows {
+		switch m.alerts.rows[i].State {
+		case sources.Firing:
+			firing++
+		case sources.Pending:
+			pending++
+		}
 	}
-	if n := len(m.snap.Alerts) - c.Firing - c.Pending; n > 0 {
+	parts := []string{fmt.Sprintf("%d firing", firing)}
+	if pending > 0 {
+		parts = append(parts, fmt.Sprintf("%d pending", pending))
+	}
+	if n := len(m.alerts.rows) - firing - pending; n > 0 {
 		parts = append(parts, fmt.Sprintf("%d muted", n))
 	}
-	if n := len(m.snap.Silences); n > 0 {
+	if n := len(m.alerts.silences); n > 0 {
 		parts = append(parts, count(n, "silence"))
 	}
 	return strings.Join(parts, ", ")
@@ -137,10 +170,14 @@ func (m *Model) whyNoAlerts(state sources.Status) string {
 	switch {
 	case m.alerts.filter != "":
 		return "no alert matches: esc takes the filter off"
+	case m.then().Past:
+		return m.whyNoneThen()
 	case state.State == sources.Absent:
-		return "no Alertmanager is configured: --alertmanager or ALERTMANAGER_URL"
+		return "neither Alertmanager (--alertmanager or ALERTMANAGER_URL) nor Prometheus (--prometheus or PROMETHEUS_URL) is configured"
 	case !state.OK():
-		return string(state.State) + ": " + state.Detail
+		return state.Name + " " + string(state.State) + ": " + state.Detail
+	case m.snap.AlertsBy() == fleet.PrometheusName:
+		return "no alert fires or is pending by Prometheus' rules; no Alertmanager is configured"
 	case pending.State == sources.Absent:
 		return "no alert fires; what is pending is not known without Prometheus (--prometheus)"
 	case !pending.OK():
@@ -153,15 +190,16 @@ func (m *Model) alertRows(w, h int) []string {
 	cols := []column{{title: "STATE", width: 12}, {title: "SEVERITY", width: 9}, {title: "ALERT", width: 20, flex: true},
 		{title: "SERVICE", width: 20, drop: 2}, {title: "VALUE", width: 9, right: true, drop: 4}, {title: "SINCE", width: 12, right: true, drop: 3}, {title: "AGE", width: 5, right: true}}
 	byID := map[string]*sources.Alert{}
-	for i := range m.snap.Alerts {
-		byID[alertID(&m.snap.Alerts[i])] = &m.snap.Alerts[i]
+	for i := range m.alerts.rows {
+		byID[alertID(&m.alerts.rows[i])] = &m.alerts.rows[i]
 	}
 	return m.alerts.draw(m.st, cols, w, h, true, func(id string, widths []int) []cell {
 		if a := byID[id]; a != nil {
 			return m.alertCells(a)
 		}
-		if s := m.silence(strings.TrimPrefix(id, silenceRow)); s != nil {
-			return m.silenceCells(s)
+		name := strings.TrimPrefix(id, silenceRow)
+		if i := slices.IndexFunc(m.alerts.silences, func(s sources.Silence) bool { return s.ID == name }); i >= 0 {
+			return m.silenceCells(&m.alerts.silences[i])
 		}
 		return make([]cell, len(widths))
 	})
@@ -169,8 +207,13 @@ func (m *Model) alertRows(w, h int) []string {
 
 func (m *Model) alertCells(a *sources.Alert) []cell {
 	sign, _, style := m.st.Alert(string(a.State), a.Severity)
+	value := shortValue(a.Value)
+	if !m.when.live() {
+		value = "" // it is of another time
+	}
+	since, lasts := m.alertSince(a)
 	return []cell{{text: sign + " " + alertWord(a), style: style}, {text: a.Severity, style: style}, {text: a.Name, style: m.st.Text},
-		{text: a.Service, style: m.st.Text}, {text: shortValue(a.Value), style: m.st.Muted}, {text: m.clock(a.Since), style: m.st.Muted}, {text: age(a.Since, m.now()), style: m.st.Muted}}
+		{text: a.Service, style: m.st.Text}, {text: value, style: m.st.Muted}, {text: since, style: m.st.Muted}, {text: lasts, style: m.st.Muted}}
 }
 
 func (m *Model) silenceCells(s *sources.Silence) []cell {
@@ -201,7 +244,7 @@ func (m *Model) alertsBelow(r rect) []string {
 	}
 	if then.Past {
 		title += " · at " + m.clock(then.At)
-	} else if s := m.snap.Source(fleet.AlertmanagerName); !s.OK() {
+	} else if s := m.snap.AlertStatus(); !s.OK() {
 		title += " · as of " + m.clock(s.Fresh)
 	}
 	lines := []string{m.titleLine(title+" · 5 opens them", r.w, false)}
@@ -222,147 +265,6 @@ func (m *Model) alertsBelow(r rect) []string {
 		lines = append(lines, strings.Repeat(" ", r.w))
 	}
 	return lines
-}
-
-// alertDetail is all that the selected row says, in exactly h lines.
-func (m *Model) alertDetail(w, h int) []string {
-	p := &page{w: w - 2}
-	if a := m.selectedAlert(); a != nil {
-		m.tellAlert(p, a)
-	} else if s := m.selectedSilence(); s != nil {
-		m.tellSilence(p, s)
-	}
-	lines := []string{m.st.Border.Render(strings.Repeat(m.st.Signs.Rule, w))}
-	for _, l := range p.exactly(h - 1) {
-		lines = append(lines, " "+l+" ")
-	}
-	return lines
-}
-
-// tellAlert tells of an alert, what is asked for first above what is long.
-func (m *Model) tellAlert(p *page, a *sources.Alert) {
-	sign, _, style := m.st.Alert(string(a.State), a.Severity)
-	head := alertWord(a) + " " + a.Name
-	if a.Service != "" {
-		head += " on " + a.Service
-	}
-	head += ", since " + m.clock(a.Since) + " (" + age(a.Since, m.now()) + ")"
-	if v := shortValue(a.Value); v != "" {
-		head += ", value " + v
-	}
-	p.sign(style, sign, head)
-	if a.Summary != "" {
-		p.add(m.st.Text, a.Summary)
-	}
-	for _, id := range a.SilencedBy {
-		p.sign(m.st.Accent, m.st.Signs.Paused, m.silencedWords(id))
-	}
-	for _, f := range a.InhibitedBy {
-		p.sign(m.st.Muted, m.st.Signs.Paused, "inhibited by "+m.inhibitorWords(f))
-	}
-	if d := a.Annotations["description"]; d != "" && d != a.Summary {
-		p.add(m.st.Text, d)
-	}
-	for _, k := range otherNotes(a) {
-		p.add(m.st.Muted, k+": "+a.Annotations[k])
-	}
-	if len(a.Receivers) > 0 {
-		p.add(m.st.Muted, "goes to "+strings.Join(a.Receivers, ", "))
-	}
-	p.add(m.st.Muted, labelText(a.Labels))
-}
-
-// otherNotes are the names of an alert's further annotations, the links first.
-func otherNotes(a *sources.Alert) []string {
-	var out []string
-	for k := range a.Annotations {
-		if k != "summary" && k != "description" && (k != "message" || a.Annotations[k] != a.Summary) {
-			out = append(out, k)
-		}
-	}
-	link := func(k string) int {
-		if strings.Contains(k, "runbook") {
-			return 0
-		}
-		if strings.HasPrefix(a.Annotations[k], "http") {
-			return 1
-		}
-		return 2
-	}
-	sort.Slice(out, func(i, j int) bool {
-		if x, y := link(out[i]), link(out[j]); x != y {
-			return x < y
-		}
-		return out[i] < out[j]
-	})
-	return out
-}
-
-// silencedWords tell of a silence by its id.
-func (m *Model) silencedWords(id string) string {
-	s := m.silence(id)
-	if s == nil {
-		return "silenced by " + id + ", of which no more is known"
-	}
-	return fmt.Sprintf("silenced by %s until %s (%s left): %s · x ends it", shortName(s.Author), m.clock(s.Ends), age(m.now(), s.Ends), s.Comment)
-}
-
-// inhibitorWords name the alert that inhibits another, by its fingerprint.
-func (m *Model) inhibitorWords(fingerprint string) string {
-	for i := range m.snap.Alerts {
-		if a := &m.snap.Alerts[i]; a.Fingerprint == fingerprint {
-			return strings.TrimSpace(a.Name + " " + a.Service + ": " + a.Summary)
-		}
-	}
-	return "alert " + fingerprint
-}
-
-func (m *Model) tellSilence(p *page, s *sources.Silence) {
-	head := "silence by " + s.Author + ": " + s.Comment
-	p.sign(m.st.Accent, m.st.Signs.Paused, head)
-	words := fmt.Sprintf("from %s until %s, %s left", m.clock(s.Starts), m.clock(s.Ends), age(m.now(), s.Ends))
-	if s.State == "pending" {
-		words = "from " + m.clock(s.Starts) + " until " + m.clock(s.Ends) + ": it has not begun"
-	}
-	p.add(m.st.Text, words)
-	p.add(m.st.Text, "mutes "+fleet.MatchersText(s.Matchers))
-	var names []string
-	for i := range m.snap.Alerts {
-		if a := &m.snap.Alerts[i]; slices.Contains(a.SilencedBy, s.ID) {
-			names = append(names, strings.TrimSpace(a.Name+" "+a.Service))
-		}
-	}
-	switch {
-	case len(names) > 0:
-		p.add(m.st.Text, "now "+count(len(names), "alert")+": "+strings.Join(names, ", "))
-	case s.State == "active":
-		p.add(m.st.Muted, "now none: what it mutes does not fire")
-	}
-	p.add(m.st.Muted, s.ID)
-}
-
-// shortValue is a rule's value as people read it: Prometheus writes 9.5e-01.
-func shortValue(v string) string {
-	if v == "" {
-		return ""
-	}
-	var f float64
-	if _, err := fmt.Sscan(v, &f); err != nil {
-		return v
-	}
-	return fmt.Sprintf("%.4g", f)
-}
-
-func labelText(labels map[string]string) string {
-	keys := make([]string, 0, len(labels))
-	for k := range labels {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	for i, k := range keys {
-		keys[i] = k + "=" + labels[k]
-	}
-	return strings.Join(keys, "  ")
 }
 
 // doInAlerts does what a key means in the alerts alone.

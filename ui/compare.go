@@ -78,13 +78,14 @@ func (b *compareBox) ask(m *Model) tea.Cmd {
 	b.generation++
 	b.before, b.after = b.windows()
 	b.metrics, b.counts, b.patterns = compared[[]metricRow]{}, compared[levelCounts]{}, compared[patternNews]{}
-	var between []fleet.Happening
-	for i := range m.snap.History {
-		if h := &m.snap.History[i]; concerns(h, b.service) && !h.Time.Before(b.a) && !h.Time.After(b.b) {
-			between = append(between, *h)
+	b.between = nil
+	for i := range m.timeline.rows {
+		if o := &m.timeline.rows[i]; concerns(o, b.service) && !o.Time.After(b.b) {
+			if n, last := untilOf(o, b.b); n > 0 && !last.Before(b.a) {
+				b.between = append(b.between, *o)
+			}
 		}
 	}
-	b.between = fleet.Timeline(between)
 	cmds := []tea.Cmd{b.askMetrics(m), b.askLines(m), b.askPatterns(m)}
 	if !b.states.done {
 		cmds = append(cmds, b.askStates(m))

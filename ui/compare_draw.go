@@ -86,16 +86,7 @@ func (b *compareBox) happened(m *Model, p *comparePage) {
 			p.add(m.st.Muted, fmt.Sprintf(" and %d more: 6 opens the timeline", len(b.between)-most))
 			return
 		}
-		row := &b.between[i]
-		h := *row.Parts[0]
-		h.Time, h.Kind, h.Text, h.Bad = row.Time, row.Kind, row.Text, row.Bad
-		if row.Outcome != "" {
-			h.Text += ": " + row.Outcome
-		}
-		if row.Count > 1 {
-			h.Text = fmt.Sprintf("%d times until %s: %s", row.Count, m.clock(row.Last), h.Text)
-		}
-		p.drawn(m.happeningLine(&h, p.w))
+		p.drawn(m.rowLine(&b.between[i], b.b, p.w))
 	}
 	if len(b.between) == 0 {
 		p.add(m.st.Muted, " nothing that a source told of")

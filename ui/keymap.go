@@ -109,6 +109,7 @@ const (
 	actFacets
 	actQuery
 	actLastLines
+	actMoment
 	actLeft
 	actRight
 	actZoomIn
@@ -265,6 +266,7 @@ var keymap = []binding{
 	bind(areaLogs, actFacets, 52, "T", "fields and labels, columns", "T"),
 	bind(areaLogs, actQuery, 54, "Q", "LogQL by hand", "Q"),
 	bind(areaLogs, actLastLines, 0, "D", "the last lines of its task", "D"),
+	bind(areaLogs, actMoment, 31, "a", "moment here", "a"),
 	bind(areaLogs, actLeft, 0, "← h", "left", "left", "h"),
 	bind(areaLogs, actRight, 0, "→ l", "right", "right", "l"),
 

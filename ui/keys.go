@@ -488,6 +488,8 @@ func (m *Model) clickRow(r rects, y int) {
 		first += tasksHead
 	case viewTimeline:
 		first++ // the kinds
+	case viewAlerts:
+		first += m.alertsHead()
 	}
 	if i := l.rowAt(y - first); i >= 0 {
 		l.moveTo(i)

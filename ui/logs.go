@@ -29,7 +29,9 @@ type logsPane struct {
 	whenSeen uint64
 	atSeen   time.Time
 	moved    bool // the cursor went to the moment
-	aside    *aside
+	// led is the generation of the shared moment that a line of the pane has set last.
+	led   uint64
+	aside *aside
 	// find is the line that the cursor goes to when what was asked for has come.
 	find *sources.Entry
 	mark *logview.Mark

@@ -11,8 +11,20 @@ import (
 	"quarterdeck/ui/logview"
 )
 
-// doInLogs does what a key means in the log pane.
+// doInLogs does what a key means in the log pane. At a past moment the line that the cursor goes to leads the moment.
 func (m *Model) doInLogs(a act) tea.Cmd {
+	cmd := m.doInLines(a)
+	switch a {
+	case actUp, actPageUp, actHalfUp, actTop, actDown, actPageDown, actHalfDown, actBottom:
+		m.lineLeads()
+		return m.wantPages()
+	case actFindNext, actFindPrev, actNextError, actPrevError:
+		m.lineLeads()
+	}
+	return cmd
+}
+
+func (m *Model) doInLines(a act) tea.Cmd {
 	v := m.logs.top()
 	switch a {
 	case actUp:
@@ -52,12 +64,10 @@ func (m *Model) doInLogs(a act) tea.Cmd {
 	case actClear:
 		v.ClearFilters()
 		m.logs.expr = ""
+	case actMoment:
+		return m.momentToLine()
 	default:
 		return m.doInLogsMore(a)
-	}
-	switch a {
-	case actUp, actPageUp, actHalfUp, actTop, actDown, actPageDown, actHalfDown, actBottom:
-		return m.wantPages()
 	}
 	return nil
 }
@@ -69,7 +79,7 @@ func (m *Model) followLogs() tea.Cmd {
 	case m.logs.aside != nil:
 		v.Bottom()
 		return m.wantPages()
-	case v.Static():
+	case v.Static() || !m.when.live():
 		m.when.goLive()
 		return m.showMoment(false)
 	}
@@ -199,7 +209,9 @@ func (m *Model) clickLog(y int) {
 		if h := m.volumeHeight(m.layout().logs); h > 0 {
 			y -= h
 		}
-		m.logs.top().SelectLine(y)
+		if m.logs.top().SelectLine(y) {
+			m.lineLeads()
+		}
 	}
 }
 

@@ -39,6 +39,52 @@ type foundMsg struct {
 	err        error
 }
 
+// lineLeads brings the shared moment to the selected line, while a moment is looked at; past the newest line it is live again.
+// Nothing is asked for here: each pane asks for itself once the moment stands still.
+func (m *Model) lineLeads() {
+	if m.when.live() {
+		return
+	}
+	v := m.logs.top()
+	if v.Following() {
+		m.when.goLive()
+		return
+	}
+	if e := v.Selected(); e != nil {
+		m.leadTo(e.Time)
+	}
+}
+
+// leadTo sets the shared moment to a line of the pane. The pane is there already: what it shows is of this generation of the moment, so
+// that it neither moves its cursor nor reads again. Lines below an aside are brought there as by any other key.
+func (m *Model) leadTo(at time.Time) {
+	p := m.logs
+	if t := m.selectedTask(); m.view == viewTasks && t != nil && at.Before(t.Created) {
+		at = t.Created // another machine's clock: at a moment before it the task is not there, nor would its lines be
+	}
+	m.when.set(at, m.o.Now())
+	p.led = m.when.generation
+	if p.aside != nil {
+		return
+	}
+	p.whenSeen, p.atSeen, p.moved = m.when.generation, m.when.at, true
+	if !p.at.IsZero() {
+		p.at = m.when.at
+	}
+}
+
+// momentToLine sets the shared moment to the selected line.
+func (m *Model) momentToLine() tea.Cmd {
+	v := m.logs.top()
+	e := v.Selected()
+	if e == nil {
+		return m.say("no line is selected")
+	}
+	v.SetFollow(false)
+	m.leadTo(e.Time)
+	return nil
+}
+
 // handleLogs takes what came for the logs.
 func (m *Model) handleLogs(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {

@@ -205,7 +205,7 @@ func TestRecordOfARun(t *testing.T) {
 		return len(h) > 0 && h[len(h)-1].Kind == fleet.ActionEnded
 	})
 	r.press("6", "g")
-	r.shows("△ action", "tester: redeploy shop_web: because → done")
+	r.shows("▸ action", "tester: redeploy shop_web: because → done")
 	r.timeline.filter = "because"
 	r.send(wakeMsg{snap: r.o.Fleet.Snapshot()})
 	r.press("g", "enter")

@@ -198,15 +198,23 @@ func (m *Model) doInMetrics(a act) (cmd tea.Cmd, done bool) {
 }
 
 func (p *metricsPane) title(m *Model, service string) string {
-	t := "metrics " + inLine(service) + " · " + spanWord(m.when.length())
+	t := "metrics " + inLine(service)
 	if p.query != nil && m.view == viewMetrics {
-		t = "PromQL · " + spanWord(m.when.length())
+		t = "PromQL"
 	}
 	if words := p.autoWords(service); words != "" && m.view != viewMetrics && !m.zoom {
 		t += " · " + words
 	}
 	if !m.when.live() {
-		t += " until " + m.clock(m.when.end) + " · at " + m.clock(m.when.at)
+		t += " · at " + m.clock(m.when.at)
+		start, end := m.when.window(m.now())
+		if words := m.markText(m.markUnder(start, end, m.chartPoints()/2, &service)); words != "" {
+			t += ": " + words
+		}
+	}
+	t += " · " + spanWord(m.when.length())
+	if !m.when.live() {
+		t += " until " + m.clock(m.when.end)
 	}
 	if p.compare != compareOff {
 		t += " · with " + p.compare.word()

@@ -97,7 +97,7 @@ type Model struct {
 	tasks    tasksPane
 	logs     *logsPane
 	metrics  metricsPane
-	alerts   listPane
+	alerts   alertsPane
 	timeline timelinePane
 	nodes    listPane
 
@@ -219,7 +219,7 @@ func (m *Model) arrange() tea.Cmd {
 	if now := m.layout(); now != r { // what the stream has told may be a trouble, which takes lines
 		m.sizePanes(now)
 	}
-	scan = tea.Batch(scan, m.wantCauses(), m.wantPast(), m.wantDiffs())
+	scan = tea.Batch(scan, m.wantCauses(), m.wantPast(), m.wantDiffs(), m.wantFired())
 	if !m.showsMetrics() {
 		return tea.Batch(ask, scan)
 	}
@@ -229,7 +229,7 @@ func (m *Model) arrange() tea.Cmd {
 func (m *Model) sizePanes(r rects) {
 	m.services.setHeight(r.table.h - 2)
 	m.tasks.setHeight(r.table.h - 2 - tasksHead)
-	m.alerts.setHeight(r.table.h - 2 - m.alertsFoot(r.table.h))
+	m.alerts.setHeight(r.table.h - 2 - m.alertsHead() - m.alertsFoot(r.table.h))
 	m.timeline.setHeight(r.table.h - 3 - m.timelineFoot(r.table.h))
 	m.nodes.setHeight(r.table.h - 2)
 	m.resizeLogs(r.logs)

@@ -49,13 +49,16 @@ type silenceBox struct {
 	complain string
 }
 
+// noSilences is why nothing can be silenced where Prometheus alone tells of alerts.
+const noSilences = "silences are Alertmanager's, and none is configured (--alertmanager or ALERTMANAGER_URL): Prometheus has none"
+
 // askSilence opens the box, with the matchers of what is under the cursor.
 func (m *Model) askSilence() tea.Cmd {
+	if m.o.Alerts == nil {
+		return m.say(noSilences)
+	}
 	if cmd, no := m.noDeck(); no {
 		return cmd
-	}
-	if m.o.Alerts == nil {
-		return m.say("no Alertmanager is configured: --alertmanager or ALERTMANAGER_URL")
 	}
 	b := &silenceBox{add: newInput(m.st, "add: "), typed: newInput(m.st, "for: "), why: newInput(m.st, "why: "), time: silenceUsual}
 	if a := m.selectedAlert(); a != nil {
@@ -402,6 +405,9 @@ func (b *silenceBox) enter(m *Model) tea.Cmd {
 
 // askEndSilence plans to end the silence under the cursor, or the one that mutes the alert under it.
 func (m *Model) askEndSilence() tea.Cmd {
+	if m.o.Alerts == nil {
+		return m.say(noSilences)
+	}
 	id := ""
 	if s := m.selectedSilence(); s != nil {
 		id = s.ID

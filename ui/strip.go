@@ -16,34 +16,20 @@ type stripCell struct {
 	rank int // of what shares a cell the highest is drawn
 }
 
-// stripLines draws the shown time on one line, and below it what happened last, as of the moment.
+// stripLines draws the shown time on one line, and below it the mark that the moment stands on, and what happened last before it.
 func (m *Model) stripLines(r rect) []string {
 	start, end := m.when.window(m.now())
 	at := m.when.moment(m.now())
 	width := r.w - 2
 	cells := make([]stripCell, max(width, 0))
-	column := func(t time.Time) int {
-		return min(max(int(float64(width)*float64(t.Sub(start))/float64(end.Sub(start))), 0), width-1)
-	}
 	put := func(t time.Time, draw string, rank int) {
-		if i := column(t); cells[i].rank < rank {
+		if i := cellOf(t, start, end, width); cells[i].rank < rank {
 			cells[i] = stripCell{draw, rank}
 		}
 	}
-	var recent []*fleet.Happening
 	kinds := map[chart.MarkKind]bool{}
-	for i := len(m.snap.History) - 1; i >= 0; i-- {
-		h := &m.snap.History[i]
-		if h.Time.Before(start) {
-			break
-		}
-		if h.Time.After(end) {
-			continue
-		}
-		if len(recent) < r.h-2 && !h.Time.After(at) {
-			recent = append(recent, h)
-		}
-		m.stripMark(h, put, kinds)
+	for i := range m.timeline.rows {
+		m.stripMark(&m.timeline.rows[i], start, end, put, kinds)
 	}
 	if a := m.brush.a; !a.IsZero() && !a.Before(start) && !a.After(end) {
 		put(a, m.st.Cursor.Render("A"), 90)
@@ -53,10 +39,14 @@ func (m *Model) stripLines(r rect) []string {
 	}
 	lines := []string{m.titleLine(m.stripTitle(kinds), r.w, false)}
 	lines = append(lines, " "+m.stripCells(width, func(i int) string { return cells[i].draw })+" ")
-	for _, h := range recent {
-		lines = append(lines, m.happeningLine(h, r.w))
+	on := m.markUnder(start, end, width, nil)
+	if on.row != nil && r.h > 2 {
+		lines = append(lines, m.markLine(on, r.w))
 	}
-	if len(recent) == 0 && r.h > 2 {
+	for _, x := range m.recent(start, at, r.h-len(lines), on) {
+		lines = append(lines, m.rowLine(x, at, r.w))
+	}
+	if len(lines) == 2 && r.h > 2 {
 		lines = append(lines, m.st.Muted.Render(plain.Fit(m.whyStripEmpty(), r.w)))
 	}
 	for len(lines) < r.h {
@@ -65,20 +55,31 @@ func (m *Model) stripLines(r rect) []string {
 	return lines[:r.h]
 }
 
-// stripMark puts what happened on the strip: the marks of the charts, and a dot for the rest.
-func (m *Model) stripMark(h *fleet.Happening, put func(time.Time, string, int), kinds map[chart.MarkKind]bool) {
-	kind, marked := markOf(h)
-	if !marked {
-		sign, style := m.happeningSign(h)
-		rank := 1
-		if h.Bad {
-			rank = 2
-		}
-		put(h.Time, style.Render(sign), rank)
-		return
+// cellOf is the cell of a line of so many that a moment of a time lies in.
+func cellOf(t, start, end time.Time, width int) int {
+	return min(max(int(float64(width)*float64(t.Sub(start))/float64(end.Sub(start))), 0), width-1)
+}
+
+// stripMark puts what happened on the strip: the marks of the charts, and the signs of the rest below them.
+func (m *Model) stripMark(o *fleet.Occurrence, start, end time.Time, put func(time.Time, string, int), kinds map[chart.MarkKind]bool) {
+	sign, style := m.kindStyle(o.Kind, o.Bad)
+	k := signOf(o.Kind)
+	rank := 1
+	if o.Bad {
+		rank = 2
 	}
-	kinds[kind] = true
-	put(h.Time, chart.MarkStyle(m.st, kind).Render(chart.MarkSign(m.st, kind)), 10+int(kind))
+	if k.marked {
+		rank = 10 + int(k.mark)
+	}
+	for t := range markedAt(o) {
+		if t.Before(start) || t.After(end) {
+			continue
+		}
+		if k.marked {
+			kinds[k.mark] = true
+		}
+		put(t, style.Render(sign), rank)
+	}
 }
 
 func (m *Model) stripTitle(kinds map[chart.MarkKind]bool) string {
@@ -123,18 +124,6 @@ func (m *Model) stripCells(width int, mark func(int) string) string {
 	}
 	flush()
 	return b.String()
-}
-
-func (m *Model) happeningLine(h *fleet.Happening, w int) string {
-	sign, style := m.happeningSign(h)
-	who := h.Service
-	if who == "" {
-		who = h.Node
-	}
-	head := " " + m.clock(h.Time) + " "
-	what := plain.Fit(sign+" "+inLine(h.Kind), 14)
-	rest := max(w-plain.Width(head)-14, 0)
-	return m.st.Muted.Render(head) + style.Render(what) + m.st.Text.Render(plain.Fit(inLine(strings.TrimSpace(who+"  "+h.Text)), rest))
 }
 
 // spanLong is a length of time in words: "1 hour", "15 min".

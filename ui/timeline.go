@@ -9,7 +9,6 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"quarterdeck/sources/fleet"
-	"quarterdeck/ui/theme"
 )
 
 // sort of things that happen, by which the timeline can be narrowed.
@@ -89,10 +88,10 @@ type timelineRow struct {
 // arrangeTimeline makes the rows, the newest first. Where the shared moment was moved, the cursor goes to what happened last before it.
 func (m *Model) arrangeTimeline() {
 	t := &m.timeline
+	m.makeOccurrences() // the strip and the charts draw them too
 	if m.view != viewTimeline {
 		return
 	}
-	m.makeOccurrences()
 	by := shownBy{t.from, t.filter, "", t.hidden, t.only, len(t.open)}
 	if t.only {
 		by.service = t.service
@@ -269,7 +268,7 @@ func (m *Model) timelineDetail(w, h int) []string {
 	} else if o, part := m.selectedOccurrence(); part != nil {
 		p.add(m.st.Text, part.Source+": "+part.Text)
 	} else if o != nil {
-		sign, style := m.happeningSign(&fleet.Happening{Kind: o.Kind, Bad: o.Bad})
+		sign, style := m.kindStyle(o.Kind, o.Bad)
 		p.sign(style, sign, strings.Join(strings.Fields(strings.Join([]string{o.Kind, o.Service, o.Node}, " ")), " ")+": "+m.occurrenceWords(o))
 		p.add(m.st.Muted, m.clock(o.Time)+" · told by "+strings.Join(o.Sources, ", "))
 	}
@@ -302,7 +301,7 @@ func (m *Model) timelineCells(r timelineRow, noNode bool) []cell {
 		return make([]cell, 6)
 	}
 	if r.part != nil {
-		sign, style := m.happeningSign(r.part)
+		sign, style := m.kindStyle(r.part.Kind, r.part.Bad)
 		return []cell{{text: "  " + m.clock(r.part.Time), style: m.st.Muted}, {text: "  " + sign + " " + r.part.Kind, style: style}, {text: r.part.Service, style: m.st.Muted},
 			{text: r.part.Node, style: m.st.Muted}, {text: r.part.Text, style: m.st.Muted}, {text: r.part.Source, style: m.st.Muted}}
 	}
@@ -313,25 +312,30 @@ func (m *Model) timelineCells(r timelineRow, noNode bool) []cell {
 	} else if noNode && o.Node != "" {
 		text = o.Node + ": " + text
 	}
-	sign, style := m.happeningSign(&fleet.Happening{Kind: o.Kind, Bad: o.Bad})
+	sign, style := m.kindStyle(o.Kind, o.Bad)
 	return []cell{{text: m.clock(o.Time), style: m.st.Muted}, {text: sign + " " + o.Kind, style: style}, {text: o.Service, style: m.st.Text},
 		{text: o.Node, style: m.st.Text}, {text: text, style: m.st.Text}, {text: strings.Join(o.Sources, " "), style: m.st.Muted}}
 }
 
 // occurrenceWords are a row in a line: what it was, what came of it, by whom, and how often.
 func (m *Model) occurrenceWords(o *fleet.Occurrence) string {
-	text := o.Text
-	if o.Count > 1 {
-		fold := "+"
-		if m.timeline.open[o.ID] {
-			fold = "-"
-		}
-		if o.Kind == fleet.TaskDied {
-			text = fmt.Sprintf("%s ×%d, last at %s: %s", fold, o.Count, m.clock(o.Last), text)
-		} else {
-			text = fold + " " + text
-		}
+	text := m.rowWords(o)
+	if o.Count < 2 {
+		return text
 	}
+	fold := "+"
+	if m.timeline.open[o.ID] {
+		fold = "-"
+	}
+	if o.Kind == fleet.TaskDied {
+		return fmt.Sprintf("%s ×%d, last at %s: %s", fold, o.Count, m.clock(o.Last), text)
+	}
+	return fold + " " + text
+}
+
+// rowWords are occurrenceWords without how often it was.
+func (m *Model) rowWords(o *fleet.Occurrence) string {
+	text := o.Text
 	switch happeningSorts[sortOf(o.Kind)].name {
 	case "deploys":
 		images := strings.Split(text, " → ")
@@ -366,53 +370,6 @@ func (m *Model) occurrenceWords(o *fleet.Occurrence) string {
 func (m *Model) beganCells() []cell {
 	return []cell{{text: m.clock(m.opened), style: m.st.Muted}, {text: m.st.Signs.Rule + m.st.Signs.Rule + " opened", style: m.st.Accent}, {}, {},
 		{text: m.timeline.past.before(m), style: m.st.Muted}, {}}
-}
-
-func (m *Model) happeningSign(h *fleet.Happening) (string, theme.Style) {
-	s := m.st.Signs
-	switch h.Kind {
-	case fleet.DeployStarted, fleet.Created:
-		if h.Bad {
-			return s.Deploy, m.st.Error
-		}
-		return s.Deploy, m.st.MarkDeploy
-	case fleet.DeployDone, fleet.Scaled:
-		return s.Deploy, m.st.OK
-	case fleet.IncidentPhase:
-		if h.Bad {
-			return s.Critical, m.st.Error
-		}
-		return s.Mark, m.st.Accent
-	case fleet.ActionBegun:
-		if h.Bad {
-			return s.Down, m.st.Error
-		}
-		return s.Start, m.st.Accent
-	case fleet.ActionEnded:
-		if h.Bad {
-			return s.Down, m.st.Error
-		}
-		return s.OK, m.st.OK
-	case fleet.AlertFiring:
-		return s.Alert, m.st.MarkAlert
-	case fleet.AlertResolved:
-		return s.OK, m.st.OK
-	case fleet.SilenceBegun, fleet.SilenceEnded:
-		return s.Paused, m.st.Accent
-	case fleet.TaskDied:
-		return s.Death, m.st.MarkDeath
-	case fleet.TaskStarted:
-		return s.Start, m.st.Muted
-	case fleet.HealthChanged:
-		if h.Bad {
-			return s.Down, m.st.Error
-		}
-		return s.Dot, m.st.OK
-	}
-	if h.Bad {
-		return s.Alert, m.st.Warn
-	}
-	return s.Dot, m.st.Muted
 }
 
 // doInTimeline does what a key means in the timeline alone.

@@ -15,6 +15,8 @@ import (
 const (
 	// momentSettle is how long the moment stands still before the sources are asked about it: a key that is held down repeats faster.
 	momentSettle = 60 * time.Millisecond
+	// readingSettle is the same where the line that is read leads the moment: one goes on to the next line after a glance.
+	readingSettle = 300 * time.Millisecond
 	// figurePoints bounds what is kept of answers about moments, in points (32 bytes each); the newest answer is always kept.
 	figurePoints = 16 << 10
 )
@@ -80,8 +82,11 @@ func (m *Model) wantThen() tea.Cmd {
 	if p.figures(at) != nil {
 		return nil
 	}
-	generation := p.generation
-	return tea.Tick(momentSettle, func(time.Time) tea.Msg { return momentSettledMsg{generation} })
+	generation, wait := p.generation, momentSettle
+	if m.logs.led == m.when.generation {
+		wait = readingSettle
+	}
+	return tea.Tick(wait, func(time.Time) tea.Msg { return momentSettledMsg{generation} })
 }
 
 // figures is what is known of what was used at a moment; nil: nothing yet.

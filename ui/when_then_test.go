@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -69,6 +70,26 @@ func TestPastMomentShowsTheStateOfThen(t *testing.T) {
 	press(t, m, "0")
 	if m.then() != m.snap {
 		t.Error("live again it is not the picture of now")
+	}
+}
+
+// TestTheRowUnderTheCursorStays: with only what is not well shown, the row that is looked at stays at a moment at which it was well.
+func TestTheRowUnderTheCursorStays(t *testing.T) {
+	m, _, c := pastConsole(t, 160, 48)
+	m.when.set(c.now().Add(-10*time.Minute), c.now())
+	m.arrange()
+	press(t, m, "!")
+	if m.services.selected() != "shop_web" {
+		t.Fatalf("of what was not well %s is under the cursor", m.services.selected())
+	}
+	m.when.set(c.now().Add(-20*time.Minute), c.now())
+	m.arrange()
+	if v := m.then().Service("shop_web"); v.Health != fleet.Healthy || m.services.selected() != "shop_web" {
+		t.Fatalf("it was %s, and the cursor went to %s", v.Health, m.services.selected())
+	}
+	press(t, m, "0")
+	if slices.Contains(m.services.ids, "shop_web") {
+		t.Fatal("live, what is well is still among what is not")
 	}
 }
 
