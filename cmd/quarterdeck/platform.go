@@ -148,7 +148,11 @@ func (p *platform) needMetrics() (*prometheus.Client, error) {
 
 func (p *platform) needAlerts() (*alertmanager.Client, error) {
 	if p.alerts == nil {
-		return nil, &sources.Error{Source: "alertmanager", Kind: sources.NotConfigured, Op: "connect", Next: "set --alertmanager, ALERTMANAGER_URL or alertmanager.address in the config"}
+		e := &sources.Error{Source: "alertmanager", Kind: sources.NotConfigured, Op: "connect", Next: "set --alertmanager, ALERTMANAGER_URL or alertmanager.address in the config"}
+		if p.metrics != nil { // it tells what fires
+			e.Err = errors.New("silences are Alertmanager's, Prometheus has none")
+		}
+		return nil, e
 	}
 	return p.alerts, nil
 }
