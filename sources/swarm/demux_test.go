@@ -7,13 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/moby/moby/api/pkg/stdcopy"
 	"github.com/moby/moby/api/types/events"
 	"github.com/moby/moby/api/types/swarm"
+	"pgregory.net/rapid"
 
 	"quarterdeck/sources"
 )
@@ -147,15 +150,25 @@ func FuzzEvent(f *testing.F) {
 }
 
 func FuzzElements(f *testing.F) {
-	f.Add([]byte(`[{"a":"x]}\\\""},{"b":[1,{"c":2}]}]`))
-	f.Add([]byte(` [ ] `))
-	f.Add([]byte(`[{"a":1},]`))
-	f.Add([]byte(`[{"a":"`))
-	f.Fuzz(func(t *testing.T, in []byte) {
+	f.Add([]byte(`[{"a":"x]}\\\""},{"b":[1,{"c":2}]}]`), 1)
+	f.Add([]byte(` [ ] `), 2)
+	f.Add([]byte(`[{"a":1},]`), 3)
+	f.Add([]byte(`[{"a":1},null]`), 3)
+	f.Add([]byte(`[{"a":"`), 5)
+	f.Fuzz(func(t *testing.T, in []byte, size int) {
 		var got [][]byte
-		ok := eachElement(in, func(e []byte) { got = append(got, e) })
+		var ends []int
+		c := cutter{element: func(e []byte, end int) { got, ends = append(got, bytes.Clone(e)), append(ends, end) }}
+		for piece := range slices.Chunk(in, min(max(size, 1), 1<<20)) {
+			c.feed(piece)
+		}
+		wrong, err := c.finish()
+		ok := wrong == nil && err == nil
 		var want []json.RawMessage
-		if json.Unmarshal(in, &want) != nil {
+		if problem := json.NewDecoder(bytes.NewReader(in)).Decode(&want); problem != nil {
+			if wrong != nil && json.NewDecoder(bytes.NewReader(wrong)).Decode(&want) == nil {
+				t.Fatalf("what is left of it is right: %q", wrong)
+			}
 			return // the elements' own validity is their reader's business
 		}
 		objects := want != nil
@@ -169,9 +182,67 @@ func FuzzElements(f *testing.F) {
 			t.Fatalf("%d elements, want %d", len(got), len(want))
 		}
 		for i := range got {
-			if !bytes.Equal(got[i], want[i]) {
-				t.Fatalf("element %d is %q, want %q", i, got[i], want[i])
+			if ok && (!bytes.Equal(got[i], want[i]) || !bytes.HasSuffix(in[:ends[i]], got[i])) {
+				t.Fatalf("element %d is %q until %d, want %q", i, got[i], ends[i], want[i])
 			}
+		}
+	})
+}
+
+// TestListingAfterAnother lists bodies that differ from the one before here and there: what comes of it must be what comes of the body
+// alone, and of the elements only those that were not seen must be left for the client.
+func TestListingAfterAnother(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		pad := rapid.SampledFrom([]int{10, 1000, blockSize / 3, blockSize + 7}).Draw(t, "pad")
+		body := func(ids []int) []byte {
+			b := []byte("[")
+			for i, id := range ids {
+				if i > 0 {
+					b = append(b, ",\n"...)
+				}
+				b = fmt.Appendf(b, `{"id":%d,"x":"%s"}`, id, strings.Repeat("]}", pad/2))
+			}
+			return append(b, "]\n"...)
+		}
+		ids := rapid.SliceOfN(rapid.IntRange(0, 1000), 0, 20)
+		seen := map[uint64]bool{}
+		l := listing{known: func(h uint64) bool { return seen[h] }}
+		had := ids.Draw(t, "before")
+		for range 4 {
+			next := slices.Clone(had)
+			switch at := rapid.IntRange(0, len(next)).Draw(t, "at"); rapid.IntRange(0, 3).Draw(t, "change") {
+			case 0:
+				next = slices.Insert(next, at, rapid.IntRange(0, 1000).Draw(t, "id"))
+			case 1:
+				next = next[:at]
+			case 2:
+				next = append(next[:at:at], ids.Draw(t, "tail")...)
+			}
+			raw := body(next)
+			alone := listing{known: func(uint64) bool { return false }}
+			if _, err := alone.take(bytes.NewReader(raw)); err != nil {
+				t.Fatal(err)
+			}
+			left, err := l.take(iotest.HalfReader(bytes.NewReader(raw)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if l.whole != alone.whole || !slices.Equal(l.order, alone.order) || !slices.Equal(l.ends, alone.ends) || !slices.Equal(l.blocks, alone.blocks) || len(l.order) != len(next) {
+				t.Fatalf("%d elements, %d with what was before", len(alone.order), len(l.order))
+			}
+			var told []struct{ ID int }
+			if err := json.NewDecoder(left).Decode(&told); err != nil || len(told) != len(l.fresh) {
+				t.Fatalf("%d left for the client, of %d: %v", len(told), len(l.fresh), err)
+			}
+			for _, h := range l.fresh {
+				if seen[h] {
+					t.Fatal("an element that is known is left for the client")
+				}
+			}
+			for _, h := range l.order {
+				seen[h] = true
+			}
+			l.last, had = l.shape, next
 		}
 	})
 }

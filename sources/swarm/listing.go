@@ -3,8 +3,12 @@ package swarm
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
+	"sync"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/moby/moby/client"
@@ -14,160 +18,126 @@ import (
 
 // A swarm's tasks have no events, so they are listed again and again, and almost always nothing has changed. Decoding
 // megabytes of JSON to find that out would cost more than everything else together. So the guard takes the array apart,
-// hashes its elements, and hands the moby client only those that were not seen before; the rest comes from memory.
+// hashes its elements, and hands the moby client only those that were not seen before; the rest comes from memory. Nor are
+// the megabytes held meanwhile: a piece that is as it was is let go at once, another as soon as it is cut (cut.go).
 
 // lister is the context's key under which a *listing tells the guard to do so.
 type lister struct{}
 
+// blockSize is of the pieces that a listing is read in, and compared in with the one before.
+const blockSize = 64 << 10
+
+// blocks are what listings are read into.
+var blocks = sync.Pool{New: func() any { return new([blockSize]byte) }}
+
+// shape is what is remembered of a listing, to tell where the next one's bytes begin to differ.
+type shape struct {
+	whole  uint64   // the body's hash; 0: nothing is remembered
+	blocks []uint64 // the hash of each blockSize bytes, of the last ones fewer
+	order  []uint64 // the hash of each element
+	ends   []int    // the offset behind each element
+}
+
 // listing is one listing under way.
 type listing struct {
 	known func(uint64) bool
-	// last is the whole body's hash of the listing before, and lastOrder its elements.
-	last      uint64
-	lastOrder []uint64
+	last  shape // of the listing before
 
 	// What came of it.
-	whole uint64
-	order []uint64 // every element's hash, in the answer's order
+	shape
 	fresh []uint64 // of the elements that the client was given
-	bytes int
+	left  []byte   // these, as the beginning of an array
 }
 
-// take reads a body whole, and gives the body that is left for the client.
-func (l *listing) take(body io.Reader, size int64) (io.ReadCloser, error) {
-	buf := buffers.Get().(*bytes.Buffer)
-	buf.Reset()
-	defer buffers.Put(buf)
-	if size > 0 && size < sources.MaxAnswer {
-		buf.Grow(int(size) + bytes.MinRead)
+// take reads a body to its end, and gives the body that is left for the client.
+func (l *listing) take(body io.Reader) (io.ReadCloser, error) {
+	l.shape, l.fresh, l.left = shape{}, nil, []byte{'['}
+	block := blocks.Get().(*[blockSize]byte)
+	defer blocks.Put(block)
+	in := io.LimitReader(body, sources.MaxAnswer+1)
+	c := cutter{element: l.element}
+	same := l.last.whole != 0
+	for read, end := 0, false; !end; {
+		n, err := fill(block[:], in)
+		if end = err == io.EOF; err != nil && !end {
+			return nil, err
+		}
+		if read += n; read > sources.MaxAnswer {
+			return nil, sources.ErrTooLarge
+		}
+		if n == 0 {
+			break
+		}
+		l.blocks = append(l.blocks, xxhash.Sum64(block[:n]))
+		i := len(l.blocks) - 1
+		if same && i < len(l.last.blocks) && l.blocks[i] == l.last.blocks[i] {
+			c.skip(l.last.ends, block[:n])
+			continue
+		}
+		l.differ(&same, &c)
+		c.feed(block[:n])
 	}
-	n, err := buf.ReadFrom(io.LimitReader(body, sources.MaxAnswer+1))
+	if same && len(l.blocks) == len(l.last.blocks) {
+		l.shape = l.last
+		return io.NopCloser(strings.NewReader("[]")), nil
+	}
+	l.differ(&same, &c)
+	return l.finish(&c)
+}
+
+// fill reads until p is full. Unlike io.ReadFull it tells the end of what is read from a connection that broke.
+func fill(p []byte, in io.Reader) (n int, err error) {
+	for n < len(p) && err == nil {
+		var m int
+		m, err = in.Read(p[n:])
+		n += m
+	}
+	return n, err
+}
+
+// differ is called where a listing is not as the one before any more: up to here it has that one's elements.
+func (l *listing) differ(same *bool, c *cutter) {
+	if *same {
+		l.order, l.ends = slices.Clone(l.last.order[:c.done]), slices.Clone(l.last.ends[:c.done])
+	}
+	*same = false
+}
+
+// element takes the next one, which ends before an offset.
+func (l *listing) element(raw []byte, end int) {
+	h := xxhash.Sum64(raw)
+	l.order, l.ends = append(l.order, h), append(l.ends, end)
+	if l.known(h) {
+		return
+	}
+	if len(l.fresh) > 0 {
+		l.left = append(l.left, ',')
+	}
+	l.fresh, l.left = append(l.fresh, h), append(l.left, raw...)
+}
+
+// finish gives what is left for the client: the new elements, or, of what is no array of objects, what its decoder says so of.
+func (l *listing) finish(c *cutter) (io.ReadCloser, error) {
+	wrong, err := c.finish()
 	if err != nil {
 		return nil, err
 	}
-	if n > sources.MaxAnswer {
-		return nil, sources.ErrTooLarge
+	if wrong != nil {
+		l.shape, l.fresh = shape{}, nil
+		return io.NopCloser(bytes.NewReader(wrong)), nil
 	}
-	raw := buf.Bytes()
-	l.bytes, l.whole = len(raw), xxhash.Sum64(raw)
-	if l.whole == l.last && l.lastOrder != nil {
-		l.order = l.lastOrder
-		return io.NopCloser(bytes.NewReader([]byte("[]"))), nil
+	sums := make([]byte, 0, 8*len(l.blocks))
+	for _, sum := range l.blocks {
+		sums = binary.LittleEndian.AppendUint64(sums, sum)
 	}
-	left := []byte{'['}
-	ok := eachElement(raw, func(element []byte) {
-		h := xxhash.Sum64(element)
-		l.order = append(l.order, h)
-		if l.known(h) {
-			return
-		}
-		if len(l.fresh) > 0 {
-			left = append(left, ',')
-		}
-		l.fresh = append(l.fresh, h)
-		left = append(left, element...)
-	})
-	if !ok { // null, or no array: the client's decoder says what is wrong with it
-		l.order, l.fresh, l.whole = nil, nil, 0
-		return io.NopCloser(bytes.NewReader(bytes.Clone(raw))), nil
-	}
-	return io.NopCloser(bytes.NewReader(append(left, ']'))), nil
-}
-
-// eachElement calls f with each element of the JSON array raw, and tells whether raw is one. The elements' own validity is
-// left to the decoder that reads them.
-func eachElement(raw []byte, f func([]byte)) bool {
-	i := skipSpace(raw, 0)
-	if i >= len(raw) || raw[i] != '[' {
-		return false
-	}
-	i = skipSpace(raw, i+1)
-	if i < len(raw) && raw[i] == ']' {
-		return skipSpace(raw, i+1) == len(raw)
-	}
-	var elements [][]byte // f is called only once the whole is known to be an array
-	for {
-		end := elementEnd(raw, i)
-		if end < 0 || end == i {
-			return false
-		}
-		elements = append(elements, raw[i:end])
-		i = skipSpace(raw, end)
-		if i >= len(raw) {
-			return false
-		}
-		if raw[i] == ']' {
-			break
-		}
-		if raw[i] != ',' {
-			return false
-		}
-		i = skipSpace(raw, i+1)
-	}
-	if skipSpace(raw, i+1) != len(raw) {
-		return false
-	}
-	for _, e := range elements {
-		f(e)
-	}
-	return true
-}
-
-// elementEnd is the index after the object at raw[i], or -1: an engine's lists hold nothing but objects.
-func elementEnd(raw []byte, i int) int {
-	if i >= len(raw) || raw[i] != '{' {
-		return -1
-	}
-	depth := 0
-	for ; i < len(raw); i++ {
-		switch raw[i] {
-		case '{', '[':
-			depth++
-		case '}', ']':
-			if depth--; depth == 0 {
-				return i + 1
-			}
-		case '"':
-			if i = stringEnd(raw, i+1); i < 0 {
-				return -1
-			}
-		}
-	}
-	return -1
-}
-
-// stringEnd is the index of the quote that ends the string begun before i, or -1.
-func stringEnd(raw []byte, i int) int {
-	for {
-		q := bytes.IndexByte(raw[i:], '"')
-		if q < 0 {
-			return -1
-		}
-		end := i + q
-		slashes := 0
-		for k := end - 1; k >= i && raw[k] == '\\'; k-- {
-			slashes++
-		}
-		if slashes%2 == 0 {
-			return end
-		}
-		i = end + 1
-	}
-}
-
-func skipSpace(raw []byte, i int) int {
-	for i < len(raw) && (raw[i] == ' ' || raw[i] == '\n' || raw[i] == '\r' || raw[i] == '\t') {
-		i++
-	}
-	return i
+	l.whole = max(xxhash.Sum64(sums), 1)
+	return io.NopCloser(bytes.NewReader(append(l.left, ']'))), nil
 }
 
 // memory keeps one kind of object as it was last read. Not safe for concurrent use: a watch has its own.
 type memory[T any] struct {
 	byHash map[uint64]T
-	whole  uint64
-	order  []uint64 // the last whole listing's elements
-	bytes  int      // its size
+	shape  // of the last whole listing
 }
 
 // list lists with call and converts what is new. The items are a fresh slice, never nil, and come with the hash of each
@@ -217,7 +187,7 @@ func (m *memory[T]) listing(part bool) *listing {
 	}
 	l := &listing{known: func(h uint64) bool { _, ok := m.byHash[h]; return ok }}
 	if !part {
-		l.last, l.lastOrder = m.whole, m.order
+		l.last = m.shape
 	}
 	return l
 }
@@ -231,5 +201,5 @@ func (m *memory[T]) keep(l *listing) {
 		}
 		m.byHash = here
 	}
-	m.whole, m.order, m.bytes = l.whole, l.order, l.bytes
+	m.shape = l.shape
 }

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"strings"
-	"sync"
 	"sync/atomic"
 
 	"quarterdeck/sources"
@@ -99,7 +98,7 @@ func (g *guard) RoundTrip(r *http.Request) (*http.Response, error) {
 	switch l, _ := r.Context().Value(lister{}).(*listing); {
 	case r.Method == http.MethodHead:
 	case l != nil:
-		body, err := l.take(resp.Body, resp.ContentLength)
+		body, err := l.take(resp.Body)
 		resp.Body.Close()
 		if err != nil {
 			n.err = err
@@ -191,6 +190,3 @@ func (b *messageBound) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
-
-// buffers hold whole listings while they are looked through: megabytes, every few seconds.
-var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
