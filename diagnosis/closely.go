@@ -24,6 +24,9 @@ type LogsSeen struct {
 	// of any level, of then at all.
 	Before, Yesterday         []sources.Entry
 	BeforeSeen, YesterdaySeen bool
+	// Spoke is when it said something, of any level, for some time before the first of Errors; zero: that is not known, or it did not. It is asked where
+	// there is nothing of before.
+	Spoke time.Time
 	// Jump is about error lines a minute.
 	Jump Jump
 	// The queries that show the same.
@@ -152,6 +155,7 @@ const (
 	deadTasks     = 4
 	beforeSpan    = 20 * time.Minute
 	yesterdaySpan = 30 * time.Minute
+	spokeBefore   = 30 * time.Second
 )
 
 func (x *inquiry) askLogs(ctx context.Context, s *Scene, onset time.Time, told bool) {
@@ -196,6 +200,17 @@ func (x *inquiry) askLogs(ctx context.Context, s *Scene, onset time.Time, told b
 	}
 	wg.Wait()
 	seen.BeforeSeen, seen.YesterdaySeen = len(someBefore) > 0, len(someYesterday) > 0
+	if len(seen.Errors) > 0 && len(seen.Errors) < errorsRead && !told && !seen.BeforeSeen { // it is young: it has its own beginning to compare with
+		first := anything(errs)
+		first.Forward = true
+		first.Since, first.Until = before.Since, seen.Errors[0].Time.Add(-spokeBefore)
+		var some []sources.Entry
+		read("whether "+name+" said anything until then", first, &some)
+		wg.Wait()
+		if len(some) > 0 {
+			seen.Spoke = some[0].Time
+		}
+	}
 	if ctx.Err() != nil && len(seen.Dead)+len(seen.Errors) == 0 {
 		return // it was not looked at
 	}

@@ -24,7 +24,7 @@ func healthcheckFailing(s *Scene, wide *Wide) *Cause {
 // quietlyUnhealthy: the tasks ended well, but the engine counts failed checks, and the exporter saw the container's check not healthy at its end.
 func quietlyUnhealthy(s *Scene, wide *Wide) *Cause {
 	quiet := s.since(func(t *sources.Task) bool {
-		return t.State == sources.TaskComplete && t.ExitCode == 0 && wide.HealthFails[s.node(t.NodeID)] > 0
+		return t.State == sources.TaskComplete && t.ExitCode == 0 && wide.HealthFails[s.node(t.NodeID)] > 0 && !s.wentWithNode(t)
 	})
 	ill, well, none := 0, 0, 0
 	if s.Metrics != nil {
@@ -62,6 +62,25 @@ func quietlyUnhealthy(s *Scene, wide *Wide) *Cause {
 	}
 	c.aboutCheck(s, quiet)
 	return c
+}
+
+// wentWithNode tells whether nothing that runs on a task's node now ran there before the task's end: the engine was started again, or the node
+// was, and took all along.
+func (s *Scene) wentWithNode(t *sources.Task) bool {
+	others := false
+	for _, v := range s.Snap.Services {
+		for i := range v.Tasks {
+			o := &v.Tasks[i]
+			if o.NodeID != t.NodeID || v.Name == s.Service.Name {
+				continue
+			}
+			if o.State == sources.TaskRunning && o.Since.Before(t.Since.Add(-clockSlack)) {
+				return false
+			}
+			others = true
+		}
+	}
+	return others
 }
 
 func (c *Cause) aboutCheck(s *Scene, tasks []sources.Task) {

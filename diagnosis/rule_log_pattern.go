@@ -32,15 +32,20 @@ func saidBefore(sample string, earlier ...[]sources.Entry) bool {
 	return false
 }
 
+// longSilent tells whether a service spoke for so long before a pattern's first line that ten more of it would have come, had it been usual.
+func longSilent(p sources.Pattern, spoke time.Time) bool {
+	return p.First.Sub(spoke) >= 10*p.Last.Sub(p.First)/time.Duration(p.Count-1)
+}
+
 // logPatternNew: a pattern of warnings or errors that the baseline, the time before and the same hour yesterday, has not.
 func logPatternNew(s *Scene, _ *Wide) *Cause {
-	if s.Logs == nil || !s.Logs.BeforeSeen || len(s.Logs.Errors) == 0 {
+	if s.Logs == nil || len(s.Logs.Errors) == 0 || !s.Logs.BeforeSeen && s.Logs.Spoke.IsZero() {
 		return nil
 	}
 	base := patterns.Mine(append(append([]sources.Entry{}, s.Logs.Before...), s.Logs.Yesterday...))
 	var fresh []sources.Pattern
 	for _, p := range patterns.New(base, patterns.Mine(s.Logs.Errors)) {
-		if p.Level >= sources.LevelWarn && p.Count >= newLeast && !saidBefore(p.Sample, s.Logs.Before, s.Logs.Yesterday) {
+		if p.Level >= sources.LevelWarn && p.Count >= newLeast && (s.Logs.BeforeSeen || longSilent(p, s.Logs.Spoke)) && !saidBefore(p.Sample, s.Logs.Before, s.Logs.Yesterday) {
 			fresh = append(fresh, p)
 		}
 	}
@@ -50,7 +55,11 @@ func logPatternNew(s *Scene, _ *Wide) *Cause {
 	first := fresh[0]
 	c := &Cause{Title: "it says something new", Grade: Anomaly, Confidence: 0.5, Since: first.First,
 		Why: fmt.Sprintf("the %s before and the same time yesterday have no such line", short(beforeSpan))}
-	if !s.Logs.YesterdaySeen {
+	switch {
+	case !s.Logs.BeforeSeen:
+		c.Confidence = 0.4
+		c.Why = fmt.Sprintf("it has said things for %s before the first such line, and nothing older is known of it", short(first.First.Sub(s.Logs.Spoke)))
+	case !s.Logs.YesterdaySeen:
 		c.Confidence = 0.45
 		c.Why = fmt.Sprintf("the %s before have no such line; of yesterday there is none to compare with", short(beforeSpan))
 	}

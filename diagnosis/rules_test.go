@@ -95,3 +95,49 @@ func TestSaidBefore(t *testing.T) {
 		}
 	}
 }
+
+// TestEngineRestartIsNoFailingCheck: tasks that ended well, on an engine that counts failed checks, were not ended by a check where all that ran there
+// ended with them.
+func TestEngineRestartIsNoFailingCheck(t *testing.T) {
+	task := func(state sources.TaskState, ago time.Duration) sources.Task {
+		return sources.Task{ID: "t" + ago.String(), NodeID: "n2", Slot: 1, State: state, Desired: state, Created: noon.Add(-time.Hour), Since: noon.Add(-ago)}
+	}
+	for name, c := range map[string]struct {
+		other time.Duration // since when another service runs there
+		found bool
+	}{"all went": {2 * time.Minute, false}, "another one stayed": {time.Hour, true}} {
+		t.Run(name, func(t *testing.T) {
+			web := &fleet.Service{Service: sources.Service{Name: "web", Mode: sources.Replicated, Desired: 1}, Tasks: []sources.Task{task(sources.TaskRunning, 2*time.Minute), task(sources.TaskComplete, 3*time.Minute)}}
+			api := &fleet.Service{Service: sources.Service{Name: "api", Mode: sources.Replicated, Desired: 1}, Tasks: []sources.Task{task(sources.TaskRunning, c.other)}}
+			snap := &fleet.Snapshot{At: noon, Services: []*fleet.Service{web, api}, Nodes: []*fleet.Node{{Node: sources.Node{ID: "n2", Name: "node2"}}}}
+			s := &Scene{At: noon, Snap: snap, Service: web, Tasks: web.Tasks}
+			if got := healthcheckFailing(s, &Wide{HealthFails: map[string]float64{"node2": 9}}); (got != nil) != c.found {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+// TestNewPatternOfAYoungService: with nothing of before, a pattern is new where the service spoke so long without it that it would have come.
+func TestNewPatternOfAYoungService(t *testing.T) {
+	lines := make([]sources.Entry, 20)
+	for i := range lines {
+		lines[i] = sources.Entry{Time: noon.Add(time.Duration(i-20) * 2 * time.Second), Level: sources.LevelWarn, Line: "replica lag above threshold"}
+	}
+	for name, c := range map[string]struct {
+		spoke time.Duration // before the first line
+		found bool
+	}{"long before": {time.Minute, true}, "just before": {15 * time.Second, false}} {
+		t.Run(name, func(t *testing.T) {
+			s := erring(noon.Add(-time.Hour))
+			s.Logs = &LogsSeen{Source: "loki", Errors: lines, Spoke: lines[0].Time.Add(-c.spoke)}
+			if got := logPatternNew(s, nil); (got != nil) != c.found || got != nil && got.Confidence >= 0.45 {
+				t.Errorf("%+v", got)
+			}
+			s.Logs.Spoke = time.Time{}
+			if got := logPatternNew(s, nil); got != nil {
+				t.Errorf("with nothing known of before: %+v", got)
+			}
+		})
+	}
+}

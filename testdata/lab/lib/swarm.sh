@@ -24,20 +24,6 @@ engine_start() {
   spawn "engine-$n" "node$n/engine" env -i PATH="$PATH" HOME="${HOME:-/root}" $on dockerd --config-file "$S/$n/daemon.json"
 }
 
-# engines_keep starts an engine again that ended by itself, as a host's service manager does: 20.10 may end with a nil pointer in
-# swarmkit's SetServiceTasksRemove where a service is removed while its tasks come and go. What lab node has stopped stays so.
-engines_keep() {
-  local n
-  while sleep 1; do
-    for n in $NODES; do
-      [ -s "$S/pids/engine-$n" ] && [ ! -e "$S/$n/down" ] && ! alive "engine-$n" || continue
-      say "engine $n ended by itself; it is started again"
-      echo "$n $(date -u +%FT%TZ)" >>"$S/logs/engines-ended"
-      engine_start "$n"
-    done
-  done
-}
-
 containerd_gone() { ! start_ticks "$(cat "$S/$1/exec/containerd/containerd.pid" 2>/dev/null || echo none)"; }
 
 engine_wait() {
