@@ -109,7 +109,7 @@ func TestEngineRestartIsNoFailingCheck(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			web := &fleet.Service{Service: sources.Service{Name: "web", Mode: sources.Replicated, Desired: 1}, Tasks: []sources.Task{task(sources.TaskRunning, 2*time.Minute), task(sources.TaskComplete, 3*time.Minute)}}
 			api := &fleet.Service{Service: sources.Service{Name: "api", Mode: sources.Replicated, Desired: 1}, Tasks: []sources.Task{task(sources.TaskRunning, c.other)}}
-			snap := &fleet.Snapshot{At: noon, Services: []*fleet.Service{web, api}, Nodes: []*fleet.Node{{Node: sources.Node{ID: "n2", Name: "node2"}}}}
+			snap := &fleet.Snapshot{At: noon, Services: []*fleet.Service{web, api}, Nodes: []fleet.Node{{Node: sources.Node{ID: "n2", Name: "node2"}}}}
 			s := &Scene{At: noon, Snap: snap, Service: web, Tasks: web.Tasks}
 			if got := healthcheckFailing(s, &Wide{HealthFails: map[string]float64{"node2": 9}}); (got != nil) != c.found {
 				t.Errorf("%+v", got)

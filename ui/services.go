@@ -62,7 +62,7 @@ func (p *servicesPane) arrange(s *fleet.Snapshot) {
 	needle := strings.ToLower(p.filter)
 	for _, v := range s.Services {
 		// At a past moment the row under the cursor stays: what is looked at must not become another for being well then.
-		if p.onlyBad && (v.Health == fleet.Healthy || v.Health == fleet.Idle) && v.Firing == 0 && !(s.Past && v.Name == p.cursor) {
+		if p.onlyBad && (v.Health == fleet.Healthy || v.Health == fleet.Idle) && v.Firing == 0 && (!s.Past || v.Name != p.cursor) {
 			continue
 		}
 		if needle != "" && !serviceMatches(v, needle) {

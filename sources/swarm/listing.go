@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -59,7 +60,7 @@ func (l *listing) take(body io.Reader) (io.ReadCloser, error) {
 	same := l.last.whole != 0
 	for read, end := 0, false; !end; {
 		n, err := fill(block[:], in)
-		if end = err == io.EOF; err != nil && !end {
+		if end = errors.Is(err, io.EOF); err != nil && !end {
 			return nil, err
 		}
 		if read += n; read > sources.MaxAnswer {
