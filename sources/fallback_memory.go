@@ -11,7 +11,8 @@ import (
 // yet. It is bounded: the oldest are forgotten first. Not safe for concurrent use.
 type memory struct {
 	seed      maphash.Seed
-	ring      []given
+	ring      []given // grows up to size: most sessions never hear both sources
+	size      int
 	next      int
 	full      bool
 	by        map[uint64][]int32 // service and millisecond to positions in ring
@@ -36,7 +37,7 @@ const fromPrimary = 1
 const textWithin = time.Millisecond
 
 func newMemory(size int) *memory {
-	return &memory{seed: maphash.MakeSeed(), ring: make([]given, max(size, 1)), by: map[uint64][]int32{}}
+	return &memory{seed: maphash.MakeSeed(), size: max(size, 1), by: map[uint64][]int32{}}
 }
 
 func (m *memory) hash(s string) uint64 {
@@ -110,12 +111,14 @@ func (m *memory) put(g given, origin uint32) {
 	at := m.next
 	if m.full {
 		m.forget(at)
+		m.ring[at] = g
+	} else {
+		m.ring = append(m.ring, g)
 	}
-	m.ring[at] = g
 	m.by[g.bucket] = append(m.by[g.bucket], int32(at)) //nolint:gosec // bounded by the ring
 	m.sight(at, origin)
 	m.next++
-	if m.next == len(m.ring) {
+	if m.next == m.size {
 		m.next, m.full = 0, true
 	}
 }

@@ -21,19 +21,19 @@ const redactMark = "[redacted]"
 
 var (
 	// wholeKey runs to the key's own end, or to the text's where that is not there.
-	wholeKey = regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)`)
+	wholeKey = LazyRegexp(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)`)
 	// wholeToken is credentialText with the token's rest.
-	wholeToken = regexp.MustCompile(`\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\b(?:ghp|gho|ghu|ghs|github_pat|glpat|xox[abprs]|sk_live|rk_live)[_-][A-Za-z0-9_-]{10,}|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.?[A-Za-z0-9_-]*`)
+	wholeToken = LazyRegexp(`\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\b(?:ghp|gho|ghu|ghs|github_pat|glpat|xox[abprs]|sk_live|rk_live)[_-][A-Za-z0-9_-]{10,}|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.?[A-Za-z0-9_-]*`)
 	// inURL is what stands between a user's name and the @ of an authority, or of a DSN.
-	inURL = regexp.MustCompile(`(?i)(://[^\s/:@"']*:)([^\s/@"']+)(@)|((?:^|[\s="'])[^\s/:@="']+:)([^\s/@:"']+)(@(?:tcp|unix)\()`)
+	inURL = LazyRegexp(`(?i)(://[^\s/:@"']*:)([^\s/@"']+)(@)|((?:^|[\s="'])[^\s/:@="']+:)([^\s/@:"']+)(@(?:tcp|unix)\()`)
 	// scheme is a header's value: RFC 9110, 11.4, with a token68 or anything else that has no blank.
-	scheme = regexp.MustCompile(`(?i)\b(bearer|basic)(\s+)([^\s"',;]{6,})`)
+	scheme = LazyRegexp(`(?i)\b(bearer|basic)(\s+)([^\s"',;]{6,})`)
 	// pair is a name with a value, as logfmt, JSON, YAML, query strings, headers and shells write it.
-	pair = regexp.MustCompile(`([A-Za-z][A-Za-z0-9_.-]*)(\\?["']?\s*(?:=|:)\s*)(\\?"(?:[^"\\]|\\.)*\\?"?|'[^']*'?|[^\s;&,"']+)`)
+	pair = LazyRegexp(`([A-Za-z][A-Za-z0-9_.-]*)(\\?["']?\s*(?:=|:)\s*)(\\?"(?:[^"\\]|\\.)*\\?"?|'[^']*'?|[^\s;&,"']+)`)
 	// header is the header itself, whatever its scheme.
-	header = regexp.MustCompile(`(?i)((?:proxy-)?authorization\\?["']?\s*[:=]\s*\\?["']?)((?:[a-z0-9-]+\s+)?)([^\s"',;\\]+)`)
+	header = LazyRegexp(`(?i)((?:proxy-)?authorization\\?["']?\s*[:=]\s*\\?["']?)((?:[a-z0-9-]+\s+)?)([^\s"',;\\]+)`)
 	// flagPair is an option with its value behind it.
-	flagPair = regexp.MustCompile(`(--?[A-Za-z][A-Za-z0-9_.-]*)(\s+)("[^"]*"?|'[^']*'?|[^\s-][^\s]*)`)
+	flagPair = LazyRegexp(`(--?[A-Za-z][A-Za-z0-9_.-]*)(\s+)("[^"]*"?|'[^']*'?|[^\s-][^\s]*)`)
 )
 
 // Redact takes the credentials out of a text that is to be shown to others: a log line, a note. It has the rules of [MaskText], and is stricter:
@@ -44,28 +44,28 @@ func Redact(text string) (string, []Redacted) {
 		found = append(found, Redacted{kind})
 		return redactMark
 	}
-	text = wholeKey.ReplaceAllStringFunc(text, func(string) string { return hit(RedactedKey) })
-	text = wholeToken.ReplaceAllStringFunc(text, func(string) string { return hit(RedactedToken) })
-	text = replace(inURL, text, func(m []string) string {
+	text = wholeKey().ReplaceAllStringFunc(text, func(string) string { return hit(RedactedKey) })
+	text = wholeToken().ReplaceAllStringFunc(text, func(string) string { return hit(RedactedToken) })
+	text = replace(inURL(), text, func(m []string) string {
 		if m[2] != "" {
 			return m[1] + once(m[2], RedactedURL, hit) + m[3]
 		}
 		return m[4] + once(m[5], RedactedURL, hit) + m[6]
 	})
-	text = replace(header, text, func(m []string) string { return m[1] + m[2] + once(m[3], RedactedHeader, hit) })
-	text = replace(scheme, text, func(m []string) string {
+	text = replace(header(), text, func(m []string) string { return m[1] + m[2] + once(m[3], RedactedHeader, hit) })
+	text = replace(scheme(), text, func(m []string) string {
 		if !random(m[3]) {
 			return m[0]
 		}
 		return m[1] + m[2] + once(m[3], RedactedHeader, hit)
 	})
-	text = replace(pair, text, func(m []string) string {
+	text = replace(pair(), text, func(m []string) string {
 		if !CredentialName(m[1]) {
 			return m[1] + m[2] + nested(m[3], hit)
 		}
 		return m[1] + m[2] + quoted(m[3], hit)
 	})
-	text = replace(flagPair, text, func(m []string) string {
+	text = replace(flagPair(), text, func(m []string) string {
 		if !flagOfCredential.MatchString(m[1]) {
 			return m[0]
 		}

@@ -354,9 +354,10 @@ func spark(st theme.Styles, points []sources.Point, w int, limit float64) string
 		least = 0
 	}
 	top := max(peak, 1.5*least) - least
-	raised := make([]sources.Point, len(points))
-	for i, p := range points {
-		raised[i] = sources.Point{T: p.T, V: p.V - least + top/8}
+	var room [64]sources.Point // half an hour's, a minute apart, with room
+	raised := room[:0]
+	for _, p := range points {
+		raised = append(raised, sources.Point{T: p.T, V: p.V - least + top/8})
 	}
 	style := st.Spark
 	if limit > 0 && peak > 0.9*limit {

@@ -24,7 +24,7 @@ func readHead(dir string) (tip, error) {
 	digits, rest, _ := strings.Cut(string(b), " ")
 	hash, after, ended := strings.Cut(rest, "\n")
 	seq, err := strconv.ParseUint(digits, 10, 64)
-	if err != nil || len(b) != headLen || seq > maxSeq || !specName.MatchString(hash) || !ended || after != "" {
+	if err != nil || len(b) != headLen || seq > maxSeq || !isHash(hash) || !ended || after != "" {
 		return tip{}, errHead
 	}
 	if seq == 0 {

@@ -4,13 +4,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"sync"
 
 	"github.com/gofrs/flock"
+
+	"quarterdeck/sources"
 )
 
-var runName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+var runName = sources.LazyRegexp(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 
 // Hold marks a run as being executed, until release is called or the process ends in any way: so the run of a dead process is told
 // from that of a living one. ErrHeld: it is held already. release may be called more than once.
@@ -71,7 +72,7 @@ func (j *Journal) Held(run string) bool {
 }
 
 func (j *Journal) runLock(op, run string) (string, error) {
-	if !runName.MatchString(run) {
+	if !runName().MatchString(run) {
 		return "", bad(op, fmt.Errorf("%.140q is no run's id", run))
 	}
 	return filepath.Join(j.dir, runsDir, run+".lock"), nil

@@ -10,7 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
+	"strings"
 
 	"quarterdeck/sources"
 )
@@ -23,7 +23,10 @@ const (
 	tempName = ".tmp-*"
 )
 
-var specName = regexp.MustCompile(`^[0-9a-f]{64}$`)
+// isHash tells whether a text is a SHA-256 in lower case hex.
+func isHash(s string) bool {
+	return len(s) == hexLen && strings.Trim(s, "0123456789abcdef") == ""
+}
 
 // SaveSpec keeps a body under the SHA-256 of its bytes, in lower-case hex. When it returns without an error the body is on the disk. One that is
 // there already is left as it is.
@@ -65,7 +68,7 @@ func (j *Journal) Spec(hash string) ([]byte, error) {
 }
 
 func (j *Journal) specPath(op, hash string) (string, error) {
-	if !specName.MatchString(hash) {
+	if !isHash(hash) {
 		return "", bad(op, fmt.Errorf("%.80q is no SHA-256 in hex", hash))
 	}
 	return filepath.Join(j.dir, specsDir, hash[:2], hash+".json"), nil

@@ -10,8 +10,6 @@ import (
 	"os/signal"
 	"syscall"
 
-	_ "golang.org/x/crypto/x509roots/fallback" // Mozilla's roots where the system has none: the image is on nothing
-
 	"quarterdeck/sources"
 	"quarterdeck/ui/plain"
 )

@@ -18,7 +18,7 @@ type usageReader struct {
 
 var usageFigures = []string{"cpu", "memory"}
 
-// read takes the figures of the services in at once, then those of the nodes: few changes are few frames.
+// read takes the figures of the services and of the nodes in at once: each change is a frame.
 func (u *usageReader) read(ctx context.Context) error {
 	have := map[string]map[string][]sources.Point{}
 	var failed error
@@ -30,33 +30,34 @@ func (u *usageReader) read(ctx context.Context) error {
 			failed = err
 		}
 	}
+	var nodes map[string]sources.Usage
+	if failed == nil {
+		nodes = u.readNodes(ctx)
+	}
 	u.f.mu.Lock()
+	defer u.f.mu.Unlock()
 	for figure, by := range have {
 		u.f.setUsage(figure, by)
 	}
-	u.f.mu.Unlock()
-	if failed != nil {
-		u.have = nil
-		return failed
+	for figure, by := range nodes {
+		u.f.setNodeUsage(figure, by)
 	}
 	u.have = have
-	u.readNodes(ctx)
-	return nil
+	if failed != nil {
+		u.have = nil
+	}
+	return failed
 }
 
 // readNodes reads what the nodes use: nodes without an exporter are no failure of the source.
-func (u *usageReader) readNodes(ctx context.Context) {
+func (u *usageReader) readNodes(ctx context.Context) map[string]sources.Usage {
 	used := map[string]sources.Usage{}
 	for _, figure := range usageFigures {
 		if by, err := u.metrics.NodeUsage(ctx, figure, u.f.now()); err == nil {
 			used[figure] = by
 		}
 	}
-	u.f.mu.Lock()
-	defer u.f.mu.Unlock()
-	for figure, by := range used {
-		u.f.setNodeUsage(figure, by)
-	}
+	return used
 }
 
 // readFigure reads one figure of all services, and joins it to what was read before.

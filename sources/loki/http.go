@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -202,9 +201,9 @@ func (c *Client) transportErr(op string, err error) error {
 }
 
 var (
-	parseErrAt  = regexp.MustCompile(`parse error at line (\d+), col (\d+)`)
-	limitTexts  = regexp.MustCompile(`(?i)exceeds? the limit|limit .*exceeded|exceeded.*limit|maximum of series|too many (outstanding|bytes|chunks)|max(imum)? .* limit|too large|larger than max`)
-	retryErrors = regexp.MustCompile(`(?i)context (canceled|deadline exceeded)|connection refused|empty ring|no (healthy )?ingesters?|too many unhealthy|shutting down|unavailable`)
+	parseErrAt  = sources.LazyRegexp(`parse error at line (\d+), col (\d+)`)
+	limitTexts  = sources.LazyRegexp(`(?i)exceeds? the limit|limit .*exceeded|exceeded.*limit|maximum of series|too many (outstanding|bytes|chunks)|max(imum)? .* limit|too large|larger than max`)
+	retryErrors = sources.LazyRegexp(`(?i)context (canceled|deadline exceeded)|connection refused|empty ring|no (healthy )?ingesters?|too many unhealthy|shutting down|unavailable`)
 )
 
 // statusErr makes an error of an answer that is not 2xx, in Loki's own words where it has some.
@@ -214,7 +213,7 @@ func (c *Client) statusErr(op string, status int, h http.Header, b []byte) error
 		text = "a web page: " + title(text)
 	}
 	e := sources.FromHTTP(name, op, status, text)
-	switch m := parseErrAt.FindStringSubmatch(text); {
+	switch m := parseErrAt().FindStringSubmatch(text); {
 	case status == http.StatusUnauthorized && strings.Contains(text, "no org id"):
 		e.Next = "this loki has tenants: set sources.loki.tenant (X-Scope-OrgID)"
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
@@ -226,9 +225,9 @@ func (c *Client) statusErr(op string, status int, h http.Header, b []byte) error
 		e.Kind, e.Next = sources.OverLimit, "ask for a shorter time, or raise loki's max_query_length"
 	case strings.Contains(text, "max entries limit"):
 		e.Kind, e.Next = sources.OverLimit, "ask for fewer lines, or raise loki's max_entries_limit_per_query"
-	case status >= 400 && limitTexts.MatchString(text):
+	case status >= 400 && limitTexts().MatchString(text):
 		e.Kind, e.Next = sources.OverLimit, "ask for a shorter time or fewer services, or raise the limit that loki names"
-	case status == http.StatusInternalServerError && retryErrors.MatchString(text):
+	case status == http.StatusInternalServerError && retryErrors().MatchString(text):
 		e.Kind, e.Next = sources.Unreachable, "loki is starting, stopping or overloaded; it is tried again by itself"
 	case status == http.StatusNotFound && looksHTML(b):
 		e.Next = "is " + c.access.Shown() + " Loki's address? Loki listens at :3100 by default"
@@ -238,10 +237,10 @@ func (c *Client) statusErr(op string, status int, h http.Header, b []byte) error
 	return e
 }
 
-var titleTag = regexp.MustCompile(`(?is)<title>\s*(.*?)\s*</title>`)
+var titleTag = sources.LazyRegexp(`(?is)<title>\s*(.*?)\s*</title>`)
 
 func title(page string) string {
-	if m := titleTag.FindStringSubmatch(page); m != nil {
+	if m := titleTag().FindStringSubmatch(page); m != nil {
 		return m[1]
 	}
 	return "without a title"
@@ -253,7 +252,7 @@ func entriesLimit(err error) (int, bool) {
 	if err == nil {
 		return 0, false
 	}
-	m := entriesText.FindStringSubmatch(err.Error())
+	m := entriesText().FindStringSubmatch(err.Error())
 	if m == nil {
 		return 0, false
 	}
@@ -261,7 +260,7 @@ func entriesLimit(err error) (int, bool) {
 	return n, err == nil && n > 0
 }
 
-var entriesText = regexp.MustCompile(`max entries limit.*\(\d+ > (\d+)\)`)
+var entriesText = sources.LazyRegexp(`max entries limit.*\(\d+ > (\d+)\)`)
 
 // nano is a time as Loki's parameters have it.
 func nano(t int64) string { return strconv.FormatInt(t, 10) }

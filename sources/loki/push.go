@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -27,7 +26,7 @@ const (
 	pushTook = 4096
 )
 
-var lineTooLong = regexp.MustCompile(`(?i)max entry size`)
+var lineTooLong = sources.LazyRegexp(`(?i)max entry size`)
 
 type pushBody struct {
 	Streams [1]pushed `json:"streams"`
@@ -137,7 +136,7 @@ func (c *Client) pushErr(status int, h http.Header, answer []byte) error {
 		return err
 	}
 	switch {
-	case e.Kind == sources.BadQuestion && lineTooLong.Match(answer):
+	case e.Kind == sources.BadQuestion && lineTooLong().Match(answer):
 		e.Kind, e.Next = sources.OverLimit, "shorten the line, or raise loki's max_line_size"
 	case e.Kind == sources.BadQuestion:
 		e.Next = "loki does not take these lines: see its words, and its limits_config"

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 
@@ -57,10 +56,10 @@ type Hook struct {
 var _ sources.Hook = (*Hook)(nil)
 
 // paths of the two kinds of webhook, under whatever path Portainer itself has.
-var hookPath = regexp.MustCompile(`/api/(stacks/)?webhooks/([^/]+)$`)
+var hookPath = sources.LazyRegexp(`/api/(stacks/)?webhooks/([^/]+)$`)
 
 // imageTag is the grammar of the distribution specification.
-var imageTag = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
+var imageTag = sources.LazyRegexp(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
 
 // New makes a hook and asks nothing. BadQuestion: the URL is not that of a webhook, or its name holds a part of it.
 func New(o Options) (*Hook, error) {
@@ -75,7 +74,7 @@ func New(o Options) (*Hook, error) {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" { // err holds the URL: not shown
 		return nil, wrong("its address is no http or https URL")
 	}
-	kind := hookPath.FindStringSubmatch(u.EscapedPath())
+	kind := hookPath().FindStringSubmatch(u.EscapedPath())
 	if kind == nil {
 		return nil, wrong("its address must end in /api/webhooks/… or /api/stacks/webhooks/…")
 	}
@@ -131,7 +130,7 @@ func (h *Hook) Fire(ctx context.Context, tag string) error {
 	switch {
 	case tag != "" && h.stack:
 		return &sources.Error{Source: name, Op: op, Kind: sources.BadQuestion, Next: "redeploy without a tag, or change the tag in the stack's file", Err: errors.New("a stack's webhook takes no tag")}
-	case tag != "" && !imageTag.MatchString(tag):
+	case tag != "" && !imageTag().MatchString(tag):
 		return &sources.Error{Source: name, Op: op, Kind: sources.BadQuestion, Next: "give a tag of letters, digits, _ . and -", Err: fmt.Errorf("%.140q is no image's tag", tag)}
 	case tag != "":
 		q := u.Query()

@@ -293,11 +293,11 @@ func functions() []sources.Offer {
 }
 
 // errorPlace is where Prometheus' parser says that a query is wrong: "1:8: parse error: …".
-var errorPlace = regexp.MustCompile(`(\d{1,6}):(\d{1,6}): parse error`)
+var errorPlace = sources.LazyRegexp(`(\d{1,6}):(\d{1,6}): parse error`)
 
 // placed takes the place of the mistake out of what the server says.
 func placed(e *sources.Error, msg string) {
-	if m := errorPlace.FindStringSubmatch(msg); m != nil && e.Kind == sources.BadQuestion {
+	if m := errorPlace().FindStringSubmatch(msg); m != nil && e.Kind == sources.BadQuestion {
 		e.Line, _ = strconv.Atoi(m[1])
 		e.Column, _ = strconv.Atoi(m[2])
 	}

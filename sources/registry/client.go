@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -179,7 +178,7 @@ func (c *Client) puller(ctx context.Context, t target) (*remote.Puller, error) {
 var errTooMany = errors.New("too many tags")
 
 // tag is what the distribution specification allows: anything else could not stand in a reference.
-var tag = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
+var tag = sources.LazyRegexp(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
 
 func (c *Client) list(ctx context.Context, t target) ([]string, error) {
 	p, err := c.puller(ctx, t)
@@ -201,7 +200,7 @@ func (c *Client) list(ctx context.Context, t target) ([]string, error) {
 		for _, x := range page.Tags {
 			switch {
 			case seen[x]:
-			case !tag.MatchString(x):
+			case !tag().MatchString(x):
 				c.log.WarnContext(ctx, "registry: a tag that is none is left out", "repository", t.asked.Context().Name(), "tag", fmt.Sprintf("%.100q", x))
 			case len(out) == c.o.MaxTags:
 				return out, fmt.Errorf("%w: the first %d were read", errTooMany, len(out))

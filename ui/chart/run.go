@@ -61,11 +61,12 @@ func window(points []sources.Point, start, end time.Time) []sources.Point {
 
 // medianStep is the median distance of samples; of many, of the first 500: scrape intervals do not change often.
 func medianStep(points []sources.Point) time.Duration {
-	n := min(len(points)-1, 500)
+	var room [500]time.Duration
+	n := min(len(points)-1, len(room))
 	if n < 1 {
 		return 0
 	}
-	steps := make([]time.Duration, 0, n)
+	steps := room[:0]
 	for i := range n {
 		steps = append(steps, points[i+1].T.Sub(points[i].T))
 	}
