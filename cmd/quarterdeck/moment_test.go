@@ -122,8 +122,10 @@ func TestAlertsFromPrometheusAlone(t *testing.T) {
 	}
 	c := openBadConsole(t, d, map[string]string{"alertmanager": ""}, 15*time.Second)
 	c.press("5")
-	s := c.wait("an alert of a rule", 60*time.Second, func(s string) bool { return strings.Contains(s, "CertificateExpiring") })
-	if !strings.Contains(s, "from Prometheus; silences are not known") || !strings.Contains(s, "■ firing") && !strings.Contains(s, "▲ firing") {
+	s := c.wait("an alert of a rule, and that all sources have answered", 60*time.Second, func(s string) bool {
+		return strings.Contains(s, "CertificateExpiring") && strings.Contains(s, "from Prometheus; silences are not known") && !strings.Contains(s, "CONNECTING")
+	})
+	if !strings.Contains(s, "■ firing") && !strings.Contains(s, "▲ firing") {
 		t.Errorf("%s", s)
 	}
 	if strings.Contains(header(s), "alerts ?") {
