@@ -431,10 +431,7 @@ func (m *Model) lastLine() string {
 	}
 	var ps []piece
 	ps = append(ps, piece{text: " ", style: m.st.Text})
-	for _, h := range m.whenHints() {
-		ps = append(ps, piece{text: h.Key, style: m.st.HintKey, drop: 1}, piece{text: " " + h.Desc + "  ", style: m.st.HintDesc, drop: 1})
-	}
-	hints := hintsFor(m.areas()...)
+	hints := append(m.whenHints(), hintsFor(m.areas()...)...)
 	for i, h := range hints {
 		rank := i + 1
 		if i >= len(hints)-2 {

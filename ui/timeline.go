@@ -269,7 +269,11 @@ func (m *Model) timelineDetail(w, h int) []string {
 		p.add(m.st.Text, part.Source+": "+part.Text)
 	} else if o != nil {
 		sign, style := m.kindStyle(o.Kind, o.Bad)
-		p.sign(style, sign, strings.Join(strings.Fields(strings.Join([]string{o.Kind, o.Service, o.Node}, " ")), " ")+": "+m.occurrenceWords(o))
+		what := strings.Join(strings.Fields(strings.Join([]string{o.Kind, o.Service, o.Node}, " ")), " ")
+		if words := m.occurrenceWords(o); words != "" {
+			what += ": " + words
+		}
+		p.sign(style, sign, what)
 		p.add(m.st.Muted, m.clock(o.Time)+" · told by "+strings.Join(o.Sources, ", "))
 	}
 	lines := []string{m.st.Border.Render(strings.Repeat(m.st.Signs.Rule, w))}

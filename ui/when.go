@@ -172,7 +172,7 @@ func (m *Model) whenWords() string {
 	if m.when.live() {
 		return ""
 	}
-	return fmt.Sprintf("AT %s, %s ago · 0 live", m.clock(m.when.at), age(m.when.at, m.now()))
+	return fmt.Sprintf("AT %s, %s ago · 0 live", m.clock(m.when.at), calmAge(m.when.at, m.now()))
 }
 
 // whenPieces say so in the header.

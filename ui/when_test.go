@@ -89,7 +89,7 @@ func TestMomentIsSaidAndLeft(t *testing.T) {
 	for _, size := range sizes {
 		r := newRig(t, size[0], size[1], nil)
 		r.press("<")
-		r.shows("AT 11:59:30, 30s ago", "0 live")
+		r.shows("AT 11:59:30, <1m ago", "0 live")
 		r.press("[")
 		r.shows("AT 11:44:30, 15m ago")
 		r.press("4", "+")

@@ -395,3 +395,32 @@ func TestThen(t *testing.T) {
 		t.Errorf("a legend nobody asked for:\n%s", out)
 	}
 }
+
+// What may be a cause is drawn where it shares a cell with what shows of it, whichever comes first.
+func TestCausesWinACell(t *testing.T) {
+	at := t0.Add(20 * time.Minute)
+	drawn := func(kinds ...MarkKind) string {
+		s := base(t)
+		s.Marks = nil
+		s.Series = []Series{{Name: "cpu", Points: wave(240, time.Hour, func(float64) float64 { return 1 }), Style: s.Styles.Series[0]}}
+		for _, k := range kinds {
+			s.Marks = append(s.Marks, Mark{Time: at, Kind: k})
+		}
+		return Line(s)
+	}
+	for weak := MarkStart; weak < MarkMoment; weak++ {
+		for strong := weak + 1; strong <= MarkMoment; strong++ {
+			want := drawn(strong)
+			if want == drawn(weak) && MarkSign(styles(t, theme.None), weak) != MarkSign(styles(t, theme.None), strong) {
+				t.Fatalf("marks %d and %d look the same", weak, strong)
+			}
+			if drawn(weak, strong) != want || drawn(strong, weak) != want {
+				t.Errorf("mark %d hides mark %d", weak, strong)
+			}
+		}
+	}
+	st := styles(t, theme.None)
+	if !strings.Contains(drawn(MarkAlert, MarkDeploy), MarkSign(st, MarkDeploy)) {
+		t.Error("an alert hides the deploy that it came with")
+	}
+}

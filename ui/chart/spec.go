@@ -58,13 +58,14 @@ type Mark struct {
 // MarkKind is what happened at a mark.
 type MarkKind int
 
-// The kinds of mark, the one that matters most last: it wins where two are in one cell.
+// The kinds of mark, the one that matters most last: it wins where two are in one cell. What may be a cause goes before what shows of it: a deploy
+// and the alert that it brings are often in one cell, and the alerts have a list of their own.
 const (
 	MarkStart  MarkKind = iota // a task started
+	MarkDeath                  // a task died
+	MarkAlert                  // an alert fired
 	MarkNode                   // a node changed
 	MarkAction                 // somebody acted
 	MarkDeploy                 // a new version was put out
-	MarkDeath                  // a task died
-	MarkAlert                  // an alert fired
 	MarkMoment                 // a moment that somebody has set
 )
