@@ -3,6 +3,7 @@ package ui
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -75,6 +76,9 @@ func (m *Model) nodeTasks(r rect) []string {
 	}
 	tasks := m.placedOn(n.ID)
 	title := fmt.Sprintf("tasks on %s %d", inLine(n.Name), len(tasks))
+	if words := nodeLabels(n); words != "" {
+		title += " · " + words
+	}
 	if len(tasks) == 0 {
 		return m.paneLines(title, r, false, emptyLines(m.st, "no task is placed on this node", r.w, r.h-1))
 	}
@@ -102,6 +106,27 @@ func (m *Model) nodeTasks(r rect) []string {
 	}))
 }
 
+// nodeLabels are a node's labels in a line, sorted; at a past moment it is said where they are today's.
+func nodeLabels(n *fleet.Node) string {
+	var words []string
+	for _, name := range slices.Sorted(maps.Keys(n.Labels)) {
+		word := name
+		if v := n.Labels[name]; v != "" {
+			word += "=" + v
+		}
+		words = append(words, inLine(word))
+	}
+	switch {
+	case len(words) == 0 && n.LabelsToday:
+		return "labels of then: not known; today it has none"
+	case len(words) == 0:
+		return ""
+	case n.LabelsToday:
+		return "labels of today: " + strings.Join(words, " ")
+	}
+	return "labels: " + strings.Join(words, " ")
+}
+
 func (m *Model) nodeCells(n *fleet.Node) []cell {
 	st := m.st
 	state := st.OK
@@ -117,7 +142,9 @@ func (m *Model) nodeCells(n *fleet.Node) []cell {
 		avail = st.Warn
 	}
 	role := n.Role
-	if n.Leader {
+	if n.LabelsToday {
+		role += " (today)"
+	} else if n.Leader {
 		role += ", leader"
 	} else if n.Role == "manager" && n.Reachability != "reachable" {
 		role += ", " + n.Reachability

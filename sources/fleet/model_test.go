@@ -102,13 +102,17 @@ func (o *ocean) stir(id string) {
 func (o *ocean) moveNode() {
 	o.nodes = slices.Clone(o.nodes)
 	n := &o.nodes[rapid.IntRange(0, len(o.nodes)-1).Draw(o.t, "node")]
-	switch pick(o.t, "how", "state", "availability", "role") {
+	switch pick(o.t, "how", "state", "availability", "role", "label", "engine") {
 	case "state":
 		n.State = pick(o.t, "state", "ready", "down", "unknown", "disconnected")
 	case "availability":
 		n.Availability = pick(o.t, "availability", "active", "pause", "drain")
 	case "role":
 		n.Role, n.Reachability = pick(o.t, "role", "worker", "manager"), "reachable"
+	case "label":
+		n.Labels = map[string]string{"zone": pick(o.t, "zone", "a", "b")}
+	case "engine":
+		n.EngineLabels = map[string]string{"gpu": pick(o.t, "gpu", "yes", "no")}
 	}
 }
 

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -40,7 +41,7 @@ type pastService struct {
 	healthy time.Time // HealthSince
 }
 
-// pastNode is a state in which a node was; node has no labels and no plugins.
+// pastNode is a state in which a node was, with the role and the labels that it had; node has no plugins.
 type pastNode struct {
 	span
 	node sources.Node
@@ -114,18 +115,21 @@ func (x *taskRun) end() time.Time     { return x.until }
 func (x *pastAlert) end() time.Time   { return x.until }
 
 func costOfService(x *pastService) int { return 224 + len(x.verdict.Reason) }
-func costOfNode(x *pastNode) int       { return 480 + len(x.node.Message) }
+func costOfNode(x *pastNode) int {
+	return 480 + len(x.node.Message) + costOfLabels(x.node.Labels) + costOfLabels(x.node.EngineLabels)
+}
 func costOfRun(*taskRun) int           { return 64 + 25 }
 func costOfTask(x *pastTask) int {
 	t := &x.task
 	return 400 + len(t.Err) + len(t.Message) + len(t.Image) + len(t.Container) + 2*len(t.ID)
 }
 func costOfAlert(x *pastAlert) int {
-	n := 320 + len(x.alert.Summary)
-	for _, m := range []map[string]string{x.alert.Labels, x.alert.Annotations} {
-		for k, v := range m {
-			n += 48 + len(k) + len(v)
-		}
+	return 320 + len(x.alert.Summary) + costOfLabels(x.alert.Labels) + costOfLabels(x.alert.Annotations)
+}
+func costOfLabels(labels map[string]string) int {
+	n := 0
+	for k, v := range labels {
+		n += 48 + len(k) + len(v)
 	}
 	return n
 }
@@ -188,7 +192,7 @@ func (f *Fleet) endNodes(old, nodes []sources.Node, now time.Time) {
 			continue
 		}
 		x := pastNode{span: span{from, now}, node: *was}
-		x.node.Labels, x.node.EngineLabels, x.node.Plugins = nil, nil, nil
+		x.node.Plugins = nil
 		f.past.nodes.add(x, costOfNode, (*pastNode).end, pastNodeBytes, nil)
 	}
 	f.nodeSeen = seen
@@ -196,7 +200,8 @@ func (f *Fleet) endNodes(old, nodes []sources.Node, now time.Time) {
 
 func sameNode(a, b *sources.Node) bool {
 	return a.Name == b.Name && a.Role == b.Role && a.State == b.State && a.Message == b.Message && a.Availability == b.Availability &&
-		a.Leader == b.Leader && a.Reachability == b.Reachability && a.Addr == b.Addr && a.Engine == b.Engine
+		a.Leader == b.Leader && a.Reachability == b.Reachability && a.Addr == b.Addr && a.Engine == b.Engine &&
+		maps.Equal(a.Labels, b.Labels) && maps.Equal(a.EngineLabels, b.EngineLabels)
 }
 
 // endTasks keeps of tasks that changed when they ran, and the tasks that are not told of any more.

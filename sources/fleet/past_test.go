@@ -27,7 +27,7 @@ func shown(s *Snapshot) map[string]string {
 	}
 	for i := range s.Nodes {
 		n := &s.Nodes[i]
-		out["node "+n.ID] = fmt.Sprint(n.State, n.Availability, n.Role, n.Reachability)
+		out["node "+n.ID] = fmt.Sprint(n.State, n.Availability, n.Role, n.Reachability, n.Labels, n.EngineLabels, n.LabelsToday)
 	}
 	for i := range s.Alerts {
 		a := &s.Alerts[i]
@@ -236,6 +236,48 @@ func TestThenBeforeItLooked(t *testing.T) {
 	}
 	if live := f.Snapshot(); live.Then(noon.Add(time.Hour)) != live {
 		t.Error("a moment to come is not now")
+	}
+}
+
+// TestThenOfLabels: a past moment has a node's labels and role of then, where the console was looking; before that it has today's, and says so.
+func TestThenOfLabels(t *testing.T) {
+	f, now := at(noon, SwarmName)
+	labelled := func(role string, labels, engine map[string]string) sources.Node {
+		return node("n1", func(n *sources.Node) { n.Created, n.Role, n.Labels, n.EngineLabels = ago(time.Hour), role, labels, engine })
+	}
+	tell := func(n sources.Node) {
+		f.Fold(sources.Change{At: *now, Nodes: []sources.Node{n}})
+		f.Snapshot()
+		*now = now.Add(time.Minute)
+	}
+	tell(labelled("worker", map[string]string{"zone": "a", "disk": "ssd"}, map[string]string{"gpu": "no"}))
+	tell(labelled("worker", map[string]string{"zone": "b"}, map[string]string{"gpu": "no"}))
+	tell(labelled("worker", map[string]string{"zone": "b"}, map[string]string{"gpu": "yes"}))
+	tell(labelled("manager", nil, map[string]string{"gpu": "yes"}))
+	f.touch()
+	s := f.Snapshot()
+	for _, c := range []struct {
+		after  time.Duration
+		labels string
+		today  bool
+	}{
+		{-time.Minute, "manager map[] map[gpu:yes]", true},
+		{0, "worker map[disk:ssd zone:a] map[gpu:no]", false},
+		{59 * time.Second, "worker map[disk:ssd zone:a] map[gpu:no]", false},
+		{time.Minute, "worker map[zone:b] map[gpu:no]", false},
+		{2 * time.Minute, "worker map[zone:b] map[gpu:yes]", false},
+		{3 * time.Minute, "manager map[] map[gpu:yes]", false},
+	} {
+		n := s.Then(noon.Add(c.after)).Node("n1")
+		if n == nil {
+			t.Fatalf("after %s the node is not there", c.after)
+		}
+		if got := fmt.Sprint(n.Role, " ", n.Labels, " ", n.EngineLabels); got != c.labels || n.LabelsToday != c.today {
+			t.Errorf("after %s it is %q, today's: %t; want %q, %t", c.after, got, n.LabelsToday, c.labels, c.today)
+		}
+	}
+	if n := s.Node("n1"); n.LabelsToday {
+		t.Error("now is not a past moment")
 	}
 }
 

@@ -28,6 +28,7 @@ func (s *Snapshot) Then(at time.Time) *Snapshot {
 		TasksSince: latest(s.past.since, s.past.tasks.lost), AlertsSince: latest(s.past.since, s.past.alerts.lost), past: s.past}
 	out.Alerts = c.alerts()
 	out.Nodes = c.nodes()
+	c.judgedBy(out.Nodes)
 	out.Services = c.services(out.Alerts)
 	out.index = make(map[string]int, 2*len(out.Services))
 	for i, v := range out.Services {
@@ -92,10 +93,24 @@ func (c *recall) nodes() []Node {
 			x := n.Node
 			x.State, x.Availability, x.Reachability, x.Message, x.Leader = string(Unknown), string(Unknown), "", NotLooked, false
 			add(&x)
+			out[len(out)-1].LabelsToday = true
 		}
 	}
 	slices.SortFunc(out, func(a, b Node) int { return nodeOrder(a.Node, b.Node) })
 	return out
+}
+
+// judgedBy takes the nodes of then for the verdict by tasks, and today's where those of then are not known.
+func (c *recall) judgedBy(then []Node) {
+	nodes := make([]sources.Node, 0, len(then))
+	for i := range then {
+		n := &then[i]
+		if n.LabelsToday {
+			n = c.s.Node(n.ID)
+		}
+		nodes = append(nodes, n.Node)
+	}
+	c.judged = NewNodes(nodes)
 }
 
 func (c *recall) services(alerts []sources.Alert) []*Service {
@@ -131,11 +146,6 @@ func (c *recall) services(alerts []sources.Alert) []*Service {
 
 // prepare looks through what was kept, once for all services.
 func (c *recall) prepare() {
-	nodes := make([]sources.Node, len(c.s.Nodes))
-	for i := range c.s.Nodes {
-		nodes[i] = c.s.Nodes[i].Node
-	}
-	c.judged = NewNodes(nodes)
 	c.were, c.gone = map[string]*pastService{}, map[string][]sources.Task{}
 	ended := endedAfter(c.s.past.services.list, (*pastService).end, c.at)
 	for i := range ended {

@@ -66,6 +66,8 @@ type Node struct {
 	ReservedNanoCPUs, ReservedBytes int64
 	// CPUUsed (cores) and MemoryUsed (bytes) are NaN where not known.
 	CPUUsed, MemoryUsed float64
+	// LabelsToday: in a picture of a past moment, what the node was then is not known: its role, its labels and its engine's are today's.
+	LabelsToday bool
 
 	seen time.Time // since when it is in this state
 }
