@@ -76,9 +76,23 @@ func (r *rig) stable(name string) {
 	}
 	for _, x := range list.Items {
 		if age := time.Since(x.Status.Timestamp); x.Status.State != swarm.TaskStateRunning || age < monitor-100*time.Millisecond {
-			r.t.Errorf("%s: a task is %s since %s", name, x.Status.State, age)
+			r.t.Errorf("%s: a task is %s since %s; the service's tasks:\n%s", name, x.Status.State, age, r.tasks(name))
 		}
 	}
+}
+
+// tasks is every task of a service as the engine has it, for a failure's message.
+func (r *rig) tasks(name string) string {
+	list, err := r.api.TaskList(r.t.Context(), client.TaskListOptions{Filters: client.Filters{}.Add("service", name)})
+	if err != nil {
+		return err.Error()
+	}
+	var b strings.Builder
+	for _, x := range list.Items {
+		fmt.Fprintf(&b, "%s slot %d version %d created %s: wanted %s, %s at %s %s %s\n", x.ID, x.Slot, x.Version.Index, x.CreatedAt.Format(time.StampMilli), x.DesiredState,
+			x.Status.State, x.Status.Timestamp.Format(time.StampMilli), x.Status.Message, x.Status.Err)
+	}
+	return b.String()
 }
 
 func testScale(t *testing.T, p *platform) {

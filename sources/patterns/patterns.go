@@ -17,7 +17,9 @@ func Mine(lines []sources.Entry) []sources.Pattern {
 
 // New is those of now that baseline has not, in now's order. Two patterns are the same where each part is, or may
 // be, the other's: "user ada logged in" was there where "user <_> logged in" was. Patterns of different levels differ.
-// Both must come of one miner's kind: Loki's and ours part the lines differently.
+// Both must come of one miner's kind: Loki's and ours part the lines differently. Where the patterns have samples, a pattern whose sample is a line
+// of the same shape that one of the baseline takes in is no new one either: a text with wildcards may part into other words than its lines do
+// ("/<_>/<_>" of "/orders/17").
 func New(baseline, now []sources.Pattern) []sources.Pattern {
 	type group struct {
 		level sources.Level
@@ -35,6 +37,11 @@ func New(baseline, now []sources.Pattern) []sources.Pattern {
 		known[g] = append(known[g], append([]token(nil), t...))
 		texts[baseline[i].Level.String()+" "+baseline[i].Text] = true
 	}
+	m := NewMiner(Options{})
+	shape := func(p *sources.Pattern) uint64 {
+		m.scan.scan(clean(p.Sample))
+		return m.shape(p.Level)
+	}
 	var out []sources.Pattern
 next:
 	for i := range now {
@@ -47,9 +54,26 @@ next:
 				continue next
 			}
 		}
+		if takenIn(baseline, &now[i], shape) {
+			continue
+		}
 		out = append(out, now[i])
 	}
 	return out
+}
+
+// takenIn tells whether one of the baseline's patterns takes in p's sample, and has the shape of its lines.
+func takenIn(baseline []sources.Pattern, p *sources.Pattern, shape func(*sources.Pattern) uint64) bool {
+	if p.Sample == "" {
+		return false
+	}
+	own := shape(p)
+	for i := range baseline {
+		if b := &baseline[i]; b.Level == p.Level && b.Sample != "" && Match(b.Text, p.Sample) && shape(b) == own {
+			return true
+		}
+	}
+	return false
 }
 
 // same tells whether two patterns may be of the same lines: no more than the miner itself would have let vary.
