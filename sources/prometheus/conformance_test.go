@@ -6,10 +6,12 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"quarterdeck/sources"
+	"quarterdeck/sources/fleet"
 	"quarterdeck/sources/prometheus"
 )
 
@@ -28,6 +30,79 @@ func conform(t *testing.T, address, service string) {
 	t.Run("completion", func(t *testing.T) { conformCompletion(t, c, service) })
 	t.Run("platform", func(t *testing.T) { conformPlatform(t, c) })
 	t.Run("rulebook", func(t *testing.T) { conformRulebook(t, c) })
+	t.Run("alerts of the rules", func(t *testing.T) { conformAlerts(t, c) })
+}
+
+// conformAlerts: where there is no Alertmanager the fleet takes its alerts from the rules, and has those that the server itself has in ALERTS,
+// each in its state, those that fire dated by when they began to fire.
+func conformAlerts(t *testing.T, c *prometheus.Client) {
+	f := fleet.New(time.Now, fleet.PrometheusName)
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	wg.Go(func() { f.Run(ctx, fleet.Feeds{Metrics: c}) })
+	told := func(a *sources.Alert) string {
+		return strings.Join([]string{a.Name, a.Service, string(a.State)}, " ")
+	}
+	var fires, rules []string
+	// An alert may come or go between two questions: it is looked again until both agree.
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {
+		s := f.Snapshot()
+		a, err := c.Instant(t.Context(), "ALERTS", time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fires, rules = nil, nil
+		for _, x := range a.Series {
+			fires = append(fires, x.Labels["alertname"]+" "+x.Labels["alertstate"])
+		}
+		for i := range s.Alerts {
+			rules = append(rules, s.Alerts[i].Name+" "+string(s.Alerts[i].State))
+		}
+		slices.Sort(fires)
+		slices.Sort(rules)
+		if s.AlertStatus().OK() && slices.Equal(fires, rules) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the fleet has %q (%+v), the server %q", rules, s.AlertStatus(), fires)
+		}
+	}
+	s := f.Snapshot()
+	if s.AlertsBy() != fleet.PrometheusName {
+		t.Errorf("they are by %s", s.AlertsBy())
+	}
+	book, err := c.Rules(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	since, firing := map[string]time.Time{}, 0
+	for i := range book {
+		for k := range book[i].Alerts {
+			a := &book[i].Alerts[k]
+			at := a.Since
+			if a.State == sources.Firing {
+				at = at.Add(book[i].For)
+			}
+			since[told(a)+" "+a.Fingerprint] = at
+		}
+	}
+	for i := range s.Alerts {
+		a := &s.Alerts[i]
+		if a.State == sources.Firing {
+			firing++
+		}
+		if a.Name == "" || a.Fingerprint == "" || a.Since.IsZero() || a.Since.After(time.Now().Add(time.Minute)) || a.State != sources.Firing && a.State != sources.Pending {
+			t.Errorf("%+v", a)
+		}
+		if at, ok := since[told(a)+" "+a.Fingerprint]; ok && !at.Equal(a.Since) {
+			t.Errorf("%s is dated %s, its rule tells %s", told(a), a.Since, at)
+		}
+	}
+	if s.Counts.Firing != firing {
+		t.Errorf("%d are counted to fire, %d do", s.Counts.Firing, firing)
+	}
 }
 
 // conformRulebook: each alerting rule is found by the alert that it would make, what is watched of it can be asked, and ALERTS can be read.

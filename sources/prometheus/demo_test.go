@@ -26,6 +26,38 @@ func TestDemo(t *testing.T) {
 	conform(t, p.PrometheusURL(), "shop_web")
 }
 
+// TestDemoAlerts: of an incident too, whose alerts are pending first and fire then.
+func TestDemoAlerts(t *testing.T) {
+	p := startDemo(t, demo.Options{})
+	if err := p.StartScenario("crash-loop"); err != nil {
+		t.Fatal(err)
+	}
+	c, err := prometheus.New(prometheus.Options{Access: sources.Access{Address: p.PrometheusURL()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {
+		rules, err := c.Rules(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		states := map[sources.AlertState]bool{}
+		for i := range rules {
+			for k := range rules[i].Alerts {
+				states[rules[i].Alerts[k].State] = true
+			}
+		}
+		if states[sources.Pending] && states[sources.Firing] {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("after a minute there is %v", states)
+		}
+	}
+	conformAlerts(t, c)
+}
+
 // TestDemoFleet: whatever the platform runs is named as Swarm names it, and a whole fleet is one query.
 func TestDemoFleet(t *testing.T) {
 	p := startDemo(t, demo.Options{Services: 60, Tasks: 200})
