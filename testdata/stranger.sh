@@ -1,13 +1,16 @@
 # Sourced by the smoke tests, after tmux.sh: what somebody who has never seen the platform does at three in the morning, with keys
 # alone, in a console that is open. A deploy of SERVICE is on the timeline; it is the bad one.
 
+# TM_DEPLOY begins a deploy's row: the chips and the title have the word, and have no sign before it.
+TM_DEPLOY='[^[:alnum:][:space:]] deploy +'
+
 # stranger SERVICE FIELD DIRECTORY: finds the deploy, sees that it changed FIELD, takes it back, waits for the proof, and hands the
 # record over, which lands in DIRECTORY, where the console was started.
 stranger() {
   local service=$1 field=$2 dir=$3
   tm_keys 6; tm_wait 10 "timeline"
   tm_keys /; tm_keys -l "$service"; tm_keys Enter
-  tm_wait 30 "deploy" "$service"
+  tm_row 30 "$TM_DEPLOY$service "
   tm_keys g; tm_keys d; tm_wait 10 "what changed: $service" "$field" "b goes back to before it"
   ok "stranger: the deploy is on the timeline, d shows what it changed"
   tm_keys b; tm_wait 10 "plan: rollback $service" "$field" "[ No ]"

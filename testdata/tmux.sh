@@ -34,6 +34,15 @@ tm_wait() {
   return 1
 }
 
+# tm_row SECONDS REGEXP: until a line of the frame matches.
+tm_row() {
+  local end=$((SECONDS + $1))
+  until grep -qE -- "$2" <<<"$(tm_frame)"; do
+    [ $SECONDS -ge $end ] && { tm_frame >&2; echo "smoke: after $1 s no line of the frame matches: $2" >&2; return 1; }
+    sleep 0.2
+  done
+}
+
 # tm_gone SECONDS TEXT: until the frame has the text no more.
 tm_gone() {
   local end=$((SECONDS + $1))
