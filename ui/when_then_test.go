@@ -1,9 +1,11 @@
 package ui
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -195,6 +197,74 @@ func TestBrushComparesTwoMoments(t *testing.T) {
 	if r.overlay != nil || !r.when.at.Equal(box.a) {
 		t.Fatalf("a goes to %s, A is %s", r.when.at, box.a)
 	}
+}
+
+// asked is what a question about lines was of, in a source that remembers it.
+type asked struct {
+	sources.Logs
+	mu      sync.Mutex
+	windows []sources.Window
+}
+
+func (l *asked) Query(ctx context.Context, q sources.LogQuery) (sources.LogPage, error) {
+	if q.Pattern != "" { // was it there before? never
+		return sources.LogPage{}, nil
+	}
+	l.mu.Lock()
+	l.windows = append(l.windows, sources.Window{Start: q.Since, End: q.Until})
+	l.mu.Unlock()
+	word := strings.Map(func(r rune) rune { return r - '0' + 'k' }, q.Since.Format("1504")) // no number, no hash: a part of the pattern
+	text := strings.TrimSpace(strings.Repeat(word+" ", 5))
+	return sources.LogPage{Entries: []sources.Entry{{Time: q.Since.Add(time.Minute), Line: text, Level: sources.LevelError}}}, nil
+}
+
+// TestPatternsAreAskedAgain: the lines that are new are those between the two moments that are shown; when the moments change they are asked
+// for again, and what was there before is gone at once.
+func TestPatternsAreAskedAgain(t *testing.T) {
+	logs := &asked{}
+	r := newRig(t, 120, 40, func(o *Options) { logs.Logs, o.Logs = o.Logs, logs })
+	read := func() []sources.Window {
+		logs.mu.Lock()
+		defer logs.mu.Unlock()
+		return slices.Clone(logs.windows)
+	}
+	holds := func(w sources.Window) bool {
+		return slices.ContainsFunc(read(), func(x sources.Window) bool { return x.Start.Equal(w.Start) && x.End.Equal(w.End) })
+	}
+	compare := func(keys ...string) *compareBox {
+		r.press(keys...)
+		box, ok := r.overlay.(*compareBox)
+		if !ok {
+			t.Fatalf("%T is open", r.overlay)
+		}
+		r.until("the patterns", func() bool { return box.patterns.done })
+		if box.patterns.err != nil || len(box.patterns.of.list) != 1 {
+			t.Fatalf("new: %+v", box.patterns)
+		}
+		if !holds(box.after) {
+			t.Errorf("%s to %s was not asked for, but %v", box.after.Start, box.after.End, read())
+		}
+		return box
+	}
+	first := compare(".", "[", ".")
+	of, was := first.patterns.of, first.after
+	r.shows(of.list[0].Text)
+	compare("m") // the same box, of the time around each of the two
+	if first.after == was || first.patterns.of.list[0].Text == of.list[0].Text || first.patterns.of.query == of.query {
+		t.Errorf("around B it shows %+v, of the time from A to B it was %+v", first.patterns.of, of)
+	}
+	r.press("esc")
+	n := len(read())
+	second := compare("[", ".", "[", ".")
+	if second == first || second.a.Equal(first.a) || second.b.Equal(first.b) || len(read()) == n {
+		t.Errorf("two other moments: %s and %s after %s and %s", second.a, second.b, first.a, first.b)
+	}
+	if second.patterns.of.list[0].Text == of.list[0].Text {
+		t.Errorf("of two other moments the same is new: %+v", second.patterns.of)
+	}
+	// An answer about moments that were left is dropped.
+	old := first.generation - 1
+	r.Update(compareMsg{first, old, func(*compareBox) { t.Error("a part of windows that were left was taken in") }})
 }
 
 func TestMeanAndP95(t *testing.T) {
