@@ -84,8 +84,14 @@ func TestTheStripShowsRowsOnce(t *testing.T) {
 		t.Errorf("the strip: %s", row)
 	}
 	r.press("6")
-	if s := r.screen(); !strings.Contains(s, "◆ rolled back") {
+	s := r.screen()
+	if !strings.Contains(s, "◆ rolled back") {
 		t.Errorf("the list has another sign:\n%s", s)
+	}
+	for row := range strings.SplitSeq(s, "\n") {
+		if strings.Contains(row, "◆ rolled back") && (strings.Count(row, "rolled back") != 1 || strings.Contains(row, "shop_web") != strings.Contains(row, "back after 1 min 30 s")) {
+			t.Errorf("what its kind says is said again, or how long it took is not told:\n%s", row)
+		}
 	}
 	// As it was known a minute after it began.
 	r.press("1")

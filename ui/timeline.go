@@ -332,7 +332,7 @@ func (m *Model) occurrenceWords(o *fleet.Occurrence) string {
 		fold = "-"
 	}
 	if o.Kind == fleet.TaskDied {
-		return fmt.Sprintf("%s ×%d, last at %s: %s", fold, o.Count, m.clock(o.Last), text)
+		return fmt.Sprintf("%s ×%d %s, last at %s", fold, o.Count, text, m.clock(o.Last))
 	}
 	return fold + " " + text
 }
@@ -349,25 +349,59 @@ func (m *Model) rowWords(o *fleet.Occurrence) string {
 		text = strings.Join(images, " "+m.st.Signs.Right+" ")
 		if d := m.timeline.diffs.short[o.ID]; d != "" {
 			text = d
+		} else if o.Kind == fleet.RolledBack {
+			text = withoutRolledBack(text)
 		}
 		if o.Actor != "" {
 			text += " · by " + shortName(o.Actor)
 		}
+	case "deaths":
+		text = strings.Replace(text, "task: ", "", 1) // so Swarm begins what the row says already
 	case "silences":
 		if o.Actor != "" {
 			text = shortName(o.Actor) + ": " + text
 		}
 	}
-	if o.Outcome != "" {
-		text += " " + m.st.Signs.Right + " " + o.Outcome
-		if !o.End.IsZero() && o.End.After(o.Time) {
-			text += " in " + shortly(o.End.Sub(o.Time))
-		}
+	if outcome := m.outcomeWords(o); outcome != "" {
+		text += " " + m.st.Signs.Right + " " + outcome
 	}
 	if o.Within >= time.Minute {
 		text += " (within " + shortly(o.Within) + ")"
 	}
 	return text
+}
+
+// outcomeWords are what came of a row, and how long it took, without what its kind says already.
+func (m *Model) outcomeWords(o *fleet.Occurrence) string {
+	took := ""
+	if !o.End.IsZero() && o.End.After(o.Time) {
+		took = shortly(o.End.Sub(o.Time))
+	}
+	if o.Kind == fleet.RolledBack {
+		why := strings.TrimPrefix(strings.TrimPrefix(o.Outcome, fleet.RolledBack), ": ")
+		if why = withoutRolledBack(why); why == "rollback completed" {
+			why = ""
+		}
+		switch {
+		case took != "" && why != "":
+			return "back after " + took + ": " + why
+		case took != "":
+			return "back after " + took
+		}
+		return why
+	}
+	if o.Outcome != "" && took != "" {
+		return o.Outcome + " in " + took
+	}
+	return o.Outcome
+}
+
+// withoutRolledBack is what the swarm says of a rollback, without that it was one.
+func withoutRolledBack(text string) string {
+	if text == "update rolled back" {
+		return ""
+	}
+	return strings.TrimPrefix(text, "update rolled back ")
 }
 
 // beganCells are the row that parts what the console has seen itself from what others tell of before.

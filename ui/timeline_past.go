@@ -280,7 +280,11 @@ func shortDiff(deck *actions.Deck, states []actions.State, o *fleet.Occurrence) 
 	if i < 0 || i+1 >= len(states) || states[i].Run != o.Run && states[i].Since.Sub(o.Time).Abs() > farAway {
 		return ""
 	}
-	fields, err := deck.Between(states[i+1].Spec, states[i].Spec)
+	before, after := states[i+1].Spec, states[i].Spec
+	if o.Kind == fleet.RolledBack && o.Run == "" && states[i].Now { // what is wanted now is what it went back to, and the other what was tried
+		before, after = after, before
+	}
+	fields, err := deck.Between(before, after)
 	if err != nil || len(fields) == 0 {
 		return ""
 	}

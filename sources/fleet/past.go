@@ -118,7 +118,7 @@ func costOfService(x *pastService) int { return 224 + len(x.verdict.Reason) }
 func costOfNode(x *pastNode) int {
 	return 480 + len(x.node.Message) + costOfLabels(x.node.Labels) + costOfLabels(x.node.EngineLabels)
 }
-func costOfRun(*taskRun) int           { return 64 + 25 }
+func costOfRun(*taskRun) int { return 64 + 25 }
 func costOfTask(x *pastTask) int {
 	t := &x.task
 	return 400 + len(t.Err) + len(t.Message) + len(t.Image) + len(t.Container) + 2*len(t.ID)

@@ -243,7 +243,9 @@ func TestThenBeforeItLooked(t *testing.T) {
 func TestThenOfLabels(t *testing.T) {
 	f, now := at(noon, SwarmName)
 	labelled := func(role string, labels, engine map[string]string) sources.Node {
-		return node("n1", func(n *sources.Node) { n.Created, n.Role, n.Labels, n.EngineLabels = ago(time.Hour), role, labels, engine })
+		return node("n1", func(n *sources.Node) {
+			n.Created, n.Role, n.Labels, n.EngineLabels = ago(time.Hour), role, labels, engine
+		})
 	}
 	tell := func(n sources.Node) {
 		f.Fold(sources.Change{At: *now, Nodes: []sources.Node{n}})
