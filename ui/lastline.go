@@ -1,0 +1,54 @@
+package ui
+
+import (
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"quarterdeck/ui/plain"
+)
+
+// toast is a note in the last line that goes away by itself.
+type toast struct {
+	text       string
+	generation uint64
+}
+
+func (m *Model) say(text string) tea.Cmd {
+	m.toast.text = text
+	m.toast.generation++
+	generation := m.toast.generation
+	return tea.Tick(ToastTime, func(time.Time) tea.Msg { return toastExpiredMsg{generation} })
+}
+
+func (t *toast) expire(generation uint64) {
+	if generation == t.generation {
+		t.text = ""
+	}
+}
+
+// lastLine is the input line, a note, or the keys that mean something now.
+func (m *Model) lastLine() string {
+	switch {
+	case m.prompt != nil:
+		p := *m.prompt
+		const hint = "  enter keeps, esc takes back"
+		p.input.SetWidth(max(m.w-len(hint)-2, 10)) // and the prompt, and the cursor
+		return fitStyled(p.input.View()+m.st.Muted.Render(hint), m.w)
+	case m.toast.text == "" && m.editingQuery() && m.overlay == nil:
+		return m.queryHints()
+	case m.toast.text != "":
+		return m.st.Accent.Render(plain.Fit(" "+m.toast.text, m.w))
+	}
+	var ps []piece
+	ps = append(ps, piece{text: " ", style: m.st.Text})
+	hints := append(m.whenHints(), hintsFor(m.areas()...)...)
+	for i, h := range hints {
+		rank := i + 1
+		if i >= len(hints)-2 {
+			rank = 0 // they lead to all the others
+		}
+		ps = append(ps, piece{text: h.Key, style: m.st.HintKey, drop: rank}, piece{text: " " + h.Desc + "  ", style: m.st.HintDesc, drop: rank})
+	}
+	return fitPieces(ps, nil, m.w)
+}
