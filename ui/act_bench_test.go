@@ -2,7 +2,6 @@ package ui
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"sync"
 	"testing"
@@ -44,18 +43,7 @@ func BenchmarkKeyToPlan(b *testing.B) {
 			b.Run(name+"/"+c.name, func(b *testing.B) { benchmarkPlans(b, host, service, c.keys) })
 		}
 	}
-	for _, size := range []int{0, 300} {
-		p, err := demo.Start(b.Context(), demo.Options{Seed: 1, Services: size, Tasks: 4 * size})
-		if err != nil {
-			b.Fatal(err)
-		}
-		name, service := "demo", "shop_web"
-		if size > 0 {
-			name, service = fmt.Sprintf("demo-%d-services", size), ""
-		}
-		on(name, p.DockerHost(), service)
-		p.Close()
-	}
+	onDemos(b, func(name string, p *demo.Platform, service string) { on(name, p.DockerHost(), service) })
 	if os.Getenv("QD_LAB") != "" {
 		on("lab", os.Getenv("DOCKER_HOST"), "shop_web")
 	}

@@ -40,6 +40,22 @@ func BenchmarkMoment(b *testing.B) {
 	}
 }
 
+// onDemos measures on the embedded platform as it is, where service is one of its own, and on one of 300 services, where it is "".
+func onDemos(b *testing.B, measure func(name string, p *demo.Platform, service string)) {
+	for _, size := range []int{0, 300} {
+		p, err := demo.Start(b.Context(), demo.Options{Seed: 1, Services: size, Tasks: 4 * size})
+		if err != nil {
+			b.Fatal(err)
+		}
+		name, service := "demo", "shop_web"
+		if size > 0 {
+			name, service = fmt.Sprintf("demo-%d-services", size), ""
+		}
+		measure(name, p, service)
+		p.Close()
+	}
+}
+
 // addresses are where a platform's APIs are.
 type addresses struct{ docker, loki, prometheus string }
 
@@ -53,18 +69,9 @@ func BenchmarkMomentAsked(b *testing.B) {
 			b.Run(name+"/"+v.name, func(b *testing.B) { benchmarkMoments(b, a, service, deep, before+v.key) })
 		}
 	}
-	for _, size := range []int{0, 300} {
-		p, err := demo.Start(b.Context(), demo.Options{Seed: 1, Services: size, Tasks: 4 * size})
-		if err != nil {
-			b.Fatal(err)
-		}
-		name, service := "demo", "shop_web"
-		if size > 0 {
-			name, service = fmt.Sprintf("demo-%d-services", size), ""
-		}
+	onDemos(b, func(name string, p *demo.Platform, service string) {
 		on(name, addresses{p.DockerHost(), p.LokiAddr(), p.PrometheusURL()}, service, 8, "")
-		p.Close()
-	}
+	})
 	if os.Getenv("QD_LAB") != "" { // the lab has run for some minutes: moves of a quarter of a quarter of an hour
 		on("lab", addresses{os.Getenv("DOCKER_HOST"), os.Getenv("LOKI_ADDR"), os.Getenv("PROMETHEUS_URL")}, "shop_web", 4, "{{")
 	}
