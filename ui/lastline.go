@@ -1,8 +1,10 @@
 package ui
 
 import (
+	"slices"
 	"time"
 
+	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 
 	"quarterdeck/ui/plain"
@@ -42,7 +44,12 @@ func (m *Model) lastLine() string {
 	}
 	var ps []piece
 	ps = append(ps, piece{text: " ", style: m.st.Text})
-	hints := append(m.whenHints(), hintsFor(m.areas()...)...)
+	hints := m.whenHints()
+	for _, h := range hintsFor(m.areas()...) {
+		if !slices.ContainsFunc(hints, func(said key.Help) bool { return said.Key == h.Key }) {
+			hints = append(hints, h)
+		}
+	}
 	for i, h := range hints {
 		rank := i + 1
 		if i >= len(hints)-2 {

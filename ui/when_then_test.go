@@ -267,6 +267,26 @@ func TestPatternsAreAskedAgain(t *testing.T) {
 	r.Update(compareMsg{first, old, func(*compareBox) { t.Error("a part of windows that were left was taken in") }})
 }
 
+// TestTheLastLineOffersAKeyOnce: at a past moment too, on every page and at every size.
+func TestTheLastLineOffersAKeyOnce(t *testing.T) {
+	for _, size := range [][2]int{{160, 48}, {120, 40}, {80, 24}} {
+		m, _, _ := pastConsole(t, size[0], size[1])
+		press(t, m, "[")
+		for _, page := range []string{"1", "2", "3", "4", "5", "6", "9"} {
+			press(t, m, page)
+			line := ansi.Strip(m.lastLine())
+			if !strings.Contains(line, "0 live") || !strings.Contains(line, "< > moment") {
+				t.Errorf("%v page %s: how one gets back, or on, is not offered: %s", size, page, line)
+			}
+			for _, keys := range []string{"< > ", "[ ] ", "{ } ", "0 live", " . "} {
+				if strings.Count(line, keys) > 1 {
+					t.Errorf("%v page %s: %q is offered twice: %s", size, page, keys, line)
+				}
+			}
+		}
+	}
+}
+
 func TestMeanAndP95(t *testing.T) {
 	var points []sources.Point
 	for i := 1; i <= 100; i++ {
