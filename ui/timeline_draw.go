@@ -135,6 +135,10 @@ func (m *Model) rowWords(o *fleet.Occurrence) string {
 		if o.Actor != "" {
 			text += " · by " + shortName(o.Actor)
 		}
+	case "alerts":
+		if o.Service != "" { // it has a column of its own, and what is wrong has little room
+			text = strings.Replace(text, ": "+o.Service+" ", ": ", 1)
+		}
 	case "deaths":
 		text = strings.Replace(text, "task: ", "", 1) // so Swarm begins what the row says already
 	case "silences":

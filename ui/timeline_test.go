@@ -177,3 +177,24 @@ func TestFieldsInShort(t *testing.T) {
 		}
 	}
 }
+
+// TestRowsSayWhatMattersFirst: what the columns tell already takes no room from why.
+func TestRowsSayWhatMattersFirst(t *testing.T) {
+	m, _ := console(t, 80, 24, nil)
+	for _, c := range []struct {
+		o    fleet.Occurrence
+		want string
+	}{
+		{fleet.Occurrence{Kind: fleet.AlertFiring, Service: "shop_web", Text: "HighErrorRate: shop_web answers with errors", Count: 1}, "HighErrorRate: answers with errors"},
+		{fleet.Occurrence{Kind: fleet.AlertFiring, Text: "NodeDown: Node node3 is down", Count: 1}, "NodeDown: Node node3 is down"},
+		{fleet.Occurrence{Kind: fleet.TaskDied, Service: "shop_web", Text: "task: non-zero exit (1)", Count: 3, Last: noon}, "+ ×3 non-zero exit (1), last at 12:00:00"},
+		{fleet.Occurrence{Kind: fleet.RolledBack, Service: "shop_web", Text: "web:1 → web:2", Outcome: "rolled back: update rolled back due to failure", Time: noon, End: noon.Add(9 * time.Second), Count: 1},
+			"web:1 → web:2 → back after 9 s: due to failure"},
+		{fleet.Occurrence{Kind: fleet.RolledBack, Service: "shop_web", Text: "web:1 → web:2", Outcome: "rolled back: rollback completed", Time: noon, End: noon.Add(9 * time.Second), Count: 1},
+			"web:1 → web:2 → back after 9 s"},
+	} {
+		if got := m.occurrenceWords(&c.o); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
