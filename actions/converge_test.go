@@ -22,6 +22,7 @@ func (r *rig) proven(p *actions.Plan) actions.Report {
 	r.t.Helper()
 	began := time.Now()
 	report, err := r.run(p, actions.ResultDone)
+	judged := time.Now()
 	if err != nil || report.Reason != "" {
 		r.t.Errorf("%q, %v", report.Reason, err)
 	}
@@ -36,7 +37,7 @@ func (r *rig) proven(p *actions.Plan) actions.Report {
 	}
 	r.steps(p, report.Run)
 	for i := range p.Changes {
-		r.stable(p.Changes[i].Service)
+		r.stable(p.Changes[i].Service, judged)
 	}
 	return report
 }
@@ -68,15 +69,21 @@ func (r *rig) steps(p *actions.Plan, run string) {
 }
 
 // stable holds that each task that is to run has run for the window by now, as the engine says.
-func (r *rig) stable(name string) {
+func (r *rig) stable(name string, judged time.Time) {
 	r.t.Helper()
 	list, err := r.api.TaskList(r.t.Context(), client.TaskListOptions{Filters: client.Filters{}.Add("service", name).Add("desired-state", "running")})
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	for _, x := range list.Items {
-		if age := time.Since(x.Status.Timestamp); x.Status.State != swarm.TaskStateRunning || age < monitor-100*time.Millisecond {
-			r.t.Errorf("%s: a task is %s since %s; the service's tasks:\n%s", name, x.Status.State, age, r.tasks(name))
+		since, age := x.Status.Timestamp, time.Since(x.Status.Timestamp)
+		switch {
+		case x.Status.State == swarm.TaskStateRunning && age >= monitor-100*time.Millisecond:
+		case r.demo == nil && since.After(judged.Add(-100*time.Millisecond)):
+			// A busy engine replaced a stable task after the verdict, which no verdict can know.
+			r.t.Logf("%s: after the verdict a task is %s since %s; the service's tasks:\n%s", name, x.Status.State, age, r.tasks(name))
+		default:
+			r.t.Errorf("%s: a task is %s since %s, judged %s ago; the service's tasks:\n%s", name, x.Status.State, age, time.Since(judged), r.tasks(name))
 		}
 	}
 }

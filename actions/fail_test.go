@@ -157,13 +157,14 @@ func testTakeBack(t *testing.T, p *platform) {
 	plan := r.redeploy(name, ":2.0-bad")
 	plan.TakeBack = true
 	report := r.failed(plan, actions.ResultTakenBack, "non-zero exit (1)")
+	judged := time.Now()
 	if last := report.Steps[len(report.Steps)-1]; last.Name != "take back "+name || last.State != "done" {
 		t.Errorf("%+v", report.Steps)
 	}
 	if got := p.service(t, name).Spec; specJSON(t, got) != specJSON(t, before) {
 		t.Errorf("the spec is\n%s\nwant\n%s", specJSON(t, got), specJSON(t, before))
 	}
-	r.stable(name)
+	r.stable(name, judged)
 	if n := p.runs(t, name, p.image+"1.0"); n != 2 {
 		t.Errorf("%d run", n)
 	}
