@@ -51,3 +51,11 @@ func (f *fallback) Explain(q LogQuery) string {
 	}
 	return ""
 }
+
+// Horizon is the primary's: how far back its lines can be had. See [Horizoner].
+func (f *fallback) Horizon(ctx context.Context) Horizon {
+	if h, ok := f.Logs.(Horizoner); ok {
+		return h.Horizon(ctx)
+	}
+	return Horizon{Why: "how far back " + f.Logs.Name() + "'s lines go is not known"}
+}

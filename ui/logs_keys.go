@@ -17,6 +17,9 @@ func (m *Model) doInLogs(a act) tea.Cmd {
 	switch a {
 	case actUp, actPageUp, actHalfUp, actTop, actDown, actPageDown, actHalfDown, actBottom:
 		m.lineLeads()
+		if r := m.logs.shown(); (a == actUp || a == actPageUp || a == actHalfUp || a == actTop) && r.begin && r.why != "" && r.view.AtTop() {
+			return tea.Batch(m.say(r.why), m.wantPages())
+		}
 		return m.wantPages()
 	case actFindNext, actFindPrev, actNextError, actPrevError:
 		m.lineLeads()

@@ -19,11 +19,11 @@ type logsSettleMsg struct {
 
 // aroundMsg is sent when the lines around a moment have come.
 type aroundMsg struct {
-	reach         *reach
-	generation    uint64
-	before, after sources.LogPage
-	back          time.Time
-	err           error
+	reach      *reach
+	generation uint64
+	before     lookedBack
+	after      sources.LogPage
+	err        error
 	// instead: the lines are of the task's service on its node in its time, for want of the task's own.
 	instead bool
 	node    string
@@ -36,6 +36,7 @@ type foundMsg struct {
 	next       bool
 	entry      *sources.Entry
 	back       time.Time
+	end        string // why nothing is further back; "": there may be
 	err        error
 }
 
@@ -134,7 +135,7 @@ func (m *Model) requestAround(r *reach, at time.Time) tea.Cmd {
 		ctx, cancel := m.queryContext()
 		defer cancel()
 		msg := aroundMsg{reach: r, generation: generation}
-		msg.before, msg.after, msg.back, msg.err = around(ctx, logs, q, at, now)
+		msg.before, msg.after, msg.err = around(ctx, logs, q, at, now)
 		return msg
 	}
 }
@@ -149,10 +150,13 @@ func (m *Model) applyAround(msg aroundMsg) tea.Cmd {
 	if r != &p.reach && p.aside != nil {
 		r.view.Reset() // what was shown meanwhile is among what came
 	}
-	r.view.Prepend(msg.before)
+	r.view.Prepend(msg.before.page)
 	r.view.Extend(msg.after)
 	r.end = !msg.after.More && msg.err == nil && len(msg.after.Entries) == 0
-	r.begin = len(msg.before.Entries) == 0 && msg.err == nil
+	if len(msg.before.page.Entries) == 0 && msg.err == nil {
+		r.begin, r.bare = msg.before.end != "", msg.before.back
+		r.why = "no older line: " + inLine(msg.before.end)
+	}
 	r.view.SetStatic(true)
 	r.view.Sync(m.now())
 	var words tea.Cmd
@@ -208,7 +212,9 @@ func (m *Model) nextError(next bool) tea.Cmd {
 		if next {
 			page, msg.err = newer(ctx, logs, q, from.Add(1), now)
 		} else {
-			page, msg.back, msg.err = older(ctx, logs, q, from)
+			var l lookedBack
+			l, msg.err = older(ctx, logs, q, from)
+			page, msg.back, msg.end = l.page, l.back, l.end
 		}
 		if n := len(page.Entries); n > 0 {
 			msg.entry = &page.Entries[n-1]
@@ -229,7 +235,11 @@ func (m *Model) applyFound(msg foundMsg) tea.Cmd {
 	case msg.entry == nil && msg.next:
 		return m.say("no later error")
 	case msg.entry == nil:
-		return m.say("no earlier error: asked back to " + msg.back.In(m.o.Location).Format("2006-01-02"))
+		words := "no earlier error: asked back to " + m.day(msg.back)
+		if msg.end != "" {
+			words += ", " + inLine(msg.end)
+		}
+		return m.say(words)
 	}
 	return m.goToEntry(r, *msg.entry)
 }
@@ -374,7 +384,7 @@ func (m *Model) openLastLines(t *sources.Task, service string) tea.Cmd {
 	logs := m.o.Logs
 	return func() tea.Msg {
 		msg, ok := read().(aroundMsg)
-		if !ok || msg.err != nil || len(msg.before.Entries)+len(msg.after.Entries) > 0 {
+		if !ok || msg.err != nil || len(msg.before.page.Entries)+len(msg.after.Entries) > 0 {
 			return msg
 		}
 		// The lines may have no label of the task: what the service said there in the task's time.
@@ -382,7 +392,7 @@ func (m *Model) openLastLines(t *sources.Task, service string) tea.Cmd {
 		defer cancel()
 		q := sources.LogQuery{Services: []string{service}, Since: created, Until: until, Limit: PageLimit}
 		page, err := logs.Query(ctx, q)
-		msg.before, msg.err, msg.instead = page, err, len(page.Entries) > 0
+		msg.before.page, msg.err, msg.instead = page, err, len(page.Entries) > 0
 		msg.node = node
 		return msg
 	}

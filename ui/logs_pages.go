@@ -22,8 +22,11 @@ const (
 	// as long, up to longestSpan, which is below what Loki answers at once (30 days and an hour).
 	OlderSpan   = 24 * time.Hour
 	longestSpan = 30 * 24 * time.Hour
-	// oldest is how far back is asked at all: the most that Loki's users are known to keep, and a little.
+	// farthestBack is how far back is asked where the source's horizon is not known: the most that Loki's users are known to keep, and a little.
 	farthestBack = 400 * 24 * time.Hour
+	// mostStretches is how many stretches without a line are read for one press; the next goes on where it stopped. It is more than
+	// two years: 24 h, 3 and 9 days, and 30 days each.
+	mostStretches = 30
 )
 
 // reach is how far the lines of a view reach, and what is being asked to make them reach further.
@@ -37,6 +40,9 @@ type reach struct {
 	sparse  time.Time
 	passing string // the filter
 	stuck   bool   // asking failed: not asked again by itself
+	// bare is down to where, before the oldest line, no line was found, the source having more; zero: it was not looked yet.
+	bare time.Time
+	why  string // with begin: why nothing is before
 }
 
 func (r *reach) reset(q sources.LogQuery) {
@@ -55,6 +61,7 @@ type pageMsg struct {
 	passing    string    // the filter then
 	before     time.Time // what was asked: up to here, or from here on
 	back       time.Time // how far back was asked
+	end        string    // why there is nothing further back; "": there may be
 	err        error
 }
 
@@ -102,22 +109,54 @@ func termExpr(t logview.Term) string {
 // filterText names a filter.
 func filterText(f logview.Filter) string { return fmt.Sprint(f) }
 
-// older reads the newest page before a moment, looking further and further back where there is nothing.
-func older(ctx context.Context, logs sources.Logs, q sources.LogQuery, before time.Time) (page sources.LogPage, back time.Time, err error) {
+// lookedBack is what a look for older lines gave.
+type lookedBack struct {
+	page sources.LogPage
+	back time.Time // how far back was asked
+	end  string    // no line was found, and why none is further back; "": there may be some
+}
+
+// older reads the newest page before a moment, looking further and further back where there is nothing: to the source's horizon, or as far as
+// one look goes. Nothing is asked about the horizon while there are lines.
+func older(ctx context.Context, logs sources.Logs, q sources.LogQuery, before time.Time) (l lookedBack, err error) {
 	end, span := before, OlderSpan
-	for back = before; before.Sub(back) < farthestBack; {
-		back = end.Add(-span)
-		q.Since, q.Until, q.Forward = back, end, false
-		if q.Limit == 0 {
-			q.Limit = PageLimit
-		}
-		page, err = logs.Query(ctx, q)
-		if err != nil || len(page.Entries) > 0 {
-			return whole(page, false), back, err
-		}
-		end, span = back, min(3*span, longestSpan)
+	if q.Limit == 0 {
+		q.Limit = PageLimit
 	}
-	return page, back, nil
+	var h sources.Horizon
+	for n := range mostStretches {
+		l.back = end.Add(-span)
+		if l.back.Before(h.Oldest) {
+			l.back = h.Oldest
+		}
+		q.Since, q.Until, q.Forward = l.back, end, false
+		l.page, err = logs.Query(ctx, q)
+		if err != nil || len(l.page.Entries) > 0 {
+			l.page = whole(l.page, false)
+			return l, err
+		}
+		if n == 0 || len(l.page.Gaps) > 0 { // a gap may be a refusal that told of the horizon
+			h = horizonOf(ctx, logs)
+		}
+		if !h.Oldest.IsZero() && !l.back.After(h.Oldest) || h.Oldest.IsZero() && before.Sub(l.back) >= farthestBack {
+			l.end = h.Why
+			return l, nil
+		}
+		end, span = l.back, min(3*span, longestSpan)
+	}
+	return l, nil
+}
+
+// horizonOf is how far back a source can be asked, with words why in every case.
+func horizonOf(ctx context.Context, logs sources.Logs) sources.Horizon {
+	var h sources.Horizon
+	if s, ok := logs.(sources.Horizoner); ok {
+		h = s.Horizon(ctx)
+	}
+	if h.Why == "" {
+		h.Why = "could not ask how far back: " + logs.Name() + " does not tell"
+	}
+	return h
 }
 
 // whole leaves away what the page has of its last moment, where the limit cut within it: the next page has it all.
@@ -160,17 +199,17 @@ func newer(ctx context.Context, logs sources.Logs, q sources.LogQuery, from, now
 }
 
 // around reads half a page on each side of a moment, which belongs to the first.
-func around(ctx context.Context, logs sources.Logs, q sources.LogQuery, at, now time.Time) (before, after sources.LogPage, back time.Time, err error) {
+func around(ctx context.Context, logs sources.Logs, q sources.LogQuery, at, now time.Time) (before lookedBack, after sources.LogPage, err error) {
 	var wg sync.WaitGroup
 	var err2 error
 	q.Limit = PageLimit / 2
-	wg.Go(func() { before, back, err = older(ctx, logs, q, at.Add(1)) })
+	wg.Go(func() { before, err = older(ctx, logs, q, at.Add(1)) })
 	wg.Go(func() { after, err2 = newer(ctx, logs, q, at.Add(1), now) })
 	wg.Wait()
 	if err == nil {
 		err = err2
 	}
-	return before, after, back, err
+	return before, after, err
 }
 
 // wantPages reads what is before or behind the lines that are loaded, where one has come to their end.
@@ -192,12 +231,15 @@ func (m *Model) wantOlder(r *reach) tea.Cmd {
 	q, narrow := narrowed(r.query, filter)
 	passing := filterText(filter)
 	r.passing = passing
-	logs, generation := m.o.Logs, r.generation
+	logs, generation, from := m.o.Logs, r.generation, before
+	if !r.bare.IsZero() {
+		from = r.bare
+	}
 	return func() tea.Msg {
 		ctx, cancel := m.queryContext()
 		defer cancel()
-		page, back, err := older(ctx, logs, q, before)
-		return pageMsg{reach: r, generation: generation, page: page, narrowed: narrow, passing: passing, before: before, back: back, err: err}
+		l, err := older(ctx, logs, q, from)
+		return pageMsg{reach: r, generation: generation, page: l.page, narrowed: narrow, passing: passing, before: before, back: l.back, end: l.end, err: err}
 	}
 }
 
@@ -236,13 +278,9 @@ func (m *Model) applyPage(msg pageMsg) tea.Cmd {
 		r.stuck = true
 		return m.say("older lines: " + inLine(msg.err.Error()))
 	case len(msg.page.Entries) == 0:
-		r.begin = true
-		what := "no line before "
-		if msg.narrowed {
-			what = "no line that passes the filter before "
-		}
-		return m.say(what + m.clock(msg.before) + ": asked back to " + msg.back.In(m.o.Location).Format("2006-01-02"))
+		return m.noOlder(r, msg)
 	}
+	r.bare, r.why = time.Time{}, ""
 	if msg.narrowed && r.sparse.IsZero() {
 		r.sparse = msg.before
 		msg.page.Gaps = append(msg.page.Gaps, sources.Gap{From: msg.before.Add(-1), Reason: "further back only those that pass the filter are read"})
@@ -253,6 +291,24 @@ func (m *Model) applyPage(msg pageMsg) tea.Cmd {
 	}
 	return nil
 }
+
+// noOlder says why nothing older came: it is the end, or one look went no further.
+func (m *Model) noOlder(r *reach, msg pageMsg) tea.Cmd {
+	what := "no line before "
+	if msg.narrowed {
+		what = "no line that passes the filter before "
+	}
+	what += m.clock(msg.before) + ": "
+	if msg.end == "" {
+		r.bare, r.stuck = msg.back, true
+		return m.say(what + "asked back to " + m.day(msg.back) + ", further with the next press")
+	}
+	r.begin, r.why = true, what+inLine(msg.end)+"; asked back to "+m.day(msg.back)
+	return m.say(r.why)
+}
+
+// day writes a moment's date.
+func (m *Model) day(t time.Time) string { return t.In(m.o.Location).Format(time.DateOnly) }
 
 func (m *Model) applyNewer(r *reach, msg pageMsg) tea.Cmd {
 	r.newer = false
@@ -282,6 +338,7 @@ func (m *Model) minded(r *reach) tea.Cmd {
 		if r.passing != "" {
 			r.begin = false
 		}
+		r.bare = time.Time{}
 		r.passing, r.stuck, r.older = now, false, false
 	}
 	if filter.Zero() || !m.inLogs() || r.stuck || r.view.Input() != logview.InputNone || !r.view.Sparse() || r.view.InContext() {

@@ -48,6 +48,7 @@ type Client struct {
 	streams *interner
 	pace    pace
 	memo    memo
+	reach   reach
 
 	// pageMax is the most lines that one answer may have, as the server said; starts at defaultPage.
 	pageMax atomic.Int64
@@ -59,7 +60,10 @@ type Client struct {
 	stopNow context.CancelFunc
 }
 
-var _ sources.Logs = (*Client)(nil)
+var (
+	_ sources.Logs      = (*Client)(nil)
+	_ sources.Horizoner = (*Client)(nil)
+)
 
 var labelName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 

@@ -185,3 +185,23 @@ func FuzzPlaceIn(f *testing.F) {
 		}
 	})
 }
+
+// conformHorizon: how far back it goes is told by the server, and before it there is nothing, which is no error.
+func conformHorizon(t *testing.T, g target) {
+	c := g.client(t)
+	h := c.Horizon(t.Context())
+	if h.Oldest.IsZero() || h.Why == "" || !h.Oldest.Before(time.Now().Add(-24*time.Hour)) {
+		t.Fatalf("horizon %+v", h)
+	}
+	service := unique(t)
+	now := time.Now()
+	g.push(t, pushStream{labelsOf(service, taskA), [][]any{value(now, "a line")}})
+	q := sources.LogQuery{Services: []string{service}, Since: h.Oldest.Add(-20 * 24 * time.Hour), Until: h.Oldest}
+	if page, err := c.Query(t.Context(), q); err != nil || len(page.Entries) > 0 {
+		t.Errorf("before the horizon: %d lines, %v", len(page.Entries), err)
+	}
+	q.Since, q.Until = now.Add(-time.Minute), now.Add(time.Minute)
+	if page, err := c.Query(t.Context(), q); err != nil || len(page.Entries) != 1 {
+		t.Errorf("within it: %d lines, %v", len(page.Entries), err)
+	}
+}

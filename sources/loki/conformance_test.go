@@ -214,6 +214,7 @@ func conformance(t *testing.T, g target) {
 	t.Run("errors", func(t *testing.T) { conformErrors(t, g) })
 	t.Run("facets", func(t *testing.T) { conformFacets(t, g) })
 	t.Run("patterns", func(t *testing.T) { conformPatterns(t, g) })
+	t.Run("horizon", func(t *testing.T) { conformHorizon(t, g) })
 	t.Run("complete", func(t *testing.T) { conformComplete(t, g) })
 }
 

@@ -61,6 +61,7 @@ func newFake(t testing.TB) *fakeLoki {
 	mux.HandleFunc("GET /loki/api/v1/labels", func(w http.ResponseWriter, _ *http.Request) { f.labels(w, "") })
 	mux.HandleFunc("GET /loki/api/v1/label/{name}/values", func(w http.ResponseWriter, r *http.Request) { f.labels(w, r.PathValue("name")) })
 	mux.HandleFunc("GET /loki/api/v1/status/buildinfo", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"version":"fake"}`) })
+	mux.HandleFunc("GET /config", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, keepsAll) })
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ready") })
 	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if b := f.before.Load(); b != nil && (*b)(w, r) {

@@ -154,6 +154,8 @@ type span struct {
 	attempts uint
 	// step is how much of the range is asked for at once; 0: all of it.
 	step int64
+	// clipped: the range was cut at the lookback that a refusal named, once.
+	clipped bool
 }
 
 // each reads the range and gives what it read, in disjoint runs of rising time, to take, until take says
@@ -162,12 +164,19 @@ type span struct {
 // A full page ends somewhere within its last moment, so the lines of that nanosecond are put back and
 // read again as the beginning of the next page: nothing is lost at a page's boundary and nothing doubled.
 func (s *span) each(ctx context.Context, remaining func() int, take func([]row, *sources.Gap) bool) error {
+	if step := s.c.reach.step(); s.step == 0 && step > 0 && s.to-s.from > step {
+		s.step = step
+	}
 	for s.from < s.to {
 		from, to := s.part()
 		n := min(max(remaining(), 1), int(s.c.pageMax.Load()))
 		rows, n, err := s.c.fetch(ctx, s.q.String(), from, to, n, s.forward, s.attempts)
 		if err != nil {
-			if s.narrow(err, to-from) {
+			again, over, gap := s.refused(err, to-from)
+			if gap != nil && !take(nil, gap) || over {
+				return nil
+			}
+			if again || s.narrow(err, to-from) {
 				continue
 			}
 			return err

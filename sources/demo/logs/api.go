@@ -70,7 +70,28 @@ func New(w *world.World, engine *promql.Engine, log *slog.Logger) *Server {
 	s.mux.HandleFunc("GET /loki/api/v1/tail", s.tail)
 	s.mux.HandleFunc("POST /loki/api/v1/push", s.push)
 	s.mux.HandleFunc("GET /ready", func(rw http.ResponseWriter, _ *http.Request) { _, _ = rw.Write([]byte("ready\n")) })
+	s.mux.HandleFunc("GET /config", config)
 	return s
+}
+
+// config tells what of Loki's configuration says how far back it can be asked. The demo's version has no drilldown-limits yet.
+func config(rw http.ResponseWriter, _ *http.Request) {
+	rw.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = fmt.Fprintf(rw, `target: all
+schema_config:
+  configs:
+    - from: "2024-01-01"
+      store: tsdb
+      object_store: filesystem
+      schema: v13
+limits_config:
+  max_entries_limit_per_query: %d
+  max_query_length: %s
+  max_query_lookback: 0s
+  retention_period: %s
+compactor:
+  retention_enabled: true
+`, maxLimit, model.Duration(maxLength), model.Duration(maxAge))
 }
 
 // ServeHTTP serves the API.
