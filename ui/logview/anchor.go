@@ -40,3 +40,34 @@ func (p *Pane) stay(a anchor) {
 		p.setTop(t)
 	}
 }
+
+// settleCentre puts the selected row a third down, as Context wants it, once the rows around it are known.
+func (p *Pane) settleCentre() {
+	if !p.centre || p.end() == 0 || p.body() == 0 {
+		return
+	}
+	if at := p.list.chunkOf(p.sel); p.list.hits[at] == nil || p.list.fresh < len(p.list.chunks) && p.list.len() < p.body() {
+		return
+	}
+	p.centre = false
+	t := p.back(place{p.selIndex(), 0}, p.body()/3)
+	if low := p.lowest(); low.less(t) {
+		t = low
+	}
+	p.setTop(t)
+}
+
+// settleSeen brings the selected row onto the screen after the filter changed. It waits for lines before it where none is loaded that passes.
+func (p *Pane) settleSeen() {
+	if p.follow {
+		p.seek = false
+	}
+	if !p.seek || p.centre || p.jump || p.end() == 0 || p.body() == 0 || !p.Scanned() {
+		return
+	}
+	i, t := p.selIndex(), p.topPlace()
+	p.seek = p.sel.less(p.list.key(i))
+	if at := (place{i, 0}); at.less(t) || p.forth(t, p.body()-1).less(at) {
+		p.reveal(true)
+	}
+}

@@ -39,13 +39,18 @@ func (p *Pane) body() int {
 // end is how many rows can be looked at.
 func (p *Pane) end() int { return p.list.len() }
 
-// selIndex is the selected row's place, or the next one's where it is filtered away; -1: no rows.
+// selIndex is the selected row's place, where it is filtered away that of the last one before it, which is not past its moment; where none is
+// before it, the first. -1: no rows.
 func (p *Pane) selIndex() int {
 	n := p.end()
 	if p.follow || n == 0 {
 		return n - 1
 	}
-	return min(p.list.rank(p.sel), n-1)
+	i := p.list.rank(p.sel)
+	if i > 0 && (i >= n || p.list.key(i) != p.sel) {
+		i--
+	}
+	return min(i, n-1)
 }
 
 // place is a row on the screen: the sub-th display line of row i.
@@ -286,22 +291,6 @@ func (p *Pane) reveal(far bool) {
 	case (place{i, 0}).less(t):
 		t = place{i, 0}
 	default:
-		t = low
-	}
-	p.setTop(t)
-}
-
-// settleCentre puts the selected row a third down, as Context wants it, once the rows around it are known.
-func (p *Pane) settleCentre() {
-	if !p.centre || p.end() == 0 || p.body() == 0 {
-		return
-	}
-	if at := p.list.chunkOf(p.sel); p.list.hits[at] == nil || p.list.fresh < len(p.list.chunks) && p.list.len() < p.body() {
-		return
-	}
-	p.centre = false
-	t := p.back(place{p.selIndex(), 0}, p.body()/3)
-	if low := p.lowest(); low.less(t) {
 		t = low
 	}
 	p.setTop(t)

@@ -85,6 +85,7 @@ type Pane struct {
 	topSub int
 	centre bool // the selected row is to be put a third down when its neighbours are known
 	jump   bool // an accepted search is to go to its match when all are known
+	seek   bool // the filter changed: the selection is to be seen when all is known
 	side   int  // cells scrolled to the right
 
 	wrap    bool
@@ -113,11 +114,6 @@ type Pane struct {
 	drawn  cache[drawnKey, string]
 	sig    signature
 	themed *look
-}
-
-type rateAt struct {
-	at    time.Time
-	lines uint64
 }
 
 // New makes a pane that follows.
@@ -265,74 +261,6 @@ func (p *Pane) prune() {
 	maps.DeleteFunc(p.known, func(id uint64, _ *hits) bool { return !have[id] })
 }
 
-// schedule matches what fits the budget now, and hands the rest over as a command, which does a slice of it.
-func (p *Pane) schedule() tea.Cmd {
-	p.settle()
-	if p.inFlight || p.list.fresh == len(p.list.chunks) {
-		return nil
-	}
-	inline := inlineBytes
-	if p.query.slow() {
-		inline = inlineSlowBytes
-	}
-	w := work{pane: p, query: p.query, wanted: p.wanted, gen: p.wanted.Load(), slice: p.slice}
-	scanned := false
-	for _, i := range p.scanOrder() {
-		c := p.list.chunks[i]
-		have := p.known[c.id]
-		if p.query.fresh(c, have) {
-			continue
-		}
-		size := weight(c, have, p.query)
-		if len(w.chunks) == 0 && size <= inline {
-			p.known[c.id] = p.query.scan(c, have)
-			scanned = true
-			inline -= size
-			continue
-		}
-		inline = 0
-		w.chunks = append(w.chunks, c)
-		w.prev = append(w.prev, have)
-	}
-	if scanned {
-		p.list = newList(p.snap, p.known, p.query, p.paused)
-	}
-	p.settle()
-	if len(w.chunks) == 0 {
-		return nil
-	}
-	p.inFlight = true
-	return func() tea.Msg { return w.run() }
-}
-
-// settle does what waited for the scan.
-func (p *Pane) settle() {
-	p.settleCentre()
-	p.settleJump()
-}
-
-// scanOrder is the chunks from what is looked at outwards.
-func (p *Pane) scanOrder() []int {
-	n := len(p.list.chunks)
-	at := n - 1
-	if !p.follow {
-		at = p.list.chunkOf(p.top)
-		if p.centre {
-			at = p.list.chunkOf(p.sel)
-		}
-	}
-	order := make([]int, 0, n)
-	for d := 0; len(order) < n; d++ {
-		if at+d < n {
-			order = append(order, at+d)
-		}
-		if d > 0 && at-d >= 0 {
-			order = append(order, at-d)
-		}
-	}
-	return order
-}
-
 // measureNames finds the widest task name, so that the column does not jump about, and whether dates are needed.
 func (p *Pane) measureNames() {
 	n := len(p.snap.chunks)
@@ -357,83 +285,6 @@ func (p *Pane) sameDay(t time.Time) bool {
 	y, m, d := p.now.In(p.opts.Location).Date()
 	ty, tm, td := t.In(p.opts.Location).Date()
 	return y == ty && m == tm && d == td
-}
-
-const rateWindow = 5 * time.Second
-
-func (p *Pane) measureRate() {
-	if n := len(p.rates); n == 0 || p.now.Sub(p.rates[n-1].at) >= 200*time.Millisecond {
-		p.rates = append(p.rates, rateAt{p.now, p.snap.appended})
-	}
-	for len(p.rates) > 2 && p.now.Sub(p.rates[1].at) > rateWindow {
-		p.rates = p.rates[1:]
-	}
-}
-
-// rate is lines a second over the last five seconds.
-func (p *Pane) rate() float64 {
-	if len(p.rates) < 2 {
-		return 0
-	}
-	a, b := p.rates[0], p.rates[len(p.rates)-1]
-	return float64(b.lines-a.lines) / b.at.Sub(a.at).Seconds()
-}
-
-// Status is the pane's figures as of the last Sync.
-type Status struct {
-	Shown, Total int // rows that pass the filter; rows there are
-	Bytes        int
-	Evicted      uint64 // rows dropped for room
-	Following    bool
-	Paused       bool
-	New          int           // shown rows since following ended
-	Rate         float64       // lines a second
-	Matches      int           // rows that the search found
-	Match        int           // the selected one's place among them, from 1; 0: it is none
-	Progress     float64       // of filter and search over the buffer: 1 when all is known
-	State        sources.State // the worst of the sources'; CONNECTING until one has said something
-	Detail       string        // the worst source's own words, or ""
-	Lost         int           // lines known to be missing
-}
-
-// Status counts.
-func (p *Pane) Status() Status {
-	s := Status{Shown: p.list.len(), Total: p.snap.rows, Bytes: p.snap.bytes, Evicted: p.snap.evicted,
-		Following: p.follow, Paused: p.paused != nil, Rate: p.rate(), Progress: 1, State: sources.Connecting}
-	if len(p.status) > 0 {
-		s.State = sources.Live
-	}
-	if n := len(p.list.chunks); n > 0 {
-		s.Progress = float64(p.list.fresh) / float64(n)
-		s.Matches = p.list.found[n]
-		if i := p.selIndex(); i >= 0 && s.Matches > 0 {
-			k := p.list.key(i)
-			if r := p.list.foundRank(k, p.query); r < s.Matches && p.list.foundKey(r) == k {
-				s.Match = r + 1
-			}
-		}
-	}
-	switch {
-	case p.paused != nil:
-		s.New = p.list.held
-		s.Shown += p.list.held
-	case !p.follow:
-		s.New = p.list.len() - p.list.rank(after(p.mark))
-	}
-	for i := range p.status {
-		st := &p.status[i]
-		s.Lost += st.Lost
-		if severity(st.State) > severity(s.State) || s.Detail == "" && st.State == s.State {
-			s.State, s.Detail = st.State, st.Detail
-		}
-	}
-	return s
-}
-
-// severity orders states by how much they say against trusting the lines.
-func severity(s sources.State) int {
-	return slices.Index([]sources.State{sources.Live, sources.Polling, sources.Connecting, sources.HasGap, sources.Dropped, sources.Stale,
-		sources.Reconnecting, sources.Faulty, sources.Absent, sources.Denied, sources.NoAuth}, s)
 }
 
 func after(k key) key { return key{k.ts, k.seq + 1} }

@@ -7,7 +7,7 @@ import (
 )
 
 // SetFilter shows only what f lets through. The selected row stays selected where it still is
-// shown. A wrong regular expression is an error and changes nothing. The buffer is looked
+// shown; where it is not, the last shown one before it is. A wrong regular expression is an error and changes nothing. The buffer is looked
 // through by the commands that Sync returns.
 func (p *Pane) SetFilter(f Filter) error {
 	if p.before == nil && reflect.DeepEqual(f, p.filter) {
@@ -26,6 +26,7 @@ func (p *Pane) SetFilter(f Filter) error {
 func (p *Pane) apply(m *matcher) {
 	p.query.filter = m
 	p.query.filterGen++
+	p.seek = true
 	p.requery()
 }
 
