@@ -11,6 +11,7 @@ import (
 	"quarterdeck/actions/journal"
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
+	"quarterdeck/sources/markdown"
 )
 
 // HandoverOptions choose what is handed over.
@@ -93,22 +94,11 @@ func changedAt(e *journal.Entry) time.Time {
 	return e.Time
 }
 
-// cell makes text fit into a Markdown table and harmless in what renders it.
-func cell(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return ' '
-		}
-		return r
-	}, s)
-	return strings.NewReplacer("|", "\\|", "<", "&lt;", "`", "'").Replace(s)
-}
-
 // Markdown writes the handover.
 func (h *Handover) Markdown(w io.Writer) error {
 	var b strings.Builder
 	stamp := func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }
-	fmt.Fprintf(&b, "# Handover: %s\n\n%s UTC, by %s.", cell(h.Context), stamp(h.At), cell(h.By))
+	fmt.Fprintf(&b, "# Handover: %s\n\n%s UTC, by %s.", markdown.Text(h.Context), stamp(h.At), markdown.Text(h.By))
 	if !h.Since.IsZero() {
 		fmt.Fprintf(&b, " Since %s UTC.", stamp(h.Since))
 	}
@@ -122,16 +112,18 @@ func (h *Handover) Markdown(w io.Writer) error {
 		h.writeRun(&b, &h.Runs[i], stamp)
 	}
 	if len(h.Seen) > 0 {
-		b.WriteString("\n## What others changed\n\n| time (UTC) | service | image | replicas |\n|---|---|---|---|\n")
+		b.WriteString("\n## What others changed\n\n")
+		var rows [][]string
 		for _, e := range h.Seen {
 			for _, r := range refsOf(e.After) {
 				n := "-"
 				if r.Replicas != nil {
 					n = fmt.Sprint(*r.Replicas)
 				}
-				fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", stamp(orTime(r.Updated, e.Time)), cell(r.Service), cell(short(r.Image)), n)
+				rows = append(rows, []string{stamp(orTime(r.Updated, e.Time)), markdown.Text(r.Service), markdown.Text(short(r.Image)), n})
 			}
 		}
+		markdown.Table(&b, []string{"Time (UTC)", "Service", "Image", "Replicas"}, rows)
 	}
 	b.WriteString("\n## The record\n\n")
 	if len(h.Verdict.Faults) == 0 && h.Verdict.Torn == 0 {
@@ -153,12 +145,12 @@ func (h *Handover) writeNow(b *strings.Builder) {
 	fmt.Fprintf(b, "%d of %d nodes up. %d services: %d healthy, %d updating, %d degraded, %d down, %d idle, %d unknown.\n", c.NodesUp, c.Nodes, c.Services, c.Healthy, c.Updating, c.Degraded, c.Down, c.Idle, c.Unknown)
 	for _, v := range s.Services {
 		if v.Health != fleet.Healthy && v.Health != fleet.Idle {
-			fmt.Fprintf(b, "- **%s** %s, %s: %s\n", cell(v.Name), v.Health, v.Run(), cell(v.Reason))
+			fmt.Fprintf(b, "- **%s** %s, %s: %s\n", markdown.Text(v.Name), v.Health, v.Run(), markdown.Text(v.Reason))
 		}
 	}
 	for i := range s.Alerts {
 		if a := &s.Alerts[i]; a.State == sources.Firing {
-			fmt.Fprintf(b, "- alert **%s** %s %s: %s\n", cell(a.Name), cell(a.Severity), cell(a.Service), cell(a.Summary))
+			fmt.Fprintf(b, "- alert **%s** %s %s: %s\n", markdown.Text(a.Name), markdown.Text(a.Severity), markdown.Text(a.Service), markdown.Text(a.Summary))
 		}
 	}
 }
@@ -168,29 +160,30 @@ func (h *Handover) writeRun(b *strings.Builder, r *RunRecord, stamp func(time.Ti
 	if result == "" {
 		result = "UNFINISHED"
 	}
-	fmt.Fprintf(b, "### %s %s: %s\n\n%s UTC by %s on %s, run `%s`", r.Action, cell(r.Target), result, stamp(r.Began), cell(r.Actor), cell(r.Host), cell(r.ID))
+	fmt.Fprintf(b, "### %s %s: %s\n\n%s UTC by %s on %s, run %s", r.Action, markdown.Text(r.Target), result, stamp(r.Began), markdown.Text(r.Actor), markdown.Text(r.Host), markdown.Code(r.ID))
 	if !r.Ended.IsZero() {
 		fmt.Fprintf(b, ", %s long", r.Ended.Sub(r.Began).Round(time.Second))
 	}
 	b.WriteString(".")
 	if r.Why != "" {
-		fmt.Fprintf(b, " Reason: %s.", cell(r.Why))
+		fmt.Fprintf(b, " Reason: %s.", markdown.Text(r.Why))
 	}
 	if r.Reason != "" {
-		fmt.Fprintf(b, " Came to: %s.", cell(r.Reason))
+		fmt.Fprintf(b, " Came to: %s.", markdown.Text(r.Reason))
 	}
 	if r.Of != "" {
-		fmt.Fprintf(b, " Takes run `%s` back.", cell(r.Of))
+		fmt.Fprintf(b, " Takes run %s back.", markdown.Code(r.Of))
 	}
 	if r.UndoneBy != "" {
-		fmt.Fprintf(b, " **Taken back** by run `%s`.", cell(r.UndoneBy))
+		fmt.Fprintf(b, " **Taken back** by run %s.", markdown.Code(r.UndoneBy))
 	}
 	b.WriteString("\n\n")
 	if fields := h.changes[r.ID]; len(fields) > 0 {
-		b.WriteString("| service | field | before | after |\n|---|---|---|---|\n")
+		var rows [][]string
 		for _, f := range fields {
-			fmt.Fprintf(b, "| %s | %s | %s | %s |\n", cell(f.Service), cell(f.Field), cell(short(valueText(f.Before))), cell(short(valueText(f.After))))
+			rows = append(rows, []string{markdown.Text(f.Service), markdown.Text(f.Field), markdown.Text(short(valueText(f.Before))), markdown.Text(short(valueText(f.After)))})
 		}
+		markdown.Table(b, []string{"Service", "Field", "Before", "After"}, rows)
 		b.WriteString("\n")
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"quarterdeck/sources"
 )
 
 // The size of a chart in plain text, in cells.
@@ -126,6 +128,20 @@ func (c *Chart) step() time.Duration {
 		}
 	}
 	return least
+}
+
+// figure is a value of the chart for people. A quantile stands as the two bounds of its histogram that it lies between, where they are far apart.
+func (c *Chart) figure(v float64) string {
+	lo, hi, coarse := sources.Reading{Bounds: c.Bounds}.Bucket(v)
+	switch {
+	case !coarse:
+		return figure(v, c.Unit)
+	case math.IsInf(hi, 1):
+		return "more than " + figure(lo, c.Unit)
+	case lo <= 0:
+		return "at most " + figure(hi, c.Unit)
+	}
+	return "between " + figure(lo, c.Unit) + " and " + figure(hi, c.Unit)
 }
 
 // figure is a value for people, with its unit.

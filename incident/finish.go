@@ -297,6 +297,24 @@ func (g *gatherer) people() {
 	}
 }
 
+// whose is the source that the query of a person's row is of, where it is not the record's: somebody has taken what a source proposed.
+func (g *gatherer) whose(x *Row) string {
+	if x.Kind != "incident" {
+		return ""
+	}
+	for _, p := range g.proposals {
+		if p.Query == x.Query {
+			return p.Source
+		}
+	}
+	for i := range g.rows {
+		if o := &g.rows[i]; o.Kind != "incident" && o.Query == x.Query {
+			return o.Source
+		}
+	}
+	return ""
+}
+
 // listQueries names what proves the rows, each once.
 func (g *gatherer) listQueries() {
 	r := g.r
@@ -306,7 +324,12 @@ func (g *gatherer) listQueries() {
 		}
 	}
 	for i := range r.Timeline {
-		add(r.Timeline[i].Source, r.Timeline[i].Query, r.Timeline[i].Kind+" "+r.Timeline[i].Service)
+		x := &r.Timeline[i]
+		source, what := x.Source, x.Kind+" "+x.Service
+		if of := g.whose(x); of != "" {
+			source, what = of, "when the impact on "+x.Service+" began"
+		}
+		add(source, x.Query, what)
 	}
 	for _, p := range r.Start.Proposed {
 		add(p.Source, p.Query, p.Text)

@@ -10,7 +10,8 @@ import (
 
 	"github.com/charmbracelet/x/exp/golden"
 	"github.com/yuin/goldmark/ast"
-	"github.com/yuin/goldmark/text"
+
+	"quarterdeck/sources/markdown/markdowntest"
 )
 
 // TestGoldenReports renders reports that were recorded on the demo's scenarios (quarterdeck demo --headless --scenario NAME --seed 3; the JSON of
@@ -45,7 +46,7 @@ func checkTables(t *testing.T, md string) {
 	var rows []string
 	end := func() {
 		if len(rows) > 0 {
-			checkTable(t, strings.Join(rows, "\n")+"\n", strings.Count(rows[0], "|")-1, len(rows)-2, true)
+			markdowntest.CheckTable(t, strings.Join(rows, "\n")+"\n", strings.Count(rows[0], "|")-1, len(rows)-2, true)
 		}
 		rows = nil
 	}
@@ -61,7 +62,7 @@ func checkTables(t *testing.T, md string) {
 
 // TestHostileReport: whatever others have written, the report's parts stay where they are.
 func TestHostileReport(t *testing.T) {
-	for _, s := range hostile {
+	for _, s := range markdowntest.Hostile {
 		at := noon
 		r := Report{ID: s, Title: s, Made: noon, By: s, Context: s, Since: noon, Until: noon, Services: []string{s}, Authors: []string{s}, Status: s, Severity: s, Owner: s,
 			Summary: []string{s}, Impact: []string{s}, CauseNotes: []string{s}, Trigger: []string{s}, Resolution: []string{s}, Detection: []string{s}, Actions: []string{s}, Lessons: []string{s},
@@ -80,7 +81,7 @@ func TestHostileReport(t *testing.T) {
 		md := b.String()
 		checkOrder(t, md)
 		heads := 0
-		for n := parser.Parse(text.NewReader([]byte(md))).FirstChild(); n != nil; n = n.NextSibling() {
+		for n := markdowntest.Parse(md).FirstChild(); n != nil; n = n.NextSibling() {
 			switch n.Kind() {
 			case ast.KindHeading:
 				heads++

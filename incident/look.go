@@ -122,7 +122,7 @@ func (g *gatherer) readMetrics(ctx context.Context, service string, figures ...s
 
 // chart is a figure with all its series added up: requests come by code.
 func (g *gatherer) chart(service string, r *sources.Reading, w sources.Window) Chart {
-	c := Chart{Service: service, Name: r.Name, Unit: r.Unit, Query: r.Answer.Query, Reason: r.Reason, Start: w.Start, End: w.End}
+	c := Chart{Service: service, Name: r.Name, Unit: r.Unit, Query: r.Answer.Query, Reason: r.Reason, Start: w.Start, End: w.End, Bounds: r.Bounds}
 	points := summed(r.Answer.Series)
 	for _, p := range points {
 		s := Sample{T: p.T.UTC()}

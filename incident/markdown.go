@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"quarterdeck/sources/markdown"
 )
 
 // Bounds of a text in a table, in runes.
@@ -33,20 +35,20 @@ func (r *Report) Markdown(w io.Writer) error {
 	r.writeDeploys(&b)
 	r.writeRedactions(&b)
 	r.writeGaps(&b)
-	fmt.Fprintf(&b, "\n## The record\n\n%s (`quarterdeck journal verify`).\n", esc(r.Chain))
+	fmt.Fprintf(&b, "\n## The record\n\n%s (`quarterdeck journal verify`).\n", markdown.Text(r.Chain))
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
 func (r *Report) writeHead(b *strings.Builder) {
 	if r.ID != "" {
-		fmt.Fprintf(b, "# Incident: %s\n\n", esc(r.Title))
+		fmt.Fprintf(b, "# Incident: %s\n\n", markdown.Text(r.Title))
 	} else {
-		fmt.Fprintf(b, "# Report: %s\n\n", esc(r.Title))
+		fmt.Fprintf(b, "# Report: %s\n\n", markdown.Text(r.Title))
 	}
 	services := make([]string, len(r.Services))
 	for i, s := range r.Services {
-		services[i] = esc(s)
+		services[i] = markdown.Text(s)
 	}
 	date := r.Since
 	for _, m := range r.Phases {
@@ -56,15 +58,15 @@ func (r *Report) writeHead(b *strings.Builder) {
 	}
 	rows := [][]string{
 		{"Date", date.UTC().Format("2006-01-02") + " (all times are UTC)"},
-		{"Authors", esc(strings.Join(r.Authors, ", "))},
-		{"Status", esc(r.Status)},
+		{"Authors", markdown.Text(strings.Join(r.Authors, ", "))},
+		{"Status", markdown.Text(r.Status)},
 	}
 	if r.ID != "" {
-		rows = append(rows, []string{"Severity", esc(r.Severity)}, []string{"Owner", esc(orElse(r.Owner, "nobody has acknowledged it"))}, []string{"Incident", code(r.ID)})
+		rows = append(rows, []string{"Severity", markdown.Text(r.Severity)}, []string{"Owner", markdown.Text(orElse(r.Owner, "nobody has acknowledged it"))}, []string{"Incident", markdown.Code(r.ID)})
 	}
-	rows = append(rows, []string{"Services", orElse(strings.Join(services, ", "), "all")}, []string{"Platform", esc(r.Context)},
-		[]string{"Time shown", stamp(r.Since) + " to " + stamp(r.Until)}, []string{"Written", stamp(r.Made) + " by " + esc(r.By)})
-	table(b, []string{"What", "Value"}, rows)
+	rows = append(rows, []string{"Services", orElse(strings.Join(services, ", "), "all")}, []string{"Platform", markdown.Text(r.Context)},
+		[]string{"Time shown", stamp(r.Since) + " to " + stamp(r.Until)}, []string{"Written", stamp(r.Made) + " by " + markdown.Text(r.By)})
+	markdown.Table(b, []string{"What", "Value"}, rows)
 }
 
 // list writes a section of sentences, or why it is empty.
@@ -83,7 +85,7 @@ func items(b *strings.Builder, sign string, lines []string, none string) {
 		b.WriteString(none + "\n")
 	}
 	for _, l := range lines {
-		b.WriteString(sign + esc(l) + "\n")
+		b.WriteString(sign + markdown.Text(l) + "\n")
 	}
 }
 
@@ -96,9 +98,9 @@ func (r *Report) writeImpact(b *strings.Builder) {
 	b.WriteString("\nEvidence of when it began:\n\n")
 	var rows [][]string
 	for _, p := range r.Start.Proposed {
-		rows = append(rows, []string{stamp(p.At), esc(p.Source), esc(clip(p.Text, rowText)), r.ref(p.Query)})
+		rows = append(rows, []string{stamp(p.At), markdown.Text(p.Source), markdown.Text(clip(p.Text, rowText)), r.ref(p.Query)})
 	}
-	table(b, []string{"Time", "Who says so", "What", "Query"}, rows)
+	markdown.Table(b, []string{"Time", "Who says so", "What", "Query"}, rows)
 }
 
 func (r *Report) writeCauses(b *strings.Builder) {
@@ -117,33 +119,33 @@ func (r *Report) writeCauses(b *strings.Builder) {
 	for i := range r.Causes {
 		c := &r.Causes[i]
 		about := orElse(c.Service, c.Node)
-		fmt.Fprintf(b, "%d. **%s** (%s), %.0f %% sure as of %s", i+1, esc(c.Title), strings.TrimSuffix(code(c.ID)+", "+esc(about), ", "), 100*c.Confidence, clockOf(c.At))
+		fmt.Fprintf(b, "%d. **%s** (%s), %.0f %% sure as of %s", i+1, markdown.Text(c.Title), strings.TrimSuffix(markdown.Code(c.ID)+", "+markdown.Text(about), ", "), 100*c.Confidence, clockOf(c.At))
 		if c.Why != "" {
-			b.WriteString(": " + esc(c.Why))
+			b.WriteString(": " + markdown.Text(c.Why))
 		}
 		if c.EffectOf != "" {
-			b.WriteString(". An effect of " + esc(c.EffectOf))
+			b.WriteString(". An effect of " + markdown.Text(c.EffectOf))
 		}
 		b.WriteString("\n")
 		for _, p := range c.Evidence {
-			fmt.Fprintf(b, "   - for it: %s%s\n", esc(clip(p.Text, rowText)), r.proof(p))
+			fmt.Fprintf(b, "   - for it: %s%s\n", markdown.Text(clip(p.Text, rowText)), r.proof(p))
 		}
 		for _, p := range c.Against {
-			fmt.Fprintf(b, "   - against it: %s%s\n", esc(clip(p.Text, rowText)), r.proof(p))
+			fmt.Fprintf(b, "   - against it: %s%s\n", markdown.Text(clip(p.Text, rowText)), r.proof(p))
 		}
 	}
 	if len(r.Looked) > 0 {
 		b.WriteString("\nLooked at:\n\n")
 		var rows [][]string
 		for _, l := range r.Looked {
-			rows = append(rows, []string{esc(l.Source), esc(l.State), esc(clip(l.Detail, rowText))})
+			rows = append(rows, []string{markdown.Text(l.Source), markdown.Text(l.State), markdown.Text(clip(l.Detail, rowText))})
 		}
-		table(b, []string{"Source", "State", "What"}, rows)
+		markdown.Table(b, []string{"Source", "State", "What"}, rows)
 	}
 }
 
 func (r *Report) proof(p Proof) string {
-	text := " (" + esc(p.Source)
+	text := " (" + markdown.Text(p.Source)
 	if q := r.ref(p.Query); q != "" {
 		text += ", " + q
 	}
@@ -167,9 +169,9 @@ func (r *Report) writeTimes(b *strings.Builder) {
 		if s.Seconds != nil {
 			value = long(time.Duration(*s.Seconds * float64(time.Second)))
 		}
-		return []string{what, from, esc(value), esc(s.By)}
+		return []string{what, from, markdown.Text(value), markdown.Text(s.By)}
 	}
-	table(b, []string{"Time to", "From, to", "Took", "By"}, [][]string{
+	markdown.Table(b, []string{"Time to", "From, to", "Took", "By"}, [][]string{
 		row("detect", "impact began, detected", r.Times.Detect), row("acknowledge", "detected, acknowledged", r.Times.Acknowledge),
 		row("mitigate", "impact began, mitigated", r.Times.Mitigate), row("resolve", "impact began, resolved", r.Times.Resolve)})
 }
@@ -188,13 +190,13 @@ func (r *Report) writeTimeline(b *strings.Builder) {
 		if oneDay {
 			at = clockOf(x.Time)
 		}
-		kind := esc(x.Kind)
+		kind := markdown.Text(x.Kind)
 		if x.Bad {
 			kind = "**" + kind + "**"
 		}
-		rows = append(rows, []string{at, esc(x.Source), kind, esc(x.Service), esc(shortName(x.Actor)), esc(clip(x.Text, rowText)), r.ref(x.Query), string(x.Confidence)})
+		rows = append(rows, []string{at, markdown.Text(x.Source), kind, markdown.Text(x.Service), markdown.Text(shortName(x.Actor)), markdown.Text(clip(x.Text, rowText)), r.ref(x.Query), string(x.Confidence)})
 	}
-	table(b, []string{"UTC", "Source", "Kind", "Service", "Actor", "What", "Query", "Known"}, rows)
+	markdown.Table(b, []string{"UTC", "Source", "Kind", "Service", "Actor", "What", "Query", "Known"}, rows)
 	b.WriteString("\nKnown: recorded, by the source itself; said, a person's word; inferred, by a rule of Quarterdeck from figures.\n")
 }
 
@@ -232,20 +234,20 @@ func (r *Report) writeCharts(b *strings.Builder) {
 		c := &r.Charts[i]
 		least, most, last := c.bounds()
 		if last == nil {
-			none = append(none, []string{esc(c.Service), esc(c.Name), esc(clip(orElse(c.Reason, "no sample in this time"), rowText))})
+			none = append(none, []string{markdown.Text(c.Service), markdown.Text(c.Name), markdown.Text(clip(orElse(c.Reason, "no sample in this time"), rowText))})
 			continue
 		}
 		drawn++
-		head := fmt.Sprintf("%s of %s: least %s, most %s at %s, last %s", c.Name, c.Service, figure(*least.V, c.Unit), figure(*most.V, c.Unit), clockOf(most.T), figure(*last.V, c.Unit))
+		head := fmt.Sprintf("%s of %s: least %s, most %s at %s, last %s", c.Name, c.Service, c.figure(*least.V), c.figure(*most.V), clockOf(most.T), c.figure(*last.V))
 		b.WriteString("\n")
-		fence(b, "text", append([]string{head, ""}, c.draw(marks)...)...)
+		markdown.Fence(b, "text", append([]string{head, ""}, c.draw(marks)...)...)
 	}
 	if drawn > 0 && legend != "" {
 		b.WriteString("\nBelow the charts: " + legend + ". A dot on the ground: not known.\n")
 	}
 	if len(none) > 0 {
 		b.WriteString("\nNot drawn:\n\n")
-		table(b, []string{"Service", "Figure", "Why"}, none)
+		markdown.Table(b, []string{"Service", "Figure", "Why"}, none)
 	}
 	if len(r.Charts) == 0 {
 		b.WriteString("\nNo figure could be read: see the gaps.\n")
@@ -263,13 +265,13 @@ func (r *Report) writeLines(b *strings.Builder) {
 		if l.More {
 			more = ", and there are more"
 		}
-		fmt.Fprintf(b, "\n%s: %d lines of level error and above were read%s", esc(l.Service), l.Read, more)
+		fmt.Fprintf(b, "\n%s: %d lines of level error and above were read%s", markdown.Text(l.Service), l.Read, more)
 		if q := r.ref(l.Query); q != "" {
 			b.WriteString(" (" + q + ")")
 		}
 		b.WriteString(".")
 		if l.Reason != "" && len(l.First) == 0 {
-			b.WriteString(" " + esc(l.Reason) + ".")
+			b.WriteString(" " + markdown.Text(l.Reason) + ".")
 		}
 		b.WriteString("\n")
 		if len(l.Patterns) > 0 {
@@ -280,9 +282,9 @@ func (r *Report) writeLines(b *strings.Builder) {
 				if p.New {
 					fresh = "new"
 				}
-				rows = append(rows, []string{fmt.Sprint(p.Count), fresh, clockOf(p.First), clockOf(p.Last), code(clip(p.Text, rowText))})
+				rows = append(rows, []string{fmt.Sprint(p.Count), fresh, clockOf(p.First), clockOf(p.Last), markdown.Code(clip(p.Text, rowText))})
 			}
-			table(b, []string{"Lines", "New", "First", "Last", "What they have in common"}, rows)
+			markdown.Table(b, []string{"Lines", "New", "First", "Last", "What they have in common"}, rows)
 		}
 		if len(l.First) > 0 {
 			b.WriteString("\nThe first from the onset on:\n\n")
@@ -290,7 +292,7 @@ func (r *Report) writeLines(b *strings.Builder) {
 			for _, x := range l.First {
 				lines = append(lines, fmt.Sprintf("%s %-5s %s %s", x.Time.UTC().Format("15:04:05.000"), x.Level, orElse(x.Node, "-"), clip(x.Text, 2*rowText)))
 			}
-			fence(b, "text", lines...)
+			markdown.Fence(b, "text", lines...)
 		}
 	}
 }
@@ -301,8 +303,8 @@ func (r *Report) writeQueries(b *strings.Builder) {
 		b.WriteString("\nNone.\n")
 	}
 	for i, q := range r.Queries {
-		fmt.Fprintf(b, "\nQ%d, %s, for %s:\n\n", i+1, esc(q.Source), esc(clip(q.For, rowText)))
-		fence(b, "text", q.Query)
+		fmt.Fprintf(b, "\nQ%d, %s, for %s:\n\n", i+1, markdown.Text(q.Source), markdown.Text(clip(q.For, rowText)))
+		markdown.Fence(b, "text", q.Query)
 	}
 }
 
@@ -313,19 +315,19 @@ func (r *Report) writeDeploys(b *strings.Builder) {
 	}
 	for i := range r.Deploys {
 		d := &r.Deploys[i]
-		fmt.Fprintf(b, "\n**%s** at %s, %s", esc(d.Service), stamp(d.At), esc(d.How))
+		fmt.Fprintf(b, "\n**%s** at %s, %s", markdown.Text(d.Service), stamp(d.At), markdown.Text(d.How))
 		if d.Run != "" {
-			fmt.Fprintf(b, " %s by %s", code(d.Run), esc(d.Actor))
+			fmt.Fprintf(b, " %s by %s", markdown.Code(d.Run), markdown.Text(d.Actor))
 		}
 		if d.Failed != "" {
-			b.WriteString(". It failed: " + esc(d.Failed))
+			b.WriteString(". It failed: " + markdown.Text(d.Failed))
 		}
 		b.WriteString("\n\n")
 		var rows [][]string
 		for _, f := range d.Fields {
-			rows = append(rows, []string{esc(f.Field), code(clip(f.Before, cellText)), code(clip(f.After, cellText))})
+			rows = append(rows, []string{markdown.Text(f.Field), markdown.Code(clip(f.Before, cellText)), markdown.Code(clip(f.After, cellText))})
 		}
-		table(b, []string{"Field", "Before", "After"}, rows)
+		markdown.Table(b, []string{"Field", "Before", "After"}, rows)
 	}
 }
 
@@ -337,9 +339,9 @@ func (r *Report) writeRedactions(b *strings.Builder) {
 	}
 	var rows [][]string
 	for _, x := range r.Redactions {
-		rows = append(rows, []string{esc(x.Kind), esc(x.Where), fmt.Sprint(x.Count)})
+		rows = append(rows, []string{markdown.Text(x.Kind), markdown.Text(x.Where), fmt.Sprint(x.Count)})
 	}
-	table(b, []string{"Kind", "Where", "How many"}, rows)
+	markdown.Table(b, []string{"Kind", "Where", "How many"}, rows)
 }
 
 func (r *Report) writeGaps(b *strings.Builder) {
@@ -354,7 +356,7 @@ func (r *Report) writeGaps(b *strings.Builder) {
 		if x.From != nil && x.To != nil {
 			when = clockOf(*x.From) + " to " + clockOf(*x.To)
 		}
-		rows = append(rows, []string{esc(x.Source), esc(x.What), when, esc(clip(x.Reason, rowText))})
+		rows = append(rows, []string{markdown.Text(x.Source), markdown.Text(x.What), when, markdown.Text(clip(x.Reason, rowText))})
 	}
-	table(b, []string{"Source", "What could not be looked at", "When", "Why"}, rows)
+	markdown.Table(b, []string{"Source", "What could not be looked at", "When", "Why"}, rows)
 }

@@ -176,6 +176,8 @@ type Chart struct {
 	End     time.Time `json:"end"`
 	Step    float64   `json:"step"` // seconds that one point counts; 0: it counts nothing
 	Points  []Sample  `json:"points"`
+	// Bounds are the finite upper bounds of the histogram that a quantile is made from, rising; none: it is a figure as others.
+	Bounds []float64 `json:"bounds,omitempty"`
 }
 
 // Sample is one point of a chart; null where there is none.

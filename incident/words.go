@@ -48,11 +48,12 @@ func (g *gatherer) title() {
 	x := g.x
 	r.ID, r.Title, r.Severity, r.Owner = x.ID, g.redact("notes", x.Title), x.Severity, x.Owner
 	r.Status = string(x.State)
+	mitigated := MitigatedBy(x, r.Fixes)
 	switch {
 	case x.Resolved.Known():
 		r.Status += " at " + stamp(x.Resolved.At) + " by " + x.Resolved.By
-	case x.Mitigated.Known():
-		r.Status += " at " + stamp(x.Mitigated.At) + " by " + x.Mitigated.By
+	case mitigated.Known():
+		r.Status = string(Mitigated) + " at " + stamp(mitigated.At) + " by " + mitigated.words()
 	default:
 		r.Status += " since " + stamp(x.Started.At)
 	}
@@ -112,8 +113,8 @@ func (g *gatherer) impact() []string {
 	case g.x != nil:
 		out = append(out, "When it began: unavailable, "+noImpact+". See the evidence below.")
 	}
-	if g.x != nil && r.Start.At != nil && g.x.Resolved.Known() && g.x.Resolved.At.After(*r.Start.At) {
-		out = append(out, "Lasted "+long(g.x.Resolved.At.Sub(*r.Start.At))+".")
+	if text := g.lasted(); text != "" {
+		out = append(out, text)
 	}
 	for i := range r.Charts {
 		if text := r.Charts[i].worst(); text != "" {
@@ -126,6 +127,21 @@ func (g *gatherer) impact() []string {
 		}
 	}
 	return out
+}
+
+// lasted is how long users were hit: until it was mitigated, else until it was resolved; "" where one of the two ends is not known.
+func (g *gatherer) lasted() string {
+	if g.x == nil || g.r.Start.At == nil {
+		return ""
+	}
+	end, how := MitigatedBy(g.x, g.r.Fixes), "mitigated"
+	if r := g.x.Resolved; r.Known() && (!end.Known() || r.At.Before(end.At)) {
+		end, how = r, "resolved"
+	}
+	if !end.Known() || !end.At.After(*g.r.Start.At) {
+		return ""
+	}
+	return fmt.Sprintf("Lasted %s, until it was %s.", long(end.At.Sub(*g.r.Start.At)), how)
 }
 
 func (g *gatherer) died(service string) int {
@@ -151,7 +167,7 @@ func (c *Chart) worst() string {
 	if c.Name == errorLines {
 		return fmt.Sprintf("%s: %s error lines in %s at worst (%s UTC), %s at best.", c.Service, figure(*most.V, c.Unit), long(time.Duration(c.Step*float64(time.Second))), clockOf(most.T), figure(*least.V, c.Unit))
 	}
-	return fmt.Sprintf("%s: %s was %s at worst (%s UTC), %s at best.", c.Service, name, figure(*most.V, c.Unit), clockOf(most.T), figure(*least.V, c.Unit))
+	return fmt.Sprintf("%s: %s was %s at worst (%s UTC), %s at best.", c.Service, name, c.figure(*most.V), clockOf(most.T), c.figure(*least.V))
 }
 
 // bounds are the least, the greatest and the last sample; nil: there is none.
@@ -259,4 +275,12 @@ func long(d time.Duration) string {
 		text = strings.TrimSuffix(text, "0m")
 	}
 	return text
+}
+
+// clip bounds a text, in runes.
+func clip(s string, most int) string {
+	if r := []rune(s); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return s
 }

@@ -67,6 +67,11 @@ func TestForbiddenTellsApart(t *testing.T) {
 		{"quarterdeck/sources/loki", "quarterdeck/sources/patterns", false},
 		{"quarterdeck/ui", "quarterdeck/sources/patterns", false},
 		{"quarterdeck/sources/patterns", "quarterdeck/sources/loki", true},
+		{"quarterdeck/actions", "quarterdeck/sources/markdown", false},
+		{"quarterdeck/diagnosis", "quarterdeck/sources/markdown", false},
+		{"quarterdeck/incident", "quarterdeck/sources/markdown", false},
+		{"quarterdeck/sources/markdown", "github.com/clipperhouse/displaywidth", false},
+		{"quarterdeck/sources/markdown", "quarterdeck/sources", true},
 		{"quarterdeck/sources/loki", "quarterdeck/sources/swarm", true},
 		{"quarterdeck/sources/demo/world", "quarterdeck/sources/demo", false},
 		{"quarterdeck/sources", "quarterdeck/ui/plain", true},
@@ -91,13 +96,14 @@ func TestForbiddenTellsApart(t *testing.T) {
 
 // forbidden says which rule an import breaks; "" where it breaks none.
 func forbidden(from, to string) string {
+	whole := to
 	from, to = strings.TrimPrefix(from, "quarterdeck/"), strings.TrimPrefix(to, "quarterdeck/")
 	vendor := strings.HasPrefix(to, "github.com/moby/") || strings.HasPrefix(to, "github.com/docker/") || strings.HasPrefix(to, "github.com/prometheus/")
 	source := func(p string) string {
 		if rest, ok := strings.CutPrefix(p, "sources/"); ok {
 			name, _, _ := strings.Cut(rest, "/")
-			if name == "patterns" {
-				return "" // of the domain: it talks to nothing
+			if name == "patterns" || name == "markdown" {
+				return "" // of the domain: they talk to nothing
 			}
 			return name
 		}
@@ -117,6 +123,8 @@ func forbidden(from, to string) string {
 		return "a vendor's type never leaves its source"
 	case from == "sources/patterns" && to != "sources" && (strings.Contains(to, ".") || under(to, "sources") || under(to, "actions")):
 		return "patterns imports the domain and the standard library alone"
+	case under(from, "sources/markdown") && strings.HasPrefix(whole, "quarterdeck/") && !under(to, "sources/markdown"):
+		return "markdown imports nothing of ours"
 	case from == "sources" && (under(to, "sources") || strings.Contains(to, ".") && !strings.HasPrefix(to, "github.com/cenkalti/")):
 		return "the domain imports the standard library alone"
 	case source(from) != "" && source(to) != "" && source(from) != source(to):

@@ -1,4 +1,6 @@
-package incident
+// Package markdown writes what others have written (names, log lines, notes, queries) into a document, so that it stays text. It is of the domain: it
+// talks to nothing, and all that leaves as Markdown (the incident's report, the diagnosis, the handover) goes through it.
+package markdown
 
 import (
 	"strings"
@@ -8,10 +10,8 @@ import (
 	"github.com/clipperhouse/displaywidth"
 )
 
-// Everything in a report that others have written (names, log lines, notes, queries) is hostile until it is escaped: here, and nowhere else.
-
-// harmless makes one line of text: no control characters, none that are not to be seen or turn the writing round.
-func harmless(s string) string {
+// Harmless makes one line of text: no control characters, none that are not to be seen or turn the writing round.
+func Harmless(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == utf8.RuneError:
@@ -25,9 +25,9 @@ func harmless(s string) string {
 	}, strings.ToValidUTF8(s, "\uFFFD"))
 }
 
-// esc makes text stand in Markdown as it is: CommonMark's backslash escapes, and entities for what HTML would take. No address becomes a link.
-func esc(s string) string {
-	s = strings.TrimSpace(harmless(s))
+// Text makes text stand in Markdown as it is: CommonMark's backslash escapes, and entities for what HTML would take. No address becomes a link.
+func Text(s string) string {
+	s = strings.TrimSpace(Harmless(s))
 	var b strings.Builder
 	b.Grow(len(s) + 8)
 	digits := true // only digits so far: a number at the beginning, with a dot behind it, would be a list
@@ -66,12 +66,20 @@ func endsIn(s, end string) bool {
 	return len(s) >= len(end) && strings.EqualFold(s[len(s)-len(end):], end)
 }
 
-// code makes text stand as it is in a code span, in a table too. What has a bar in it is escaped text: a table's bar and a code span's backslash
+// Code makes text stand as it is in a code span, in a table too. What has a bar in it is escaped text: a table's bar and a code span's backslash
 // are read differently by different programs.
-func code(s string) string {
-	s = strings.TrimSpace(harmless(s))
-	if s == "" || strings.Contains(s, "|") {
-		return esc(s)
+func Code(s string) string {
+	if strings.Contains(s, "|") {
+		return Text(s)
+	}
+	return Span(s)
+}
+
+// Span makes text stand as it is in a code span, outside a table. What is empty has none.
+func Span(s string) string {
+	s = strings.TrimSpace(Harmless(s))
+	if s == "" {
+		return ""
 	}
 	ticks := strings.Repeat("`", run(s, '`')+1)
 	pad := ""
@@ -81,11 +89,11 @@ func code(s string) string {
 	return ticks + pad + s + pad + ticks
 }
 
-// fence puts lines into a block of code that none of them can end.
-func fence(b *strings.Builder, language string, lines ...string) {
+// Fence puts lines into a block of code that none of them can end.
+func Fence(b *strings.Builder, language string, lines ...string) {
 	longest := 2
 	for i := range lines {
-		lines[i] = strings.TrimRight(harmless(lines[i]), " ")
+		lines[i] = strings.TrimRight(Harmless(lines[i]), " ")
 		longest = max(longest, run(lines[i], '`'))
 	}
 	ticks := strings.Repeat("`", longest+1)
@@ -110,8 +118,8 @@ func run(s string, sign rune) int {
 	return most
 }
 
-// table writes a table whose columns are aligned. Its cells are escaped already; a cell that is empty is a dash.
-func table(b *strings.Builder, head []string, rows [][]string) {
+// Table writes a table whose columns are aligned. Its cells are escaped already; a cell that is empty is a dash.
+func Table(b *strings.Builder, head []string, rows [][]string) {
 	widths := make([]int, len(head))
 	for i := range head {
 		widths[i] = max(displaywidth.String(head[i]), 3)
@@ -140,12 +148,4 @@ func table(b *strings.Builder, head []string, rows [][]string) {
 	for _, r := range rows {
 		line(r)
 	}
-}
-
-// clip bounds a text, in runes.
-func clip(s string, most int) string {
-	if r := []rune(s); len(r) > most {
-		return string(r[:most-1]) + "…"
-	}
-	return s
 }
