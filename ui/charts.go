@@ -103,8 +103,8 @@ func readingName(r sources.Reading, s sources.Series) string {
 	return r.Name
 }
 
-// bucketWords say a quantile by the bounds that it lies between, where they are far apart; nil: it is a figure as others.
-func bucketWords(r sources.Reading, unit string) func(float64) string {
+// BucketWords say a quantile by the bounds that it lies between, where they are far apart; nil: it is a figure as others.
+func BucketWords(r sources.Reading, unit string) func(float64) string {
 	if len(r.Bounds) == 0 {
 		return nil
 	}
@@ -138,7 +138,7 @@ func (p *metricsPane) fill(m *Model, spec *chart.Spec, g graph, service string) 
 			spec.Empty = m.unmeasurable(service, spec.Start, spec.End) + r.Reason
 		}
 		for _, s := range r.Answer.Series {
-			spec.Series = append(spec.Series, chart.Series{Name: inLine(readingName(r, s)), Points: s.Points, Style: m.st.Series[n%len(m.st.Series)], Value: bucketWords(r, g.unit)})
+			spec.Series = append(spec.Series, chart.Series{Name: inLine(readingName(r, s)), Points: s.Points, Style: m.st.Series[n%len(m.st.Series)], Value: BucketWords(r, g.unit)})
 			n++
 		}
 	}

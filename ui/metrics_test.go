@@ -363,13 +363,13 @@ func TestUnmeasurable(t *testing.T) {
 }
 
 func TestBucketWords(t *testing.T) {
-	say := bucketWords(sources.Reading{Bounds: []float64{0.1, 0.3, 1.2, 5}}, "s")
+	say := BucketWords(sources.Reading{Bounds: []float64{0.1, 0.3, 1.2, 5}}, "s")
 	for v, want := range map[float64]string{0.05: "≤ 100 ms", 0.2: "100 ms to 300 ms", 5: "> 5 s"} {
 		if got := say(v); got != want {
 			t.Errorf("%v: %q, want %q", v, got, want)
 		}
 	}
-	if bucketWords(sources.Reading{}, "s") != nil {
+	if BucketWords(sources.Reading{}, "s") != nil {
 		t.Error("words for what has no bounds")
 	}
 }

@@ -145,7 +145,7 @@ func (p *metricsPane) fillThen(m *Model, spec *chart.Spec, g graph, service stri
 			if len(g.names) == 1 && name == r.Name {
 				name = ""
 			}
-			spec.Series = append(spec.Series, chart.Series{Name: inLine(strings.TrimSpace(name + " " + p.compare.word())), Points: s.Points, Style: m.st.Muted, Then: true, Value: bucketWords(r, g.unit)})
+			spec.Series = append(spec.Series, chart.Series{Name: inLine(strings.TrimSpace(name + " " + p.compare.word())), Points: s.Points, Style: m.st.Muted, Then: true, Value: BucketWords(r, g.unit)})
 		}
 	}
 }

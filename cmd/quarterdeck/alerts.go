@@ -39,26 +39,28 @@ EXIT STATUS
 const silenceExits = `
 EXIT STATUS
   0 done, planned or nothing to do; 2 usage; 3 Alertmanager is unreachable or refuses;
-  4 refused: read-only, or it would mute every alert; 6 it has no effect`
+  4 refused: read-only, it would mute every alert, or it touches a protected service and its name was not typed; 6 it has no effect`
 
 func newSilenceCommand(s *surroundings) *cobra.Command {
 	var lasts time.Duration
-	var comment string
+	var comment, confirm string
 	var dry bool
 	cmd := &cobra.Command{
 		Use:   "silence MATCHER...",
 		Short: "Silence alerts that match",
 		Long: `A matcher is label=value, label!=value, label=~regexp or label!~regexp; all must match. It shows first which alerts of now it
-mutes, and is written to the journal, so that the others on call see who did it and why.
+mutes, and is written to the journal, so that the others on call see who did it and why. Where it mutes a protected service the
+service's name must be typed, or given by --confirm.
 
   quarterdeck alerts silence alertname=HighErrorRate swarm_service=shop_web --for 1h --comment "rollback under way"
 ` + silenceExits,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runSilence(cmd.Context(), s, args, lasts, comment, dry)
+			return runSilence(cmd.Context(), s, args, lasts, comment, &actFlags{dryRun: dry, yes: true, confirm: confirm})
 		},
 	}
 	cmd.Flags().DurationVar(&lasts, "for", 2*time.Hour, "how long")
 	cmd.Flags().StringVar(&comment, "comment", "", "why, for the others on call")
+	cmd.Flags().StringVar(&confirm, "confirm", "", "the `name` that is asked for where it mutes a protected service's alerts")
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "show which alerts it would mute, and do nothing")
 	return cmd
 }
@@ -73,7 +75,7 @@ func newExpireCommand(s *surroundings) *cobra.Command {
 			if len(args) != 1 || args[0] == "" {
 				return &exitStatus{exitUsage, errors.New("name one silence by its id: see `quarterdeck alerts silences`")}
 			}
-			return runOnAlerts(cmd.Context(), s, dry, func(ctx context.Context, d *actions.Deck) (*actions.Plan, error) {
+			return runOnAlerts(cmd.Context(), s, &actFlags{dryRun: dry, yes: true}, func(ctx context.Context, d *actions.Deck) (*actions.Plan, error) {
 				return d.PlanUnsilence(ctx, args[0])
 			})
 		},
@@ -209,7 +211,7 @@ func runSilences(ctx context.Context, s *surroundings, all bool) error {
 	return w.Flush()
 }
 
-func runSilence(ctx context.Context, s *surroundings, args []string, lasts time.Duration, comment string, dry bool) error {
+func runSilence(ctx context.Context, s *surroundings, args []string, lasts time.Duration, comment string, f *actFlags) error {
 	if len(args) == 0 || strings.TrimSpace(comment) == "" || lasts <= 0 {
 		return &exitStatus{exitUsage, errors.New("say what and why: alerts silence alertname=X --for 2h --comment \"…\"")}
 	}
@@ -221,15 +223,15 @@ func runSilence(ctx context.Context, s *surroundings, args []string, lasts time.
 		}
 		silence.Matchers = append(silence.Matchers, m)
 	}
-	return runOnAlerts(ctx, s, dry, func(ctx context.Context, d *actions.Deck) (*actions.Plan, error) {
+	return runOnAlerts(ctx, s, f, func(ctx context.Context, d *actions.Deck) (*actions.Plan, error) {
 		silence.Ends = time.Now().Add(lasts)
 		return d.PlanSilence(ctx, silence)
 	})
 }
 
-// runOnAlerts carries a plan about silences out, and tells what came of it. It is confirmed by being written out: the swarm is not asked, which may be
-// what is down.
-func runOnAlerts(ctx context.Context, s *surroundings, dry bool, plan planner) error {
+// runOnAlerts carries a plan about silences out, and tells what came of it. It says yes by being written out; the word that guards a protected service is
+// a person's to type. The swarm is not asked, which may be what is down.
+func runOnAlerts(ctx context.Context, s *surroundings, f *actFlags, plan planner) error {
 	p, asJSON, err := s.open("table")
 	if err != nil {
 		return err
@@ -242,17 +244,27 @@ func runOnAlerts(ctx context.Context, s *surroundings, dry bool, plan planner) e
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, p.settings.Timeout+flushWithin)
+	planning, cancel := context.WithTimeout(ctx, p.settings.Timeout)
 	defer cancel()
-	made, err := plan(ctx, d)
+	made, err := plan(planning, d)
 	if err != nil {
 		return refusal(err)
 	}
 	tellSilence(s.errs, made)
-	if dry || made.Refused != "" || made.Nothing != "" {
+	if f.dryRun || made.Refused != "" || made.Nothing != "" {
 		return s.planned(made, asJSON)
 	}
-	run, err := d.Start(ctx, made, actions.Approval{Yes: true, Typed: made.Word(), Reason: made.Reason}, nil)
+	if d.Policy.ReadOnly {
+		return refusal(actions.ErrReadOnly)
+	}
+	f.reason = made.Reason
+	approval, err := s.ask(made, f)
+	if err != nil {
+		return refusal(err)
+	}
+	ctx, cancel = context.WithTimeout(ctx, p.settings.Timeout+flushWithin) // from now on: a person may have taken their time to type
+	defer cancel()
+	run, err := d.Start(ctx, made, approval, nil)
 	if err != nil {
 		return refusal(err)
 	}
@@ -291,5 +303,8 @@ func tellSilence(out io.Writer, p *actions.Plan) {
 	}
 	for _, x := range p.Warnings {
 		fmt.Fprintln(out, "  !", plain.Line(x))
+	}
+	if p.Why != "" {
+		fmt.Fprintln(out, "  !", plain.Line(p.Why))
 	}
 }

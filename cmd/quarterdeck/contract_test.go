@@ -133,9 +133,18 @@ func testContract(t *testing.T, x target) {
 		m := fields(t, "metrics", doc, "time", "service", "start", "end", "step", "series")
 		found := map[string]bool{}
 		for _, s := range list(t, m, "series") {
-			v := fields(t, "series", s, "name", "unit", "labels", "query", "last", "reason", "points")
+			v := fields(t, "series", s, "name", "unit", "labels", "query", "last", "reason", "points", "how", "bounds", "limits", "then")
+			if v["then"] != nil {
+				t.Errorf("%v is compared with %v, and nobody has asked", v["name"], v["then"])
+			}
 			if len(list(t, v, "points")) > 0 {
 				found[v["name"].(string)] = true
+				if v["how"] == "" {
+					t.Errorf("%v does not say how it is known", v["name"])
+				}
+				if quantile := strings.HasPrefix(v["name"].(string), "p"); quantile && v["last"] != nil && len(list(t, v, "bounds")) > 0 {
+					fields(t, "limits", v["limits"], "low", "high")
+				}
 			} else if v["reason"] == "" {
 				t.Errorf("%v is empty and does not say why", v["name"])
 			}
@@ -144,6 +153,19 @@ func testContract(t *testing.T, x target) {
 			t.Fatalf("only %v have points", found)
 		}
 		x.askJSON(t, &doc, 0, "metrics", "--query", "up", "--since", "5m")
+		for _, args := range [][]string{{"metrics", x.service}, {"metrics", "--query", "up"}} {
+			x.askJSON(t, &doc, 0, append(args, "--since", "5m", "--compare", "yesterday")...)
+			m := fields(t, "metrics", doc, "compare", "series")
+			if c := fields(t, "compare", m["compare"], "with", "start", "end"); c["with"] != "yesterday" {
+				t.Errorf("%v", c)
+			}
+			for _, s := range list(t, m, "series") {
+				v := fields(t, "series", s, "name", "then")
+				if then := fields(t, "then", v["then"], "last", "reason", "points"); (len(list(t, then, "points")) == 0) != (then["reason"] != "") {
+					t.Errorf("%v of then has points, or says why not: %v", v["name"], then)
+				}
+			}
+		}
 		if _, _, code := x.ask(t, "metrics", "--query", "up{"); code != exitUsage {
 			t.Fatalf("broken PromQL: exit %d", code)
 		}
@@ -257,7 +279,7 @@ func TestUnreachableIsThree(t *testing.T) {
 func TestUsageIsTwo(t *testing.T) {
 	x := target{}
 	for _, args := range [][]string{{"nonsense"}, {"--nonsense"}, {"status", "-o", "yaml"}, {"logs", "--level", "loud"}, {"logs", "--since", "yesterday-ish"}, {"logs", "--limit", "0"},
-		{"metrics"}, {"metrics", "a", "b"}, {"snapshot", "--size", "0x0"}, {"snapshot", "--size", "9999x9999"}, {"snapshot", "--keys", "hyper+q"}, {"alerts", "silence"},
+		{"metrics"}, {"metrics", "a", "b"}, {"metrics", "a", "--compare", "tomorrow"}, {"snapshot", "--size", "0x0"}, {"snapshot", "--size", "9999x9999"}, {"snapshot", "--keys", "hyper+q"}, {"alerts", "silence"},
 		{"status", "--config", "/nonexistent.yaml"}, {"status", "--context", "nope"}, {"demo", "--headless", "--services", "-1"}} {
 		if _, errs, code := x.ask(t, args...); code != exitUsage || errs == "" {
 			t.Errorf("%v: exit %d: %s", args, code, errs)
