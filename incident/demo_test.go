@@ -283,15 +283,62 @@ func TestTeamOnLab(t *testing.T) {
 	env := func(name string) string { return os.Getenv(name) }
 	ada := console(t, env("DOCKER_HOST"), env("LOKI_ADDR"), env("PROMETHEUS_URL"), env("ALERTMANAGER_URL"), "ada@lab")
 	bo := console(t, env("DOCKER_HOST"), env("LOKI_ADDR"), env("PROMETHEUS_URL"), env("ALERTMANAGER_URL"), "bo@lab")
-	x, err := ada.Start(Opening{Title: "a rehearsal", Services: []string{"shop_idle-of-the-test"}, Also: true})
+	x, err := ada.Start(Opening{Title: "a rehearsal", Services: []string{"shop_idle-of-the-test"}, Also: true, Impact: Moment{At: time.Now().Add(-time.Minute)}})
 	must(t, x, err)
 	find := func(k *Desk) Incident { y, _ := k.Find(x.ID); return y }
 	until(t, "the colleague has it", func() bool { return find(bo).ID == x.ID })
-	for _, e := range []Entry{{Phase: Acknowledge}, {Phase: Note, Text: "from the other machine"}, {Phase: Resolve}} {
+	for _, e := range []Entry{{Phase: Acknowledge}, {Phase: Note, Text: "from the other machine, token=hunter2secret"}, {Phase: Resolve}} {
 		_, err := bo.Do(x.ID, e)
 		must(t, x, err)
 	}
-	until(t, "she has what he wrote", func() bool { y := find(ada); return y.State == Resolved && y.Owner == "bo@lab" && len(y.Entries) == 4 })
+	until(t, "she has what he wrote", func() bool { y := find(ada); return y.State == Resolved && y.Owner == "bo@lab" && len(y.Entries) == 5 })
 	late := console(t, env("DOCKER_HOST"), env("LOKI_ADDR"), env("PROMETHEUS_URL"), env("ALERTMANAGER_URL"), "cy@lab")
-	until(t, "one who comes later has it all", func() bool { y := find(late); return y.State == Resolved && len(y.Entries) == 4 })
+	until(t, "one who comes later has it all", func() bool { y := find(late); return y.State == Resolved && len(y.Entries) == 5 })
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
+	defer cancel()
+	for who, k := range map[string]*Desk{"ada": ada, "bo": bo, "cy": late} {
+		r, err := k.Report(ctx, Asked{ID: x.ID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkTeamReport(t, who, r)
+	}
+}
+
+// checkTeamReport: whoever writes it, the report of the rehearsal has its parts; the times that were told are measured, and what is not known is said.
+func checkTeamReport(t *testing.T, who string, r *Report) {
+	t.Helper()
+	for what, s := range map[string]Span{"detect": r.Times.Detect, "acknowledge": r.Times.Acknowledge, "resolve": r.Times.Resolve} {
+		if s.Seconds == nil || *s.Seconds < 0 {
+			t.Errorf("%s: time to %s: %+v", who, what, s)
+		}
+	}
+	if s := r.Times.Mitigate; s.Seconds != nil || s.Reason == "" {
+		t.Errorf("%s: nothing was done, and yet it was mitigated: %+v", who, s)
+	}
+	for _, name := range []string{"ada@lab", "bo@lab"} {
+		if !slices.Contains(r.Authors, name) {
+			t.Errorf("%s: %s is not among the authors %q", who, name, r.Authors)
+		}
+	}
+	if !slices.ContainsFunc(r.Gaps, func(g Gap) bool { return strings.Contains(g.What, "shop_idle-of-the-test") && g.Reason != "" }) {
+		t.Errorf("%s: that the swarm has no such service is not among the gaps: %+v", who, r.Gaps)
+	}
+	for i, row := range r.Timeline {
+		if row.Source == "" || row.Confidence == "" || row.Query == "" || row.Text == "" || row.Time.Location() != time.UTC || i > 0 && row.Time.Before(r.Timeline[i-1].Time) {
+			t.Errorf("%s: a row is not whole, or out of order: %+v", who, row)
+		}
+	}
+	if len(r.Queries) == 0 || len(r.Redactions) == 0 || len(r.Looked) == 0 || r.Chain == "" {
+		t.Errorf("%s: %d queries, redactions %v, looked %v, record %q", who, len(r.Queries), r.Redactions, r.Looked, r.Chain)
+	}
+	var md bytes.Buffer
+	if err := r.Markdown(&md); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(md.String(), "hunter2secret") {
+		t.Errorf("%s: a credential is in the report", who)
+	}
+	checkOrder(t, md.String())
+	checkTables(t, md.String())
 }

@@ -76,6 +76,12 @@ func (a asked) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 // openBadConsole opens a console on d, with addresses in place of those given by source.
 func openBadConsole(t *testing.T, d *demo.Platform, instead map[string]string, timeout time.Duration, in ...tea.ProgramOption) *badConsole {
 	t.Helper()
+	return openConsoleWith(t, d, instead, timeout, nil, in...)
+}
+
+// openConsoleWith is the same with more wired: wire may change the options, and starts what runs beside the console until ctx ends.
+func openConsoleWith(t *testing.T, d *demo.Platform, instead map[string]string, timeout time.Duration, wire func(ctx context.Context, c *badConsole, o *ui.Options), in ...tea.ProgramOption) *badConsole {
+	t.Helper()
 	if in == nil { // no terminal
 		in = []tea.ProgramOption{tea.WithInput(nil), tea.WithOutput(io.Discard), tea.WithoutRenderer()}
 	}
@@ -92,12 +98,17 @@ func openBadConsole(t *testing.T, d *demo.Platform, instead map[string]string, t
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := ui.New(p.console(true))
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &badConsole{t: t, p: p, log: set.LogFile, asks: make(chan func(*ui.Model) tea.Msg), cancel: cancel}
+	t.Cleanup(c.close)
+	o := p.console(true)
+	if wire != nil {
+		wire(ctx, c, &o)
+	}
+	m, err := ui.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	c := &badConsole{t: t, p: p, log: set.LogFile, asks: make(chan func(*ui.Model) tea.Msg), cancel: cancel}
 	feeds := p.feeds()
 	feeds.Period = raceSlows * time.Second
 	c.running.Go(func() { p.fleet.Run(ctx, feeds) })
@@ -107,7 +118,6 @@ func openBadConsole(t *testing.T, d *demo.Platform, instead map[string]string, t
 			t.Errorf("the console ended: %v", err)
 		}
 	})
-	t.Cleanup(c.close)
 	c.ask(func(*ui.Model) tea.Msg { return tea.WindowSizeMsg{Width: badWidth, Height: badHeight} }) // Bubble Tea's own may come later
 	return c
 }
