@@ -52,6 +52,7 @@ EXIT STATUS
 	f.StringVar(&o.since, "since", "1h", "from this `time` on: 15m, 2d, 14:30 or RFC 3339")
 	f.DurationVar(&o.step, "step", 0, "between two points (default: the time in 120 steps)")
 	f.StringVar(&o.query, "query", "", "`PromQL` by hand")
+	f.StringVar(&o.compare, "compare", "", "lay beside it the same time of `WHEN`: yesterday or week")
 	return cmd
 }
 
