@@ -88,7 +88,7 @@ func TestEarlierIsAskedFor(t *testing.T) {
 		{Fingerprint: "a1", Name: "HighErrorRate", Service: "shop_web", Since: noon.Add(-12*time.Minute + 20*time.Second)},
 	}
 	r.press("6")
-	r.shows("OldTrouble, after 10m0s", "HighErrorRate: shop_web answers with errors", "alertmanager prometheus")
+	r.shows("OldTrouble, after 10m0s", "HighErrorRate: answers with errors", "alertmanager prometheus")
 	old := r.timeline.past.generation
 	book.err = &sources.Error{Source: "prometheus", Kind: sources.Unreachable, Op: "list the alerts that fired", Err: errors.New("connection refused")}
 	book.fired = nil

@@ -206,7 +206,7 @@ type asked struct {
 	windows []sources.Window
 }
 
-func (l *asked) Query(ctx context.Context, q sources.LogQuery) (sources.LogPage, error) {
+func (l *asked) Query(_ context.Context, q sources.LogQuery) (sources.LogPage, error) {
 	if q.Pattern != "" { // was it there before? never
 		return sources.LogPage{}, nil
 	}

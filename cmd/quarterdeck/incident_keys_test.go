@@ -106,7 +106,9 @@ func TestIncidentToReportByKeys(t *testing.T) {
 	c.wait("the run is the mitigation by itself", 30*time.Second, has("mitigated for", "runs on its services meanwhile", "rollback "+service))
 	c.press("r")
 	c.answerTo("Is it over?", "y", "enter")
-	c.wait("resolved", 30*time.Second, func(s string) bool { return has("resolved", "what was written")(s) && !strings.Contains(s, "not resolved") && !strings.Contains(s, "Is it over?") })
+	c.wait("resolved", 30*time.Second, func(s string) bool {
+		return has("resolved", "what was written")(s) && !strings.Contains(s, "not resolved") && !strings.Contains(s, "Is it over?")
+	})
 	c.press("e")
 	c.wait("the report", 60*time.Second, has("report of", "Authors", "ada@example.com"))
 	c.ask(func(*ui.Model) tea.Msg { return tea.KeyPressMsg{Code: 'o', Mod: tea.ModCtrl} })

@@ -54,7 +54,7 @@ func PlainOf(t testing.TB, n ast.Node, src []byte, ours bool) string {
 	return b.String()
 }
 
-// CheckTable: the source is one table of so many columns and rows, its bars are aligned, and its cells are no more than text.
+// CheckTable holds that the source is one table of so many columns and rows, its bars are aligned, and its cells are no more than text.
 func CheckTable(t testing.TB, source string, columns, rows int, ours bool) {
 	t.Helper()
 	doc := Parse(source)
