@@ -48,10 +48,30 @@ func (m *Model) overOverlay(lines []string) []string {
 	box = append(box, st.BorderFocused.Render(s.BottomLeft+rule+s.BottomRight))
 	for i, b := range box {
 		if at := y + i; at < len(lines) {
-			lines[at] = ansi.Cut(lines[at], 0, x) + b + ansi.Cut(lines[at], x+w+4, m.w)
+			lines[at] = cutBefore(lines[at], x) + b + cutAfter(lines[at], x+w+4, m.w)
 		}
 	}
 	return lines
+}
+
+// cutBefore is a line's first x cells; a wide character that the cut parts becomes a space.
+func cutBefore(line string, x int) string {
+	for at := x; at >= 0; at-- {
+		if left := ansi.Cut(line, 0, at); plain.Width(left) <= x {
+			return left + strings.Repeat(" ", x-plain.Width(left))
+		}
+	}
+	return strings.Repeat(" ", x)
+}
+
+// cutAfter is a line's cells from x on, of w; a wide character that the cut parts becomes a space.
+func cutAfter(line string, x, w int) string {
+	for at := x; at < w; at++ {
+		if right := ansi.Cut(line, at, w); plain.Width(right) <= w-x {
+			return strings.Repeat(" ", w-x-plain.Width(right)) + right
+		}
+	}
+	return strings.Repeat(" ", w-x)
 }
 
 // helpBox shows the keymap, that of the pane in focus first; in two columns where there is room.

@@ -80,6 +80,10 @@ func TestIncidentToReportByKeys(t *testing.T) {
 		s := c.p.fleet.Snapshot().Service(service)
 		return s != nil && s.Firing > 0
 	})
+	c.press("/")
+	c.press(strings.Split(service, "")...)
+	c.press("enter")
+	c.wait("it is selected", 10*time.Second, has("/"+service))
 	c.press("I")
 	c.wait("what is known is filled in", 60*time.Second, func(s string) bool {
 		return has("start an incident", "of "+service, "alertmanager", "DB_POOL_SIZE")(s) && !strings.Contains(s, "looking for evidence")
