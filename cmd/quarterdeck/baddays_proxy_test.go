@@ -150,8 +150,8 @@ func hangs(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 }
 
 // answer is the honest answer as a whole; of a stream what comes within a moment.
-func answer(r *http.Request, honest http.Handler) *wholeAnswer {
-	a := &wholeAnswer{header: http.Header{}, status: http.StatusOK}
+func answer(r *http.Request, honest http.Handler) (header http.Header, status int, body []byte) {
+	a := &wholeAnswer{working: http.Header{}, header: http.Header{}, status: http.StatusOK}
 	done := make(chan struct{})
 	r.Header.Del("Accept-Encoding")
 	go func() {
@@ -163,29 +163,40 @@ func answer(r *http.Request, honest http.Handler) *wholeAnswer {
 	case <-done:
 	case <-time.After(3 * time.Second):
 	}
-	return a
+	return a.told()
 }
 
+// wholeAnswer keeps an answer that is on its way. Its maker may still be at work when it is read.
 type wholeAnswer struct {
+	working http.Header // the maker's alone
+
 	mu     sync.Mutex
-	header http.Header
+	header http.Header // as it was when the status was told
 	status int
 	body   bytes.Buffer
 }
 
-func (a *wholeAnswer) Header() http.Header { return a.header }
-func (a *wholeAnswer) WriteHeader(s int)   { a.status = s }
+func (a *wholeAnswer) Header() http.Header { return a.working }
 func (a *wholeAnswer) Flush()              {}
+
+func (a *wholeAnswer) WriteHeader(s int) {
+	told := a.working.Clone()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.header, a.status = told, s
+}
+
 func (a *wholeAnswer) Write(b []byte) (int, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.body.Write(b)
 }
 
-func (a *wholeAnswer) bytes() []byte {
+// told is what has come so far.
+func (a *wholeAnswer) told() (header http.Header, status int, body []byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return bytes.Clone(a.body.Bytes())
+	return a.header.Clone(), a.status, bytes.Clone(a.body.Bytes())
 }
 
 // cutInTheMiddle gives the half of what it promises.
@@ -193,11 +204,10 @@ func cutInTheMiddle(w http.ResponseWriter, r *http.Request, honest http.Handler)
 	if r.Method == http.MethodHead || strings.HasSuffix(r.URL.Path, "/events") || strings.HasSuffix(r.URL.Path, "/tail") {
 		panic(http.ErrAbortHandler)
 	}
-	a := answer(r, honest)
-	body := a.bytes()
-	w.Header().Set("Content-Type", a.header.Get("Content-Type"))
+	header, status, body := answer(r, honest)
+	w.Header().Set("Content-Type", header.Get("Content-Type"))
 	w.Header().Set("Content-Length", fmt.Sprint(len(body)))
-	w.WriteHeader(a.status)
+	w.WriteHeader(status)
 	_, _ = w.Write(body[:len(body)/2])
 	_ = http.NewResponseController(w).Flush()
 	panic(http.ErrAbortHandler)
@@ -208,10 +218,10 @@ func drips(w http.ResponseWriter, r *http.Request, honest http.Handler) {
 	if strings.HasSuffix(r.URL.Path, "/events") || strings.HasSuffix(r.URL.Path, "/tail") {
 		hangs(w, r, honest)
 	}
-	a := answer(r, honest)
-	w.Header().Set("Content-Type", a.header.Get("Content-Type"))
-	w.WriteHeader(a.status)
-	for _, b := range a.bytes() {
+	header, status, body := answer(r, honest)
+	w.Header().Set("Content-Type", header.Get("Content-Type"))
+	w.WriteHeader(status)
+	for _, b := range body {
 		if _, err := w.Write([]byte{b}); err != nil {
 			return
 		}
@@ -286,13 +296,13 @@ func rewritten(how func([]byte) []byte) fault {
 			honest.ServeHTTP(w, r)
 			return
 		}
-		a := answer(r, honest)
-		body := how(a.bytes())
-		for k, v := range a.header {
+		header, status, body := answer(r, honest)
+		body = how(body)
+		for k, v := range header {
 			w.Header()[k] = v
 		}
 		w.Header().Del("Content-Length")
-		w.WriteHeader(a.status)
+		w.WriteHeader(status)
 		if r.Method != http.MethodHead {
 			_, _ = w.Write(body)
 		}
