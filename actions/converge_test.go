@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -79,13 +81,25 @@ func (r *rig) stable(name string, judged time.Time) {
 		since, age := x.Status.Timestamp, time.Since(x.Status.Timestamp)
 		switch {
 		case x.Status.State == swarm.TaskStateRunning && age >= monitor-100*time.Millisecond:
-		case r.demo == nil && since.After(judged.Add(-100*time.Millisecond)):
-			// A busy engine replaced a stable task after the verdict, which no verdict can know.
+		case r.demo == nil && since.After(judged) && r.replaced(&x, judged):
+			// The engine has ended a task that was stable at the verdict, which no verdict can know.
 			r.t.Logf("%s: after the verdict a task is %s since %s; the service's tasks:\n%s", name, x.Status.State, age, r.tasks(name))
 		default:
 			r.t.Errorf("%s: a task is %s since %s, judged %s ago; the service's tasks:\n%s", name, x.Status.State, age, time.Since(judged), r.tasks(name))
 		}
 	}
+}
+
+// replaced tells whether x stands where a task ran that was there for the window at the verdict and was ended after it.
+func (r *rig) replaced(x *swarm.Task, judged time.Time) bool {
+	list, err := r.api.TaskList(r.t.Context(), client.TaskListOptions{Filters: client.Filters{}.Add("service", x.ServiceID)})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return slices.ContainsFunc(list.Items, func(old swarm.Task) bool {
+		return old.ID != x.ID && old.Slot == x.Slot && old.NodeID != "" && reflect.DeepEqual(old.Spec.ContainerSpec, x.Spec.ContainerSpec) &&
+			judged.Sub(old.CreatedAt) >= monitor && old.Status.Timestamp.After(judged)
+	})
 }
 
 // tasks is every task of a service as the engine has it, for a failure's message.
