@@ -77,3 +77,31 @@ func CheckTable(t testing.TB, source string, columns, rows int, ours bool) {
 		}
 	}
 }
+
+// CheckDocument holds that a document has so many headings and one table of so many columns and rows, and that what others have written made
+// nothing else of it.
+func CheckDocument(t testing.TB, md string, headings, columns, rows int) {
+	t.Helper()
+	heads := 0
+	for n := Parse(md).FirstChild(); n != nil; n = n.NextSibling() {
+		switch n.Kind() {
+		case ast.KindHeading:
+			heads++
+		case ast.KindHTMLBlock, ast.KindThematicBreak, ast.KindBlockquote, ast.KindFencedCodeBlock:
+			t.Errorf("%s is in\n%s", n.Kind(), md)
+		}
+	}
+	if heads != headings {
+		t.Errorf("%d headings, want %d:\n%s", heads, headings, md)
+	}
+	var table strings.Builder
+	for line := range strings.SplitSeq(md, "\n") {
+		if strings.HasPrefix(line, "| ") {
+			table.WriteString(line + "\n")
+		}
+	}
+	CheckTable(t, table.String(), columns, rows, false)
+	if strings.ContainsAny(md, "\x1b\x07\x00\u202e\u200b") {
+		t.Errorf("a control character is in\n%s", md)
+	}
+}
