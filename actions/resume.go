@@ -117,9 +117,17 @@ func (d *Deck) Unfinished() ([]RunRecord, error) {
 	if err := d.history.refresh(d.Journal, d.cluster()); err != nil {
 		return nil, err
 	}
+	free := map[string]bool{}
+	for id := range d.history.began {
+		free[id] = !d.Journal.Held(id)
+	}
+	// A run writes its end before it lets go: one that ended between the reading and the look at its lock is found by reading again.
+	if err := d.history.refresh(d.Journal, d.cluster()); err != nil {
+		return nil, err
+	}
 	var out []RunRecord
 	for id, e := range d.history.began {
-		if d.Journal.Held(id) {
+		if !free[id] {
 			continue
 		}
 		r := RunRecord{ID: id, Action: e.Action, Target: e.Target, Actor: e.Actor, Host: e.Host, Context: e.Context, Cluster: e.Cluster, Began: e.Time, Why: e.Reason,
