@@ -164,10 +164,12 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.dark = msg.IsDark()
 		_ = m.restyle() // the name was good at the start
 	case tea.KeyPressMsg:
+		m.services.pinned = true
 		cmd = m.handleKey(msg)
 	case tea.PasteMsg:
 		cmd = m.handlePaste(msg)
 	case tea.MouseClickMsg, tea.MouseWheelMsg:
+		m.services.pinned = true
 		cmd = m.handleMouse(msg.(tea.MouseMsg))
 	case wakeMsg:
 		m.snap = msg.snap

@@ -41,6 +41,9 @@ type servicesPane struct {
 	marks   map[string]bool
 	total   int
 	of      servicesArranged
+	// pinned: somebody has touched the console. Until then the cursor goes to the worst service that is in trouble, so that what is beside the
+	// table is about it; from then on it stays on its service, so that no key meets another one than was read.
+	pinned bool
 }
 
 // servicesArranged is what the table's rows were made of: while it is the same, they are too.
@@ -82,6 +85,19 @@ func (p *servicesPane) arrange(s *fleet.Snapshot) {
 		ids[i] = v.Name
 	}
 	p.setRows(ids)
+	if !p.pinned && len(shown) > 0 && inTrouble(shown[0]) {
+		p.moveTo(0)
+	}
+}
+
+// selectID puts the cursor on a service, where it stays.
+func (p *servicesPane) selectID(id string) bool {
+	p.pinned = true
+	return p.list.selectID(id)
+}
+
+func inTrouble(v *fleet.Service) bool {
+	return v.Health == fleet.Down || v.Health == fleet.Degraded || v.Firing > 0
 }
 
 func serviceMatches(v *fleet.Service, needle string) bool {
@@ -119,7 +135,12 @@ func (p *servicesPane) less() func(a, b *fleet.Service) bool {
 	case byAge:
 		return func(a, b *fleet.Service) bool { return a.Updated.After(b.Updated) }
 	}
-	return func(a, b *fleet.Service) bool { return a.Health.Rank() < b.Health.Rank() }
+	return func(a, b *fleet.Service) bool {
+		if x, y := a.Health.Rank(), b.Health.Rank(); x != y {
+			return x < y
+		}
+		return a.Firing > 0 && b.Firing == 0 // it runs, and its users are hit
+	}
 }
 
 // toggleMark marks or unmarks the row under the cursor, and goes one down as file managers do.
