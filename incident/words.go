@@ -54,6 +54,8 @@ func (g *gatherer) title() {
 		r.Status += " at " + stamp(x.Resolved.At) + " by " + x.Resolved.By
 	case mitigated.Known():
 		r.Status = string(Mitigated) + " at " + stamp(mitigated.At) + " by " + mitigated.words()
+	case x.Acknowledged.Known():
+		r.Status += " since " + stamp(x.Acknowledged.At) + " by " + x.Acknowledged.By
 	default:
 		r.Status += " since " + stamp(x.Started.At)
 	}

@@ -22,6 +22,9 @@ func TestARunIsTheMitigation(t *testing.T) {
 	ended := noon.Add(12 * time.Minute)
 	run := Mitigation{Run: "r1", Action: actions.Rollback, Target: "web", Actor: "bo", Began: noon.Add(10 * time.Minute), Ended: &ended, Result: actions.ResultDone}
 	x := &Incident{State: Acknowledged, Title: "it is slow", Services: []string{"web"}, Impact: at(0, "ada"), Detected: at(1, "alert"), Started: at(2, "ada"), Acknowledged: at(3, "ada")}
+	if r := told(x); !strings.HasPrefix(r.Status, "acknowledged since 2026-11-24 12:03:00 by ada") {
+		t.Errorf("status %q", r.Status)
+	}
 	r := told(x, run)
 	if !strings.HasPrefix(r.Status, "mitigated at 2026-11-24 12:12:00 by run r1, by bo") {
 		t.Errorf("status %q", r.Status)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -205,6 +206,16 @@ func (m *Model) stateOf(x *incident.Incident) incident.State {
 		return incident.Mitigated
 	}
 	return x.State
+}
+
+// stateSince is since when an incident is in the state that stateOf tells.
+func (m *Model) stateSince(x *incident.Incident) time.Time {
+	for _, at := range []incident.Moment{incident.MitigatedBy(x, incident.Fixes(x, m.team)), x.Acknowledged} {
+		if at.Known() {
+			return at.At
+		}
+	}
+	return x.Started.At
 }
 
 // worstTargets are the services that an incident is started for: those that are marked, the one under the cursor where it is not well, else the worst.

@@ -79,7 +79,7 @@ func (p *page) incidentHead(m *Model, x *incident.Incident) {
 	case x.Owner == "":
 		text += " for " + shortly(m.now().Sub(x.Started.At)) + ", nobody has acknowledged it: a"
 	default:
-		text += " for " + shortly(m.now().Sub(x.Started.At)) + ", " + shortName(x.Owner) + " looks after it"
+		text += " for " + shortly(m.now().Sub(m.stateSince(x))) + ", " + shortName(x.Owner) + " looks after it"
 	}
 	if x.Severity != "" {
 		text += ", " + x.Severity

@@ -227,3 +227,20 @@ func TestInlineText(t *testing.T) {
 		}
 	}
 }
+
+// What the box says an incident has been for so long counts from when it came into that state, not from its start.
+func TestStateCountsFromItsOwnMoment(t *testing.T) {
+	m, _ := console(t, 120, 40, nil)
+	x := &incident.Incident{State: incident.Open, Started: incident.Moment{At: noon, By: "ada"}}
+	if got := m.stateSince(x); !got.Equal(noon) {
+		t.Errorf("open since %s", got)
+	}
+	x.State, x.Acknowledged = incident.Acknowledged, incident.Moment{At: noon.Add(3 * time.Minute), By: "ada"}
+	if got := m.stateSince(x); !got.Equal(x.Acknowledged.At) {
+		t.Errorf("acknowledged since %s", got)
+	}
+	x.State, x.Mitigated = incident.Mitigated, incident.Moment{At: noon.Add(9 * time.Minute), By: "ada"}
+	if got := m.stateSince(x); !got.Equal(x.Mitigated.At) {
+		t.Errorf("mitigated since %s", got)
+	}
+}

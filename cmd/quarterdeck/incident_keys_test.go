@@ -76,10 +76,7 @@ func TestIncidentToReportByKeys(t *testing.T) {
 	if err := d.StartScenario("bad-deploy"); err != nil {
 		t.Fatal(err)
 	}
-	c.wait("an alert fires for it", 120*time.Second, func(string) bool {
-		s := c.p.fleet.Snapshot().Service(service)
-		return s != nil && s.Firing > 0
-	})
+	c.wait("an alert fires for it, on the screen", 120*time.Second, has("HighErrorRate"))
 	c.press("/")
 	c.press(strings.Split(service, "")...)
 	c.press("enter")
