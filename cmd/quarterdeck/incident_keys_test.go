@@ -6,12 +6,14 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 
+	"quarterdeck/sources"
 	"quarterdeck/sources/demo"
 	"quarterdeck/ui"
 )
@@ -76,7 +78,12 @@ func TestIncidentToReportByKeys(t *testing.T) {
 	if err := d.StartScenario("bad-deploy"); err != nil {
 		t.Fatal(err)
 	}
-	c.wait("an alert fires for it, on the screen", 120*time.Second, has("HighErrorRate"))
+	c.wait("an alert fires for it, on the screen", 120*time.Second, func(s string) bool {
+		fires := slices.ContainsFunc(c.p.fleet.Snapshot().Alerts, func(a sources.Alert) bool {
+			return a.Name == "HighErrorRate" && a.Service == service && a.State == sources.Firing
+		})
+		return fires && has("HighErrorRate")(s)
+	})
 	c.press("/")
 	c.press(strings.Split(service, "")...)
 	c.press("enter")
