@@ -108,6 +108,9 @@ type Metrics interface {
 	NodeUsage(ctx context.Context, name string, at time.Time) (Usage, error)
 	Targets(ctx context.Context) ([]Target, error)
 	Rules(ctx context.Context) ([]Rule, error)
+	// ActiveAlerts are the pending and firing alerts of the rules, without the rules: where nothing is wrong the answer is
+	// empty, however many rules there are. An alert is dated by when its condition began to hold.
+	ActiveAlerts(ctx context.Context) ([]Alert, error)
 	// ServiceLabel is the label that names the service in the container metrics, as set or
 	// discovered, with how that is known.
 	ServiceLabel(ctx context.Context) (label, how string, err error)

@@ -89,6 +89,10 @@ func (s *stub) Complete(context.Context, string, int) (sources.Completion, error
 
 func (s *stub) Targets(context.Context) ([]sources.Target, error) { s.calls.Add(1); return nil, nil }
 func (s *stub) Rules(context.Context) ([]sources.Rule, error)     { s.calls.Add(1); return nil, nil }
+func (s *stub) ActiveAlerts(context.Context) ([]sources.Alert, error) {
+	s.calls.Add(1)
+	return nil, nil
+}
 func (s *stub) ServiceLabel(context.Context) (string, string, error) {
 	s.calls.Add(1)
 	return "", "", nil

@@ -30,6 +30,8 @@ const (
 type pacer struct {
 	tea.Model
 	ticker func() *time.Ticker
+	woken  bool   // the last message told of the fleet, or of lines
+	last   string // the last frame
 
 	mu    sync.Mutex
 	looks *time.Ticker  // nil: not found, or stopped
@@ -50,14 +52,20 @@ func (p *pacer) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		p.looks, p.ticker = p.ticker(), nil
 		p.mu.Unlock()
 	}
+	_, p.woken = msg.(wakeMsg)
 	var cmd tea.Cmd
 	p.Model, cmd = p.Model.Update(msg)
 	return p, cmd
 }
 
-// View draws, and has the frame looked for.
+// View draws, and has the frame looked for, unless the fleet's news have changed nothing on the screen.
 func (p *pacer) View() tea.View {
 	v := p.Model.View()
+	if p.woken && v.Content == p.last {
+		v.Content = p.last // the same bytes: the renderer compares no more than their address
+		return v
+	}
+	p.last = v.Content
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.drawn = time.Now()

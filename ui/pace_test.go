@@ -115,3 +115,45 @@ func testPacerLooks(t *testing.T, longest, slow time.Duration) {
 		t.Errorf("%d looks in a minute at rest", looks)
 	}
 }
+
+// placard draws what it is told to.
+type placard string
+
+func (placard) Init() tea.Cmd                          { return nil }
+func (m *placard) Update(tea.Msg) (tea.Model, tea.Cmd) { return m, nil }
+func (m *placard) View() tea.View                      { return tea.NewView(string(*m)) }
+
+// TestPacerRests: news that change nothing on the screen are not looked for; a key is, for it may have asked for a redraw.
+func TestPacerRests(t *testing.T) {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	m := placard("one")
+	p := &pacer{Model: &m, ticker: func() *time.Ticker { return ticker }}
+	defer p.stop()
+	for _, tc := range []struct {
+		what  string
+		msg   tea.Msg
+		shows placard
+		looks bool
+	}{
+		{"the first frame", tea.WindowSizeMsg{}, "one", true},
+		{"news of nothing to be seen", wakeMsg{}, "one", false},
+		{"news that are to be seen", wakeMsg{}, "two", true},
+		{"the same again", wakeMsg{}, "two", false},
+		{"a key", tea.KeyPressMsg{Code: 'l', Mod: tea.ModCtrl}, "two", true},
+	} {
+		p.mu.Lock()
+		p.apart = lookIdle
+		p.mu.Unlock()
+		m = tc.shows
+		p.Update(tc.msg)
+		if v := p.View(); v.Content != string(tc.shows) {
+			t.Errorf("%s: %q is drawn", tc.what, v.Content)
+		}
+		p.mu.Lock()
+		if looks := p.apart == lookOften; looks != tc.looks {
+			t.Errorf("%s: looked for %v, want %v", tc.what, looks, tc.looks)
+		}
+		p.mu.Unlock()
+	}
+}

@@ -177,8 +177,8 @@ func (f *Fleet) readAlerts(feeds Feeds) func(context.Context) error {
 	}
 }
 
-// ReadAlerts joins what fires (Alertmanager) with what is pending, which Prometheus' rules alone know;
-// metrics may be nil, and its failure is no failure here: its own loop tells of it. Of what fires the rules tell the value, where no label was
+// ReadAlerts joins what fires (Alertmanager) with what is pending, which Prometheus alone knows;
+// metrics may be nil, and its failure is no failure here: its own loop tells of it. Of what fires it tells the value, where no label was
 // added on the way. Without Alertmanager (from is nil) all is from the rules.
 func ReadAlerts(ctx context.Context, from sources.Alerts, metrics sources.Metrics) ([]sources.Alert, error) {
 	if from == nil && metrics != nil {
@@ -188,18 +188,12 @@ func ReadAlerts(ctx context.Context, from sources.Alerts, metrics sources.Metric
 	if err != nil || metrics == nil {
 		return alerts, err
 	}
-	rules, err := metrics.Rules(ctx)
-	if err != nil {
-		return alerts, nil
-	}
 	values := map[string]string{}
-	for i := range rules {
-		for _, a := range rules[i].Alerts {
-			if a.State == sources.Pending {
-				alerts = append(alerts, a)
-			} else {
-				values[a.Fingerprint] = a.Value
-			}
+	for _, a := range activeAlerts(ctx, metrics) {
+		if a.State == sources.Pending {
+			alerts = append(alerts, a)
+		} else {
+			values[a.Fingerprint] = a.Value
 		}
 	}
 	for i := range alerts {
@@ -208,6 +202,19 @@ func ReadAlerts(ctx context.Context, from sources.Alerts, metrics sources.Metric
 		}
 	}
 	return alerts, nil
+}
+
+// activeAlerts are what Prometheus tells of alerts. A proxy or another kind of server may know the rules alone.
+func activeAlerts(ctx context.Context, metrics sources.Metrics) []sources.Alert {
+	alerts, err := metrics.ActiveAlerts(ctx)
+	if kind := sources.KindOf(err); kind != sources.NotFound && kind != sources.Forbidden {
+		return alerts
+	}
+	rules, _ := metrics.Rules(ctx)
+	for i := range rules {
+		alerts = append(alerts, rules[i].Alerts...)
+	}
+	return alerts
 }
 
 func (f *Fleet) readRates(logs sources.Logs) func(context.Context) error {

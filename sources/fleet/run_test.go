@@ -18,15 +18,16 @@ var errDead = &sources.Error{Source: "x", Kind: sources.Unreachable, Op: "read"}
 
 // feed is a source whose answers are set by the test.
 type feed struct {
-	name   string
-	err    error
-	hang   bool // until the context ends
-	deaf   chan struct{}
-	calls  int
-	asked  []sources.Window
-	value  float64
-	rules  []sources.Rule
-	unruly error // of the rules alone
+	name      string
+	err       error
+	hang      bool // until the context ends
+	deaf      chan struct{}
+	calls     int
+	asked     []sources.Window
+	value     float64
+	rules     []sources.Rule
+	unruly    error // of the rules alone
+	alertless error // of the active alerts alone
 }
 
 // turn orders what the test sets and reads after what the sources read and set: see pass.
@@ -95,6 +96,18 @@ func (x fakeMetrics) NodeUsage(_ context.Context, _ string, _ time.Time) (source
 
 func (x fakeMetrics) Rules(context.Context) ([]sources.Rule, error) {
 	return x.now().rules, x.now().unruly
+}
+
+func (x fakeMetrics) ActiveAlerts(ctx context.Context) ([]sources.Alert, error) {
+	if err := x.now().alertless; err != nil {
+		return nil, err
+	}
+	rules, err := x.Rules(ctx)
+	var all []sources.Alert
+	for i := range rules {
+		all = append(all, rules[i].Alerts...)
+	}
+	return all, err
 }
 
 type fakeLogs struct {
@@ -341,6 +354,15 @@ func TestRunPendingAlerts(t *testing.T) {
 	running(t, Feeds{Alerts: fakeAlerts{feed: &feed{}}, Metrics: fakeMetrics{feed: m}}, func(f *Fleet) {
 		if c := f.Snapshot().Counts; c.Firing != 1 || c.Pending != 1 {
 			t.Errorf("firing from Alertmanager and pending from Prometheus, each once: %+v", c)
+		}
+		for _, kind := range []sources.Kind{sources.NotFound, sources.Forbidden} {
+			turn.Lock()
+			m.alertless = &sources.Error{Source: PrometheusName, Kind: kind, Op: "list active alerts"}
+			turn.Unlock()
+			pass(2 * AlertPeriod)
+			if c := f.Snapshot().Counts; c.Firing != 1 || c.Pending != 1 {
+				t.Errorf("only the rules can be asked (%s): %+v", kind, c)
+			}
 		}
 	})
 }

@@ -351,8 +351,37 @@ func conformPlatform(t *testing.T, c *prometheus.Client) {
 	if err != nil || alerting == 0 {
 		t.Errorf("%d rules, %v", len(rules), err)
 	}
+	active, err := c.ActiveAlerts(t.Context())
+	if err != nil {
+		t.Error(err)
+	}
+	later, err := c.Rules(t.Context())
+	if err != nil {
+		t.Error(err)
+	}
+	before, after := fingerprints(rules), fingerprints(later) // one that begins or ends meanwhile is in one of them
+	for _, a := range active {
+		if !before[a.Fingerprint] && !after[a.Fingerprint] || a.Name == "" || a.Since.IsZero() || a.State != sources.Firing && a.State != sources.Pending {
+			t.Errorf("%+v is active, and no rule has it", a)
+		}
+	}
+	for f := range before {
+		if after[f] && !slices.ContainsFunc(active, func(a sources.Alert) bool { return a.Fingerprint == f }) {
+			t.Errorf("the rules have alert %s, and it is not active", f)
+		}
+	}
 	p := c.Probe(t.Context())
 	if p.State != sources.Live || p.Version == "" || len(p.Missing) != 0 {
 		t.Errorf("%+v", p)
 	}
+}
+
+func fingerprints(rules []sources.Rule) map[string]bool {
+	all := map[string]bool{}
+	for _, r := range rules {
+		for _, a := range r.Alerts {
+			all[a.Fingerprint] = true
+		}
+	}
+	return all
 }

@@ -60,6 +60,19 @@ func (c *Client) Rules(ctx context.Context) ([]sources.Rule, error) {
 	return out, nil
 }
 
+// ActiveAlerts implements [sources.Metrics] (GET /api/v1/alerts). Servers without a ruler are NotFound.
+func (c *Client) ActiveAlerts(ctx context.Context) ([]sources.Alert, error) {
+	got, err := c.api.Alerts(ctx)
+	if err != nil {
+		return nil, missing(c.failed("list active alerts", err), "this server has no rules: ask the ruler (Prometheus, vmalert, Thanos Ruler)")
+	}
+	out := make([]sources.Alert, 0, len(got.Alerts))
+	for i := range got.Alerts {
+		out = append(out, c.alert("", &got.Alerts[i]))
+	}
+	return out, nil
+}
+
 func (c *Client) alertingRule(group string, r v1.AlertingRule) sources.Rule {
 	rule := sources.Rule{
 		Group: group, Name: r.Name, Query: r.Query, State: r.State, Severity: string(r.Labels["severity"]),

@@ -60,6 +60,27 @@ func TestRules(t *testing.T) {
 	}
 }
 
+func TestActiveAlerts(t *testing.T) {
+	f := newFake(t)
+	f.paths["/api/v1/alerts"] = `{"status":"success","data":{"alerts":[
+		{"labels":{"alertname":"Down","severity":"critical","service":"edge","swarm_service":"shop_web@swarm"},"annotations":{"summary":"s"},"state":"firing","activeAt":"2026-11-24T08:21:15Z","value":"0e+00"},
+		{"labels":{"alertname":"Slow","job":"node"},"annotations":{"description":"d"},"state":"pending","activeAt":"2026-11-24T08:21:15Z","value":"3e+00"}]}}`
+	got, err := f.client(t, Options{}).ActiveAlerts(t.Context())
+	if err != nil || len(got) != 2 {
+		t.Fatal(got, err)
+	}
+	if a := got[0]; a.Name != "Down" || a.Service != "shop_web" || a.State != sources.Firing || a.Summary != "s" || a.Since.IsZero() || a.Value != "0e+00" || len(a.Fingerprint) != 16 {
+		t.Errorf("%+v", a)
+	}
+	if p := got[1]; p.Name != "Slow" || p.State != sources.Pending || p.Summary != "d" {
+		t.Errorf("%+v", p)
+	}
+	delete(f.paths, "/api/v1/alerts")
+	if _, err := f.client(t, Options{}).ActiveAlerts(t.Context()); sources.KindOf(err) != sources.NotFound {
+		t.Errorf("a server without a ruler: %v", err)
+	}
+}
+
 func TestRulesOfAKindThatIsNotKnown(t *testing.T) {
 	f := newFake(t)
 	f.paths["/api/v1/rules"] = `{"status":"success","data":{"groups":[{"name":"g","rules":[{"type":"dreaming","name":"x"}]}]}}`
