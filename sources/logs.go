@@ -116,5 +116,7 @@ type Logs interface {
 	Volume(ctx context.Context, q LogQuery, step time.Duration) ([]VolumePoint, error)
 	// Rates is, by service, how many lines of level error and above a second came in the window before at.
 	Rates(ctx context.Context, at time.Time, window time.Duration) (map[string]float64, error)
+	// LineRates is, by service, how many lines of any level a second came in the window before at; who said nothing is not in it.
+	LineRates(ctx context.Context, at time.Time, window time.Duration) (map[string]float64, error)
 	Probe(ctx context.Context) Probe
 }

@@ -57,6 +57,11 @@ func (s *stub) Rates(context.Context, time.Time, time.Duration) (map[string]floa
 	return nil, nil
 }
 
+func (s *stub) LineRates(context.Context, time.Time, time.Duration) (map[string]float64, error) {
+	s.calls.Add(1)
+	return nil, nil
+}
+
 func (s *stub) Instant(context.Context, string, time.Time) (sources.MetricsAnswer, error) {
 	s.calls.Add(1)
 	return sources.MetricsAnswer{}, nil
@@ -183,6 +188,7 @@ func filledAt(now func() time.Time) *fleet.Fleet {
 	f.SetUsage("cpu", usage)
 	f.SetUsage("memory", memory)
 	f.SetRates(map[string]float64{"shop_payments": 3.4, "shop_web": 0.02})
+	f.SetLineRates(map[string]float64{"shop_payments": 4.1, "shop_web": 251, "shop_api": 6.04})
 	f.SetNodeUsage("cpu", sources.Usage{"node1": 1.2, "node2": 0.4, "node3": 2.2})
 	f.SetNodeUsage("memory", sources.Usage{"node1": 2 << 30, "node2": 1 << 30, "node3": 3 << 30})
 	return f

@@ -53,7 +53,8 @@ func TestALineLeadsTheMoment(t *testing.T) {
 			t.Fatalf("days %d: moving asked the logs %d times", days, got-asked)
 		}
 		r.until("the figures of where it rests", func() bool { return r.m.past.figures(r.m.when.at) != nil })
-		if got := a.calls.Load() - asked; got != 1 || r.m.logs.generation != reads {
+		// The figures are two questions: the error lines of all services, and all their lines.
+		if got := a.calls.Load() - asked; got != 2 || r.m.logs.generation != reads {
 			t.Fatalf("days %d: of 20 lines %d questions came, and %d readings", days, got, r.m.logs.generation-reads)
 		}
 		before := r.m.when.at

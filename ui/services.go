@@ -25,11 +25,12 @@ const (
 	byCPU
 	byMemory
 	byErrors
+	byLines
 	byAge
 	sortKeys
 )
 
-var sortNames = [...]string{"worst first", "name", "CPU", "memory", "errors", "last update"}
+var sortNames = [...]string{"worst first", "name", "CPU", "memory", "errors", "lines", "last update"}
 
 // servicesPane is the service table: what is shown of the snapshot, in which order, and the marks.
 type servicesPane struct {
@@ -132,6 +133,8 @@ func (p *servicesPane) less() func(a, b *fleet.Service) bool {
 		return number(func(v *fleet.Service) float64 { return v.MemoryNow })
 	case byErrors:
 		return number(func(v *fleet.Service) float64 { return v.ErrorRate })
+	case byLines:
+		return number(func(v *fleet.Service) float64 { return v.LineRate })
 	case byAge:
 		return func(a, b *fleet.Service) bool { return a.Updated.After(b.Updated) }
 	}
@@ -242,26 +245,31 @@ const (
 	colMemorySpark
 	colMemory
 	colErrors
+	colLines
 	colAge
 	colImage
 	colReason
 )
 
+// serviceColumns are the table's. Beside other panes, and at 80 columns, the sparklines are narrower, so that all figures have their place; the
+// page of services at 80 columns has the figures and no sparklines.
 func serviceColumns(wide bool) []column {
 	cols := []column{
 		colMark:        {title: "", width: 1},
 		colName:        {title: "SERVICE", width: 14, flex: true},
 		colRun:         {title: "RUN", width: 5, right: true},
 		colState:       {title: "STATE", width: 11},
-		colCPUSpark:    {title: "", width: 8, drop: 7},
+		colCPUSpark:    {title: "", width: 5, drop: 7},
 		colCPU:         {title: "CPU", width: 5, right: true, drop: 2},
-		colMemorySpark: {title: "", width: 8, drop: 8},
+		colMemorySpark: {title: "", width: 5, drop: 8},
 		colMemory:      {title: "MEM", width: 7, right: true, drop: 3},
 		colErrors:      {title: "ERR/S", width: 5, right: true, drop: 4},
+		colLines:       {title: "LOG/S", width: 5, right: true, drop: 6},
 		colAge:         {title: "AGE", width: 4, right: true, drop: 5},
 	}
 	if wide {
 		cols[colName].flex, cols[colName].width = false, 26
+		cols[colCPUSpark].width, cols[colMemorySpark].width = 8, 8
 		cols = append(cols, column{title: "IMAGE", width: 28, drop: 9}, column{title: "WHY", width: 16, flex: true, drop: 10})
 	}
 	return cols
@@ -297,7 +305,7 @@ func (p *servicesPane) lines(m *Model, w, h int, focused, wide bool) []string {
 			}
 		}
 		if !logs.OK() {
-			cells[colErrors].style = st.Stale
+			cells[colErrors].style, cells[colLines].style = st.Stale, st.Stale
 		}
 		return cells
 	})
@@ -344,6 +352,7 @@ func serviceCells(st theme.Styles, v *fleet.Service, widths []int, now time.Time
 	if v.ErrorRate > 0 {
 		cells[colErrors].style = st.Warn
 	}
+	cells[colLines] = cell{text: rate(v.LineRate), style: st.Muted}
 	cells[colAge] = cell{text: age(v.Updated, now), style: st.Muted}
 	tasks := float64(max(v.Running, 1)) // a limit is each task's
 	if w := widths[colCPUSpark]; w > 0 {

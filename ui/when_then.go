@@ -126,6 +126,13 @@ func readFigures(ctx context.Context, metrics sources.Metrics, logs sources.Logs
 	}
 	if logs != nil {
 		wg.Go(func() { out.f.Rates, out.rates = logs.Rates(ctx, at, fleet.RateWindow) })
+		wg.Go(func() { // what stands in its way stands in the way of the error rate as well
+			lines, err := logs.LineRates(ctx, at, fleet.LineWindow)
+			if lines == nil && err == nil {
+				lines = map[string]float64{}
+			}
+			out.f.Lines = lines
+		})
 	}
 	wg.Wait()
 	out.usage = errors.Join(cpu, memory)

@@ -105,7 +105,7 @@ func (f *Fleet) verdict(e *entry, now time.Time) Verdict {
 }
 
 func (f *Fleet) build(e *entry, now time.Time) {
-	b := &Service{Service: e.service, Tasks: e.tasks, Firing: f.firing[e.service.Name], ErrorRate: math.NaN()}
+	b := &Service{Service: e.service, Tasks: e.tasks, Firing: f.firing[e.service.Name], ErrorRate: math.NaN(), LineRate: math.NaN()}
 	old := e.built
 	if old == nil || e.judge {
 		b.Verdict = f.verdict(e, now)
@@ -135,6 +135,9 @@ func (f *Fleet) build(e *entry, now time.Time) {
 	b.Memory, b.MemoryNow = f.usage["memory"].of(b.Name)
 	if f.rates != nil {
 		b.ErrorRate = f.rates[b.Name]
+	}
+	if f.lines != nil {
+		b.LineRate = f.lines[b.Name]
 	}
 	e.built, e.judge, e.figures = b, false, false
 }

@@ -21,6 +21,10 @@ const (
 	SparkSpan = 30 * time.Minute
 	// RateWindow is the window of the error rate.
 	RateWindow = 5 * time.Minute
+	// LineWindow is the window of the lines a second: short, so that a burst stands out. They are read with every second reading of the
+	// error rate, which leaves no line uncounted and costs the server little: each reading goes over a minute's lines.
+	LineWindow = time.Minute
+	linesEvery = 2
 )
 
 // Names of the sources as the fleet shows them.
@@ -218,7 +222,19 @@ func activeAlerts(ctx context.Context, metrics sources.Metrics) []sources.Alert 
 }
 
 func (f *Fleet) readRates(logs sources.Logs) func(context.Context) error {
+	turn := 0
 	return func(ctx context.Context) error {
+		if turn%linesEvery == 0 {
+			lines, err := logs.LineRates(ctx, f.now(), LineWindow)
+			switch {
+			case err != nil: // whether the source lives the error rate tells: a limit may stand in the way of these alone
+				lines = nil
+			case lines == nil:
+				lines = map[string]float64{}
+			}
+			f.SetLineRates(lines)
+		}
+		turn++
 		rates, err := logs.Rates(ctx, f.now(), RateWindow)
 		if sources.KindOf(err) == sources.NotFound { // it lives, but cannot count
 			f.SetRates(nil)

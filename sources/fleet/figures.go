@@ -51,14 +51,25 @@ func (f *Fleet) setUsage(figure string, by map[string][]sources.Point) {
 func (f *Fleet) SetRates(by map[string]float64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	known := f.rates != nil
+	f.rates = f.taken(f.rates, by)
+}
+
+// SetLineRates takes lines of any level a second by service name in; nil: not known any more.
+func (f *Fleet) SetLineRates(by map[string]float64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lines = f.taken(f.lines, by)
+}
+
+// taken marks the services whose figure is another one than it was, and is what is so now. Callers hold mu.
+func (f *Fleet) taken(was, is map[string]float64) map[string]float64 {
 	for _, e := range f.services {
-		if known != (by != nil) || !same(f.rates[e.service.Name], by[e.service.Name]) {
+		if (was == nil) != (is == nil) || !same(was[e.service.Name], is[e.service.Name]) {
 			e.figures = true
 			f.touch()
 		}
 	}
-	f.rates = by
+	return is
 }
 
 // SetNodeUsage takes one figure (cpu, memory) of all nodes in, by node name.

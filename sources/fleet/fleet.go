@@ -40,6 +40,7 @@ type Fleet struct {
 	order      []string
 	usage      map[string]usage // cpu, memory
 	rates      map[string]float64
+	lines      map[string]float64
 	ratesBy    string // the source of rates
 	alertsFrom alertsFrom
 	nodeUse    map[string]sources.Usage // cpu, memory: by node name

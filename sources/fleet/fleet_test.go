@@ -70,6 +70,7 @@ func TestNoNewsNoFrame(t *testing.T) {
 		},
 		"same usage":      func(f *Fleet) { f.SetUsage("cpu", points(1)) },
 		"same node usage": func(f *Fleet) { f.SetNodeUsage("cpu", sources.Usage{"name-n1": math.NaN()}) },
+		"same lines":      func(f *Fleet) { f.SetLineRates(map[string]float64{"web": 3}) },
 		"same rates":      func(f *Fleet) { f.SetRates(map[string]float64{"web": 2, "other": 7}) },
 		"same alerts": func(f *Fleet) {
 			f.SetAlerts([]sources.Alert{{Name: "B", State: sources.Pending}, {Name: "A", State: sources.Firing, Since: noon}})
@@ -108,6 +109,7 @@ func TestNewsMakesAFrame(t *testing.T) {
 		"usage":      func(f *Fleet) { f.SetUsage("cpu", map[string][]sources.Point{"web": {{T: noon, V: 1}}}) },
 		"node usage": func(f *Fleet) { f.SetNodeUsage("cpu", sources.Usage{"name-n1": 1}) },
 		"rates":      func(f *Fleet) { f.SetRates(map[string]float64{}) },
+		"lines":      func(f *Fleet) { f.SetLineRates(map[string]float64{}) },
 		"alerts":     func(f *Fleet) { f.SetAlerts([]sources.Alert{{Name: "A", State: sources.Firing, Service: "web"}}) },
 		"state":      func(f *Fleet) { f.SetStatus(sources.Status{Name: SwarmName, State: sources.Polling}) },
 		"detail": func(f *Fleet) {
@@ -132,7 +134,7 @@ func TestNewsMakesAFrame(t *testing.T) {
 		if dump(first, true) != was {
 			t.Errorf("%s: the snapshot handed out before has changed", name)
 		}
-		if name != "node" && name != "rates" && next.Service("db") != first.Service("db") {
+		if name != "node" && name != "rates" && name != "lines" && next.Service("db") != first.Service("db") {
 			t.Errorf("%s: a service that did not change was built anew", name)
 		}
 	}

@@ -134,7 +134,7 @@ func (c *recall) services(alerts []sources.Alert) []*Service {
 	for id, x := range c.were {
 		if !here[id] {
 			v := &Service{Service: x.spec.service, Verdict: x.verdict, HealthSince: x.healthy, Firing: firing[x.spec.service.Name], CPUNow: math.NaN(), MemoryNow: math.NaN(),
-				ErrorRate: math.NaN(), Tasks: c.tasks(id, nil)}
+				ErrorRate: math.NaN(), LineRate: math.NaN(), Tasks: c.tasks(id, nil)}
 			out, removed = append(out, v), true
 		}
 	}
@@ -168,7 +168,7 @@ func (c *recall) prepare() {
 
 // service makes the past state of one that is there today.
 func (c *recall) service(out *Service, v *Service) {
-	*out = Service{Service: v.Service, Verdict: v.Verdict, HealthSince: v.HealthSince, ErrorRate: math.NaN()}
+	*out = Service{Service: v.Service, Verdict: v.Verdict, HealthSince: v.HealthSince, ErrorRate: math.NaN(), LineRate: math.NaN()}
 	out.Due = time.Time{}
 	out.CPU, out.CPUNow = pointsUntil(v.CPU, c.at)
 	out.Memory, out.MemoryNow = pointsUntil(v.Memory, c.at)
@@ -313,7 +313,7 @@ func (c *recall) place(out *Snapshot) {
 // Figures are what was used at a moment, as the sources tell it afterwards. A nil map: not known.
 type Figures struct {
 	CPU, Memory         map[string][]sources.Point // by service: the last points up to the moment, in cores and bytes
-	Rates               map[string]float64         // error lines a second, by service
+	Rates, Lines        map[string]float64         // error lines, and lines of any level, a second, by service
 	NodeCPU, NodeMemory sources.Usage              // by node name
 }
 
@@ -334,6 +334,9 @@ func (s *Snapshot) SetFigures(f Figures) {
 		}
 		if f.Rates != nil {
 			v.ErrorRate = f.Rates[v.Name]
+		}
+		if f.Lines != nil {
+			v.LineRate = f.Lines[v.Name]
 		}
 	}
 	for i := range s.Nodes {

@@ -23,6 +23,7 @@ type feed struct {
 	hang      bool // until the context ends
 	deaf      chan struct{}
 	calls     int
+	counts    int // questions about lines of any level
 	asked     []sources.Window
 	value     float64
 	rules     []sources.Rule
@@ -119,6 +120,13 @@ func (x fakeLogs) Name() string { return x.feed.name }
 
 func (x fakeLogs) Rates(ctx context.Context, _ time.Time, _ time.Duration) (map[string]float64, error) {
 	return map[string]float64{"web": x.now().value}, x.answer(ctx)
+}
+
+func (x fakeLogs) LineRates(ctx context.Context, _ time.Time, _ time.Duration) (map[string]float64, error) {
+	turn.Lock()
+	x.counts++
+	turn.Unlock()
+	return map[string]float64{"web": 10 * x.now().value}, x.answer(ctx)
 }
 
 // fakeSwarm gives one world; its watch can end by itself, which it must not.
@@ -326,6 +334,9 @@ func TestRunRates(t *testing.T) {
 	logs := &feed{name: "loki", value: 3}
 	running(t, Feeds{Swarm: &fakeSwarm{}, Logs: fakeLogs{feed: logs}}, func(f *Fleet) {
 		s := f.Snapshot()
+		if s.Service("web").LineRate != 30 || s.Service("db").LineRate != 0 {
+			t.Errorf("%v and %v lines a second", s.Service("web").LineRate, s.Service("db").LineRate)
+		}
 		if s.Service("web").ErrorRate != 3 || s.RateStatus().Name != LokiName || !s.RateStatus().OK() {
 			t.Errorf("%v by %+v", s.Service("web").ErrorRate, s.RateStatus())
 		}
@@ -339,6 +350,12 @@ func TestRunRates(t *testing.T) {
 		wantState(t, f, LokiName, sources.Dropped, time.Time{})
 		if v := f.Snapshot().Service("web").ErrorRate; !math.IsNaN(v) {
 			t.Errorf("it cannot count any more, yet %v", v)
+		}
+		if n := logs.now().counts; n != 2 {
+			t.Errorf("three readings of the error rate with %d of the lines", n)
+		}
+		if v := f.Snapshot().Service("web").LineRate; !math.IsNaN(v) {
+			t.Errorf("it cannot count any more, yet %v lines", v)
 		}
 	})
 	running(t, Feeds{Logs: fakeLogs{feed: &feed{name: "docker"}}}, func(f *Fleet) {

@@ -46,9 +46,9 @@ type Service struct {
 	Tasks []sources.Task
 	// CPU (cores) and Memory (bytes) are the last half hour, a point a minute; nil: not known.
 	CPU, Memory []sources.Point
-	// CPUNow (cores), MemoryNow (bytes) and ErrorRate (error lines a second) are NaN where not known.
+	// CPUNow (cores), MemoryNow (bytes), ErrorRate and LineRate (error lines, and lines of any level, a second) are NaN where not known.
 	// They are the last that were read: as fresh as Snapshot.UsageStatus and Snapshot.RateStatus say.
-	CPUNow, MemoryNow, ErrorRate float64
+	CPUNow, MemoryNow, ErrorRate, LineRate float64
 	// Firing counts the alerts that fire for it.
 	Firing int
 	// NotYet: at the past moment of the snapshot it was not there. It is counted nowhere.

@@ -397,6 +397,13 @@ func conformVolume(t *testing.T, g target) {
 	if r := rates[s] * 90; r < 28.5 || r > 30.5 {
 		t.Errorf("rate says %v errors, want 29 or 30", r)
 	}
+	lines, err := c.LineRates(t.Context(), base.Add(90*time.Second), 90*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := lines[s] * 90; r < 84.5 || r > 90.5 {
+		t.Errorf("rate says %v lines, want about %v", r, sum[sources.LevelError]+sum[sources.LevelInfo])
+	}
 	names, err := c.Labels(t.Context(), "", base, time.Time{})
 	if err != nil {
 		t.Fatal(err)

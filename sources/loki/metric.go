@@ -218,14 +218,11 @@ const errorWords = `(?i)\b(error|err|fatal|critical|crit|panic)\b`
 
 // Rates is, by service, how many lines of level error and above a second came in the window before at.
 func (c *Client) Rates(ctx context.Context, at time.Time, window time.Duration) (map[string]float64, error) {
-	if window < time.Second {
-		return nil, badQuestion("give a window of a second or more", fmt.Errorf("window %s", window))
+	at, err := c.rateAt(ctx, at, window)
+	if err != nil {
+		return nil, err
 	}
-	c.hello(ctx)
-	if at.IsZero() {
-		at = c.now()
-	}
-	all := "{" + c.labels.Service + `=~".+"} `
+	all := c.allServices() + " "
 	out, err := c.rates(ctx, all+"| "+levelFilter([]sources.Level{sources.LevelError, sources.LevelFatal}, false), at, window)
 	if err != nil || len(out) > 0 || c.hasLevels(ctx, at.Add(-window), at) {
 		return out, err
@@ -233,8 +230,32 @@ func (c *Client) Rates(ctx context.Context, at time.Time, window time.Duration) 
 	return c.rates(ctx, all+"|~ "+quote(errorWords), at, window)
 }
 
+// LineRates is, by service, how many lines of any level a second came in the window before at.
+func (c *Client) LineRates(ctx context.Context, at time.Time, window time.Duration) (map[string]float64, error) {
+	at, err := c.rateAt(ctx, at, window)
+	if err != nil {
+		return nil, err
+	}
+	return c.rates(ctx, c.allServices(), at, window)
+}
+
+// allServices selects the streams of every service.
+func (c *Client) allServices() string { return "{" + c.labels.Service + `=~".+"}` }
+
+// rateAt is the moment that a rate is asked of, zero being now, once the labels are known.
+func (c *Client) rateAt(ctx context.Context, at time.Time, window time.Duration) (time.Time, error) {
+	if window < time.Second {
+		return at, badQuestion("give a window of a second or more", fmt.Errorf("window %s", window))
+	}
+	c.hello(ctx)
+	if at.IsZero() {
+		at = c.now()
+	}
+	return at, nil
+}
+
 func (c *Client) rates(ctx context.Context, lines string, at time.Time, window time.Duration) (map[string]float64, error) {
-	list, err := c.instant(ctx, "read error rates", fmt.Sprintf("sum by (%s) (rate(%s [%dms]))", c.labels.Service, lines, window.Milliseconds()), at)
+	list, err := c.instant(ctx, "count lines by service", fmt.Sprintf("sum by (%s) (rate(%s [%dms]))", c.labels.Service, lines, window.Milliseconds()), at)
 	if err != nil {
 		return nil, err
 	}
