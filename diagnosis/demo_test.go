@@ -59,7 +59,7 @@ func rigAt(t testing.TB, at platform, w without) *rig {
 	must(t, err)
 	r := &rig{fleet: fleet.New(time.Now, fleet.SwarmName, fleet.LokiName, fleet.PrometheusName, fleet.AlertmanagerName)}
 	feeds := fleet.Feeds{Swarm: c, Alerts: a}
-	r.doctor = &diagnosis.Doctor{Fleet: r.fleet, Now: time.Now, Explain: l.Explain, Budget: 5 * time.Second} // many platforms share this machine
+	r.doctor = &diagnosis.Doctor{Fleet: r.fleet, Now: time.Now, Explain: l.Explain, Budget: raceSlows * 5 * time.Second} // many platforms share this machine
 	if !w.logs {
 		feeds.Logs, r.doctor.Logs = l, l
 	}
@@ -105,7 +105,7 @@ func must(t testing.TB, err error) {
 
 func until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); !ok(); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(raceSlows * 2 * time.Minute); !ok(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("never: %s", what)
 		}
@@ -188,7 +188,7 @@ func TestRehearsals(t *testing.T) {
 			began := time.Now()
 			must(t, r.demo.StartScenario(c.scenario))
 			var last diagnosis.Report
-			for deadline := time.Now().Add(100 * time.Second); ; time.Sleep(time.Second) {
+			for deadline := time.Now().Add(raceSlows * 100 * time.Second); ; time.Sleep(time.Second) {
 				last = r.investigate(t)
 				for i := range last.Causes {
 					x := &last.Causes[i]
