@@ -98,7 +98,10 @@ type Report struct {
 	Took    time.Duration
 	// Causes are ranked, the likeliest first; effects stand behind their causes.
 	Causes []Cause
-	Looked []Looked
+	// Troubles are all that the fleet calls not well about what was asked, each with its causes; Elsewhere, where one service was asked
+	// about, are the others, which were not explained.
+	Troubles, Elsewhere []Trouble
+	Looked              []Looked
 	// Subjects are the services that were looked at closely; Left are those that should have been, past the bound.
 	Subjects, Left []string
 	// Done: all sources have answered, or their time is over.

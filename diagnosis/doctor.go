@@ -177,7 +177,10 @@ func (x *inquiry) suspect(v *fleet.Service) bool {
 	if v == nil {
 		return false
 	}
-	if v.Health == fleet.Down || v.Health == fleet.Degraded || v.Firing > 0 || v.Failures > 0 {
+	if v.Health == fleet.Down || v.Health == fleet.Degraded || v.Health == fleet.Updating || v.Firing > 0 || v.Failures > 0 {
+		return true
+	}
+	if v.Mode == sources.Replicated && v.Desired == 0 && x.q.At.Sub(v.Updated) < Recent { // who takes all tasks away leaves no other trace
 		return true
 	}
 	s := Scene{At: x.q.At, Snap: x.snap, Service: v, Tasks: v.Tasks}
@@ -291,6 +294,7 @@ func (x *inquiry) report(done bool) Report {
 		causes = append(causes, x.platform()...)
 	}
 	r.Causes = x.arrange(causes)
+	r.Troubles, r.Elsewhere = x.explained(r.Causes)
 	r.Looked = append([]Looked{x.swarmLook()}, x.looked...)
 	return r
 }

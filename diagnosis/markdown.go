@@ -17,11 +17,11 @@ func (r *Report) Markdown() string {
 	}
 	fmt.Fprintf(&b, "# Investigation of %s\n\nAs of %s, looked at for %.1f s.\n", what, r.At.UTC().Format(time.RFC3339), r.Took.Seconds())
 	if r.Inconclusive() {
-		b.WriteString("\nNothing was found that explains trouble, in what could be looked at.\n")
+		fmt.Fprintf(&b, "\n%s.\n", markdown.Text(upperFirst(r.Outcome())))
 	}
 	for i := range r.Causes {
 		c := &r.Causes[i]
-		on := orWord(c.Service, orWord(c.Node, "the platform"))
+		on := c.About()
 		fmt.Fprintf(&b, "\n## %d. %s: %s\n\n`%s`, %.0f%% sure: %s.\n\n", i+1, markdown.Text(on), markdown.Text(c.Title), c.ID, 100*c.Confidence, markdown.Text(c.Why))
 		if c.EffectOf != "" {
 			fmt.Fprintf(&b, "It is an effect of %s.\n\n", markdown.Text(c.EffectOf))
@@ -42,6 +42,7 @@ func (r *Report) Markdown() string {
 			}
 		}
 	}
+	r.troublesMarkdown(&b)
 	b.WriteString("\n## What was looked at\n\n")
 	var rows [][]string
 	for _, l := range r.Looked {
@@ -63,4 +64,25 @@ func (p *Proof) markdown(b *strings.Builder, head string) {
 	if p.Query != "" {
 		fmt.Fprintf(b, "  %s\n", markdown.Span(p.Query))
 	}
+}
+
+// troublesMarkdown lists all that is not well, each with its causes or with what was looked at.
+func (r *Report) troublesMarkdown(b *strings.Builder) {
+	if len(r.Troubles) > 0 {
+		b.WriteString("\n## What is not well\n\n")
+	}
+	for i := range r.Troubles {
+		t := &r.Troubles[i]
+		fmt.Fprintf(b, "- %s: %s. %s.\n", markdown.Text(t.About()), markdown.Text(t.Words()), markdown.Text(upperFirst(r.Explanation(t))))
+	}
+	if len(r.Elsewhere) > 0 {
+		fmt.Fprintf(b, "\nElsewhere: %s.\n", markdown.Text(Tally(r.Elsewhere)))
+	}
+}
+
+func upperFirst(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
 }

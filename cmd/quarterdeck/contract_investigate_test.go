@@ -14,7 +14,7 @@ func (x target) investigates(t *testing.T) {
 	for _, args := range [][]string{{"investigate"}, {"investigate", x.service}, {"investigate", x.service, "--at", "10m"}} {
 		var doc any
 		x.askJSON(t, &doc, 0, args...)
-		m := fields(t, "investigation", doc, "service", "at", "took", "causes", "looked")
+		m := fields(t, "investigation", doc, "service", "at", "took", "causes", "looked", "troubles", "elsewhere")
 		at, err := time.Parse(time.RFC3339, m["at"].(string))
 		if past := len(args) > 2; err != nil || past != (time.Since(at) > 9*time.Minute) {
 			t.Errorf("%v is as of %v", args, m["at"])

@@ -23,6 +23,7 @@ func newInvestigateCommand(s *surroundings) *cobra.Command {
 		Use:   "investigate [SERVICE]",
 		Short: "Ranked causes of what is wrong, with their evidence",
 		Long: `Looks at a service, or at all that is not well: tasks, updates, nodes, logs, metrics, alerts and what was changed.
+Each service in trouble, each update that is stuck and each alert that fires is listed with its cause, or with what was looked at in vain.
 Each cause says how sure it is and why, what proves it and with which query, what speaks against it, and what to do next.
 What could not be looked at is listed: it is not the same as nothing found.
 
@@ -82,7 +83,10 @@ type investigationJSON struct {
 	At      time.Time    `json:"at"`
 	Took    float64      `json:"took"`
 	Causes  []causeJSON  `json:"causes"`
-	Looked  []lookedJSON `json:"looked"`
+	// Troubles are all that is not well, explained or not; Elsewhere those that the question was not about.
+	Troubles  []troubleJSON `json:"troubles"`
+	Elsewhere []troubleJSON `json:"elsewhere"`
+	Looked    []lookedJSON  `json:"looked"`
 	// Subjects were looked at closely; Left should have been, past the bound.
 	Subjects []string `json:"subjects"`
 	Left     []string `json:"left"`
@@ -102,6 +106,18 @@ type causeJSON struct {
 	Evidence   []proofJSON `json:"evidence"`
 	Against    []proofJSON `json:"against"`
 	Next       []stepJSON  `json:"next"`
+}
+
+type troubleJSON struct {
+	Kind    string     `json:"kind"` // service, update, alert
+	Service string     `json:"service"`
+	Node    string     `json:"node"`
+	Alert   string     `json:"alert"`
+	Text    string     `json:"text"`
+	Since   *time.Time `json:"since"`
+	// Causes are places in causes, from 0, the likeliest first; Explanation is the first in words, or what was looked at in vain.
+	Causes      []int  `json:"causes"`
+	Explanation string `json:"explanation"`
 }
 
 type proofJSON struct {
@@ -138,7 +154,20 @@ func investigationOf(r *diagnosis.Report) investigationJSON {
 	for _, l := range r.Looked {
 		out.Looked = append(out.Looked, lookedJSON(l))
 	}
+	out.Troubles, out.Elsewhere = []troubleJSON{}, []troubleJSON{}
+	for i := range r.Troubles {
+		t := troubleOf(&r.Troubles[i])
+		t.Explanation = r.Explanation(&r.Troubles[i])
+		out.Troubles = append(out.Troubles, t)
+	}
+	for i := range r.Elsewhere {
+		out.Elsewhere = append(out.Elsewhere, troubleOf(&r.Elsewhere[i]))
+	}
 	return out
+}
+
+func troubleOf(t *diagnosis.Trouble) troubleJSON {
+	return troubleJSON{Kind: string(t.Kind), Service: t.Service, Node: t.Node, Alert: t.Alert, Text: t.Text, Since: utc(t.Since), Causes: append([]int{}, t.Causes...)}
 }
 
 func proofsOf(list []diagnosis.Proof) []proofJSON {
@@ -161,8 +190,9 @@ func writeInvestigation(out io.Writer, r *diagnosis.Report) error {
 		writeCause(&b, i+1, &r.Causes[i])
 	}
 	if r.Inconclusive() {
-		b.WriteString("\nnothing found that explains trouble, in what could be looked at\n")
+		b.WriteString("\n" + plain.Line(r.Outcome()) + "\n")
 	}
+	writeTroubles(&b, r)
 	b.WriteString("\n")
 	for _, l := range r.Looked {
 		fmt.Fprintf(&b, "%-12s %s", plain.Line(l.Source), l.State)
@@ -178,12 +208,22 @@ func writeInvestigation(out io.Writer, r *diagnosis.Report) error {
 	return err
 }
 
-func writeCause(b *strings.Builder, n int, c *diagnosis.Cause) {
-	on := c.Service
-	if on == "" {
-		on = c.Node
+// writeTroubles lists all that is not well, each with its cause or with what was looked at in vain, and what is not well elsewhere.
+func writeTroubles(b *strings.Builder, r *diagnosis.Report) {
+	if len(r.Troubles) > 0 {
+		b.WriteString("\nnot well:\n")
 	}
-	fmt.Fprintf(b, "\n%d. %s  %s: %s (%.0f%%)\n   %s\n", n, c.ID, plain.Line(on), plain.Line(c.Title), 100*c.Confidence, plain.Line(c.Why))
+	for i := range r.Troubles {
+		t := &r.Troubles[i]
+		fmt.Fprintf(b, "   %s: %s\n      %s\n", plain.Line(t.About()), plain.Line(t.Words()), plain.Line(r.Explanation(t)))
+	}
+	if len(r.Elsewhere) > 0 {
+		fmt.Fprintf(b, "\nelsewhere: %s; `quarterdeck investigate` looks at all\n", diagnosis.Tally(r.Elsewhere))
+	}
+}
+
+func writeCause(b *strings.Builder, n int, c *diagnosis.Cause) {
+	fmt.Fprintf(b, "\n%d. %s  %s: %s (%.0f%%)\n   %s\n", n, c.ID, plain.Line(c.About()), plain.Line(c.Title), 100*c.Confidence, plain.Line(c.Why))
 	if c.EffectOf != "" {
 		fmt.Fprintf(b, "   an effect of %s\n", plain.Line(c.EffectOf))
 	}

@@ -1,0 +1,267 @@
+package diagnosis
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"quarterdeck/sources"
+	"quarterdeck/sources/fleet"
+)
+
+// Trouble is something that is not well as the fleet says it, whether a cause is known or not: what an answer must speak of.
+type Trouble struct {
+	Kind TroubleKind
+	// Service and Node are what it is about; either may be "". Alert is the alert's name, "" where it is none.
+	Service, Node, Alert string
+	// Text says what is wrong. It quotes the orchestrator or an alert: untrusted.
+	Text string
+	// Since is when it began, as far as is known.
+	Since time.Time
+	// Causes are those that explain it, as places in the report's Causes, the likeliest first; none: it is not explained.
+	Causes []int
+
+	onItsWay bool // it is trouble if there is a cause for it to be stuck
+}
+
+// TroubleKind is what sort of thing is not well.
+type TroubleKind string
+
+// The kinds of trouble.
+const (
+	TroubledService TroubleKind = "service"
+	StuckUpdate     TroubleKind = "update"
+	FiringAlert     TroubleKind = "alert"
+)
+
+// Name is what is in trouble: an alert by its name, else the service.
+func (t *Trouble) Name() string {
+	if t.Alert != "" {
+		return t.Alert
+	}
+	return t.Service
+}
+
+// About is what a trouble is about: its service, its node, or the platform.
+func (t *Trouble) About() string { return orWord(t.Service, orWord(t.Node, platformWord)) }
+
+// Words are the trouble in words, without what it is about.
+func (t *Trouble) Words() string {
+	if t.Alert == "" {
+		return t.Text
+	}
+	return strings.TrimSuffix("alert "+t.Alert+" fires: "+t.Text, ": ")
+}
+
+// platformWord is what is about no one service or node.
+const platformWord = "the platform"
+
+// About is what a cause is about: its service, its node, or the platform.
+func (c *Cause) About() string { return orWord(c.Service, orWord(c.Node, platformWord)) }
+
+// troubles are all that is not well at the moment asked about, the worst first: services, updates that are stuck, alerts.
+func (x *inquiry) troubles() []Trouble {
+	snap := x.snap
+	if x.q.At.Before(snap.At.Add(-clockSlack)) {
+		snap = snap.Then(x.q.At)
+	}
+	var out []Trouble
+	services := slices.Clone(snap.Services)
+	slices.SortStableFunc(services, func(a, b *fleet.Service) int { return a.Health.Rank() - b.Health.Rank() })
+	for _, v := range services {
+		if v.NotYet || v.Health != fleet.Down && v.Health != fleet.Degraded && v.Health != fleet.Updating {
+			continue
+		}
+		t := Trouble{Kind: TroubledService, Service: v.Name, Text: string(v.Health), Since: v.HealthSince}
+		if v.Reason != "" {
+			t.Text += ": " + oneLine(v.Reason)
+		}
+		if v.UpdateState != "" && v.UpdateState != "completed" && v.UpdateState != "rollback_completed" {
+			t.Kind = StuckUpdate
+		}
+		t.onItsWay = v.Health == fleet.Updating
+		out = append(out, t)
+	}
+	first := len(out)
+	for i := range snap.Alerts {
+		a := &snap.Alerts[i]
+		if a.State != sources.Firing {
+			continue
+		}
+		t := Trouble{Kind: FiringAlert, Service: a.Service, Alert: a.Name, Text: oneLine(a.Summary), Since: a.Since}
+		if t.Service == "" {
+			t.Node = x.nodeNamed(snap, a.Labels)
+		}
+		out = append(out, t)
+	}
+	slices.SortStableFunc(out[first:], func(a, b Trouble) int {
+		return cmp.Or(a.Since.Compare(b.Since), strings.Compare(a.Alert, b.Alert), strings.Compare(a.Service, b.Service))
+	})
+	return out
+}
+
+// nodeNamed is the node that an alert's labels name; "": none.
+func (x *inquiry) nodeNamed(snap *fleet.Snapshot, labels map[string]string) string {
+	name := nodeOf(labels)
+	for i := range snap.Nodes {
+		if n := &snap.Nodes[i]; name != "" && (n.Name == name || n.Addr == name) {
+			return n.Name
+		}
+	}
+	return ""
+}
+
+// explainedFrom is how sure a cause must be to explain a trouble, and laterThan by how much it may begin after the trouble and still be its cause.
+const (
+	explainedFrom = 0.5
+	laterThan     = 5 * time.Minute
+)
+
+// explained joins troubles with the causes that explain them. Those that are about what was asked for come first, the others second.
+func (x *inquiry) explained(causes []Cause) (here, elsewhere []Trouble) {
+	for _, t := range x.troubles() {
+		if x.q.Service != "" && t.Service != x.q.Service {
+			if !t.onItsWay {
+				elsewhere = append(elsewhere, t)
+			}
+			continue
+		}
+		var labels map[string]string
+		for i := range x.snap.Alerts {
+			if a := &x.snap.Alerts[i]; t.Alert != "" && a.Name == t.Alert && a.Service == t.Service && oneLine(a.Summary) == t.Text {
+				labels = a.Labels
+			}
+		}
+		for i := range causes {
+			if causes[i].explains(&t, labels) {
+				t.Causes = append(t.Causes, i)
+			}
+		}
+		if !t.onItsWay || len(t.Causes) > 0 {
+			here = append(here, t)
+		}
+	}
+	return here, elsewhere
+}
+
+// explains tells whether a trouble is no riddle any more. labels are an alert's.
+func (c *Cause) explains(t *Trouble, labels map[string]string) bool {
+	switch {
+	case c.Confidence < explainedFrom || c.ID == "log-pattern-new": // a new line is a sign, and no reason
+		return false
+	case !t.Since.IsZero() && c.Since.After(t.Since.Add(laterThan)):
+		return false
+	case t.Service != "":
+		return c.Service == t.Service
+	case t.Node != "":
+		return c.Node == t.Node || strings.Contains(textOf(c.Evidence), t.Node)
+	}
+	for k, v := range labels {
+		if k != "alertname" && k != "severity" && k != "job" && len(v) > 2 && mentions(c.Title+textOf(c.Evidence), v) {
+			return true
+		}
+	}
+	return false
+}
+
+// Unexplained are the troubles for which no cause was found.
+func (r *Report) Unexplained() []Trouble {
+	var out []Trouble
+	for i := range r.Troubles {
+		if len(r.Troubles[i].Causes) == 0 {
+			out = append(out, r.Troubles[i])
+		}
+	}
+	return out
+}
+
+// WhyNot says of a trouble without a cause why none is known: what was looked at, and what could not be.
+func (r *Report) WhyNot(t *Trouble) string {
+	switch {
+	case slices.Contains(r.Left, t.Service):
+		return "not looked at closely: there are too many at once; ask about it alone"
+	case !r.Done:
+		return "no cause found yet: still looking"
+	}
+	text := "no cause found yet: looked at " + orWord(r.lookedAt(true), "nothing")
+	if not := r.lookedAt(false); not != "" {
+		text += "; could not look at " + not
+	}
+	return text
+}
+
+// Explanation is what is known of a trouble's causes in one sentence, or why nothing is.
+func (r *Report) Explanation(t *Trouble) string {
+	if len(t.Causes) == 0 {
+		return r.WhyNot(t)
+	}
+	c := &r.Causes[t.Causes[0]]
+	text := fmt.Sprintf("%.0f%% %s", 100*c.Confidence, c.Title)
+	if c.Service != t.Service {
+		text = fmt.Sprintf("%.0f%% %s: %s", 100*c.Confidence, c.About(), c.Title)
+	}
+	if n := len(t.Causes) - 1; n > 0 {
+		text += fmt.Sprintf(", and %d more", n)
+	}
+	return text
+}
+
+func (r *Report) lookedAt(could bool) string {
+	var out []string
+	for _, l := range r.Looked {
+		if (l.State == lookedAt) == could {
+			out = append(out, l.Source)
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+// Outcome is an answer without any cause in one sentence: it never says that all is well beside something that is not.
+func (r *Report) Outcome() string {
+	about := "nothing found"
+	if r.Service != "" {
+		about = "nothing for " + r.Service
+	}
+	open := r.Unexplained()
+	switch {
+	case len(open) > 0:
+		about = fmt.Sprintf("no cause found yet for what is not well (%s)", Tally(open))
+	case r.Service == "":
+		about += " that explains trouble, and nothing is known to be in trouble"
+	}
+	if len(r.Elsewhere) > 0 {
+		about += "; elsewhere " + Tally(r.Elsewhere)
+	} else if r.Service != "" && len(open) == 0 {
+		about += ", and nothing elsewhere is known to be in trouble"
+	}
+	return about
+}
+
+// Tally counts troubles in words: 1 service in trouble, 2 alerts firing.
+func Tally(list []Trouble) string {
+	services, alerts := 0, 0
+	for i := range list {
+		if list[i].Kind == FiringAlert {
+			alerts++
+		} else {
+			services++
+		}
+	}
+	var out []string
+	if services > 0 {
+		out = append(out, plural(services, "service")+" in trouble")
+	}
+	if alerts > 0 {
+		out = append(out, plural(alerts, "alert")+" firing")
+	}
+	return strings.Join(out, ", ")
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

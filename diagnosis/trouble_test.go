@@ -1,0 +1,94 @@
+package diagnosis_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"quarterdeck/diagnosis"
+	"quarterdeck/sources"
+	"quarterdeck/sources/fleet"
+)
+
+var twelve = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+
+// troubled is a fleet in which a service that was scaled up waits for addresses that its network has not (worker), an alert fires for one that runs
+// (cart), one for a node that is down, and one about neither; store is well.
+func troubled() *diagnosis.Doctor {
+	now := func() time.Time { return twelve }
+	f := fleet.New(now, fleet.SwarmName, fleet.AlertmanagerName)
+	f.SetStatus(sources.Status{Name: fleet.SwarmName, State: sources.Live})
+	w := sources.World{At: twelve, Networks: []sources.Network{{ID: "small", Name: "small", Subnets: []string{"10.0.9.0/29"}}},
+		Nodes: []sources.Node{{ID: "n1", Name: "node1", State: "ready", Availability: "active"}, {ID: "n2", Name: "node2", State: "down", Availability: "active", Message: "heartbeat failure"}}}
+	service := func(name string, replicas int, updated time.Duration) *sources.Service {
+		w.Services = append(w.Services, sources.Service{ID: name, Name: name, Mode: sources.Replicated, Desired: replicas, Generation: "g", Created: twelve.Add(-48 * time.Hour), Updated: twelve.Add(-updated)})
+		for i := range replicas {
+			w.Tasks = append(w.Tasks, sources.Task{ID: name + string(rune('a'+i)), ServiceID: name, Slot: i + 1, NodeID: "n1", Generation: "g", State: sources.TaskRunning,
+				Desired: sources.TaskRunning, Created: twelve.Add(-time.Hour), Since: twelve.Add(-time.Hour)})
+		}
+		return &w.Services[len(w.Services)-1]
+	}
+	service("cart", 1, 24*time.Hour)
+	service("store", 1, 24*time.Hour)
+	service("worker", 6, 20*time.Second).Networks = []string{"small"}
+	for i := range w.Tasks {
+		if t := &w.Tasks[i]; t.ServiceID == "worker" && t.Slot > 2 {
+			t.State, t.NodeID, t.Created, t.Since = "new", "", twelve.Add(-20*time.Second), twelve.Add(-20*time.Second)
+		}
+	}
+	f.Fold(sources.Change{World: &w})
+	f.SetAlerts([]sources.Alert{
+		{Name: "MemoryNearLimit", Service: "cart", State: sources.Firing, Since: twelve.Add(-time.Minute), Summary: "cart is near its limit"},
+		{Name: "NodeDown", State: sources.Firing, Since: twelve.Add(-30 * time.Second), Summary: "it is down", Labels: map[string]string{"alertname": "NodeDown", "node": "node2"}},
+		{Name: "Backlog", State: sources.Firing, Since: twelve.Add(-10 * time.Second), Summary: "much is to do", Labels: map[string]string{"queue": "mails"}},
+		{Name: "Soon", Service: "store", State: sources.Pending, Since: twelve}})
+	return &diagnosis.Doctor{Fleet: f, Now: now}
+}
+
+// TestAllThatIsNotWell: each service in trouble and each alert that fires is listed, with its cause or with what was looked at in vain, and a
+// service is not left out for being called updating.
+func TestAllThatIsNotWell(t *testing.T) {
+	r, err := troubled().Investigate(t.Context(), diagnosis.Question{}, nil)
+	must(t, err)
+	found := map[string]bool{}
+	for i := range r.Causes {
+		found[r.Causes[i].About()+" "+r.Causes[i].ID] = r.Causes[i].Confidence >= 0.9
+	}
+	if !found["worker addresses-exhausted"] || !found["node2 node-down"] {
+		t.Errorf("found:%s", words(&r))
+	}
+	said := map[string]string{}
+	for i := range r.Troubles {
+		x := &r.Troubles[i]
+		said[x.Name()] = x.About() + ": " + r.Explanation(x)
+	}
+	for name, want := range map[string]string{"MemoryNearLimit": "cart: no cause found yet: looked at swarm", "worker": "worker: 92% its network has no address left", "NodeDown": "node2: 95% node node2 is down", "Backlog": "the platform: no cause found yet"} {
+		if !strings.HasPrefix(said[name], want) {
+			t.Errorf("%s is said to be %q, want %q", name, said[name], want)
+		}
+	}
+	if _, ok := said["Soon"]; ok || len(said) != 4 {
+		t.Errorf("%d troubles: %v", len(said), said)
+	}
+	if got := r.Unexplained(); len(got) != 2 || len(r.Elsewhere) != 0 {
+		t.Errorf("unexplained: %+v, elsewhere %+v", got, r.Elsewhere)
+	}
+}
+
+// TestNothingForOne: an answer about a service that is well says so of that service alone, and what is not well elsewhere.
+func TestNothingForOne(t *testing.T) {
+	d := troubled()
+	r, err := d.Investigate(t.Context(), diagnosis.Question{Service: "store"}, nil)
+	must(t, err)
+	if !r.Inconclusive() || len(r.Troubles) != 0 || r.Outcome() != "nothing for store; elsewhere 3 alerts firing" {
+		t.Errorf("%q %+v", r.Outcome(), r.Troubles)
+	}
+	r, err = d.Investigate(t.Context(), diagnosis.Question{Service: "cart"}, nil)
+	must(t, err)
+	if got, want := r.Outcome(), "no cause found yet for what is not well (1 alert firing); elsewhere 2 alerts firing"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if text := r.Markdown(); !strings.Contains(text, "MemoryNearLimit fires: cart is near its limit") || !strings.Contains(text, "Elsewhere: 2 alerts firing") {
+		t.Error(text)
+	}
+}
