@@ -133,6 +133,9 @@ func (f *Fleet) build(e *entry, now time.Time) {
 	}
 	b.CPU, b.CPUNow = f.usage["cpu"].of(b.Name)
 	b.Memory, b.MemoryNow = f.usage["memory"].of(b.Name)
+	if b.Running == 0 && !b.Unread { // the last figures of what is gone are none of now
+		b.CPUNow, b.MemoryNow = math.NaN(), math.NaN()
+	}
 	if f.rates != nil {
 		b.ErrorRate = f.rates[b.Name]
 	}

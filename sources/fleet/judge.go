@@ -25,6 +25,8 @@ const (
 	// StartPatience is how long tasks may be on their way without an error before that is a fault, and
 	// how long after a change of its spec a service may lack tasks.
 	StartPatience = time.Minute
+	// StuckAfter is how long an update may go without a new task that runs, beyond the delay and the monitor time that it sets itself.
+	StuckAfter = 2 * time.Minute
 )
 
 // Verdict is what is known of a service's health, and why.
@@ -117,11 +119,12 @@ type court struct {
 	down     int             // nodes that meet the constraints, and are down
 	set      int             // nodes that meet the constraints, and are drained or paused
 
-	goal     int // Want less the places that ran to their end for good
-	right    int // places whose running task is of the desired generation
-	outdated int // places that run, but only an older generation
-	stranded int // tasks that say they run, on a node that is down
-	waiting  int // tasks on their way
+	goal     int       // Want less the places that ran to their end for good
+	right    int       // places whose running task is of the desired generation
+	outdated int       // places that run, but only an older generation
+	stranded int       // tasks that say they run, on a node that is down
+	waiting  int       // tasks on their way
+	progress time.Time // when a task of the desired generation began to run last
 	overdue  bool
 	loops    []*place // places that fail again and again, the worst first
 	last     *sources.Task
@@ -246,6 +249,9 @@ func (c *court) countTask(t *sources.Task, p *place) {
 		p.running = true
 		if c.current(t) {
 			p.age = max(p.age, c.now.Sub(t.Since), 0)
+			if t.Since.After(c.progress) {
+				c.progress = t.Since
+			}
 		}
 	}
 }
@@ -346,22 +352,6 @@ func (c *court) decide() Verdict {
 		return c.end(Degraded, fmt.Sprintf("%d of %d run an older version", c.outdated, c.v.Want))
 	}
 	return c.end(Updating, fmt.Sprintf("stabilising, %d/%d stable", c.v.Well, c.v.Want))
-}
-
-// decideUpdating: an update that goes on is no fault, one that is stuck is: the updater has no time limit of its own.
-func (c *court) decideUpdating(trouble string) Verdict {
-	word := "updating"
-	if c.s.UpdateState == "rollback_started" {
-		word = "rolling back"
-	}
-	line := joined(fmt.Sprintf("%s, %d/%d done", word, min(c.right, c.v.Want), c.v.Want), "", trouble)
-	switch {
-	case c.v.Running == 0 && (trouble != "" || c.waiting == 0 && !c.recent()):
-		return c.end(Down, line)
-	case trouble != "":
-		return c.end(Degraded, line)
-	}
-	return c.end(Updating, line)
 }
 
 // decideNone is for a service that wants no task: that is not a fault unless its nodes are down.

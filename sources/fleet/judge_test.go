@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -195,8 +196,8 @@ func TestJudgeUpdates(t *testing.T) {
 	checkVerdicts(t, []verdictCase{
 		{name: "completed", service: web(update("completed", "update completed")), tasks: all(), nodes: three, want: Healthy, running: 3, well: 3},
 		{name: "in progress", service: web(update("updating", "update in progress")), tasks: []sources.Task{task(1, "n1", young(10*s)), task(2, "n2", young(s)), task(3, "n3", old)}, nodes: three, want: Updating, reason: "updating, 2/3 done", running: 3, well: 1, due: 4 * s},
-		{name: "stop-first of one replica", service: web(one, update("updating", "")), tasks: []sources.Task{task(1, "n1", waiting(sources.TaskPreparing, s, ""))}, nodes: three, want: Updating, reason: "updating, 0/1 done", due: 59 * s},
-		{name: "start-first: the old one runs on", service: web(one, update("updating", "")), tasks: []sources.Task{task(1, "n1", old), task(1, "n2", waiting(sources.TaskStarting, s, ""))}, nodes: three, want: Updating, reason: "updating, 0/1 done", running: 1, due: 59 * s},
+		{name: "stop-first of one replica", service: web(one, update("updating", ""), changed(30*s)), tasks: []sources.Task{task(1, "n1", waiting(sources.TaskPreparing, s, ""))}, nodes: three, want: Updating, reason: "updating, 0/1 done", due: 59 * s},
+		{name: "start-first: the old one runs on", service: web(one, update("updating", ""), changed(30*s)), tasks: []sources.Task{task(1, "n1", old), task(1, "n2", waiting(sources.TaskStarting, s, ""))}, nodes: three, want: Updating, reason: "updating, 0/1 done", running: 1, due: 59 * s},
 		{name: "hangs: pending for ever", service: web(update("updating", "")), tasks: with(all()[:2], task(3, "", waiting(sources.TaskPending, 20*m, "no suitable node"))), nodes: three, want: Degraded, reason: "updating, 2/3 done; cannot be placed: no suitable node", running: 2, well: 2},
 		{name: "nothing runs and nothing comes", service: web(one, update("updating", "")), nodes: three, want: Down, reason: "updating, 0/1 done"},
 		{name: "the new version crashes, the only replica", service: web(one, update("updating", "")), tasks: []sources.Task{task(1, "n1", waiting(sources.TaskStarting, s, "")), task(1, "n1", failed(5*s, "exit 3")), task(1, "n1", failed(9*s, "exit 3"))}, nodes: three, want: Down, reason: "crash loop: web.1", due: 59 * s},
@@ -204,7 +205,12 @@ func TestJudgeUpdates(t *testing.T) {
 		{name: "paused", service: web(update("paused", "update paused due to failure or early termination of task x")), tasks: all(), nodes: three, want: Degraded, reason: "update paused: update paused due to failure", running: 3, well: 3},
 		{name: "paused, and why", service: web(update("paused", "")), tasks: with(all(old)[:2], task(3, "n3", failed(m, "exit 9"))), nodes: three, want: Degraded, reason: "update paused; 1 failed in 5m: exit 9", running: 2, due: 4 * m},
 		{name: "paused and nothing runs", service: web(update("paused", "why")), nodes: three, want: Down, reason: "update paused: why"},
-		{name: "rolling back", service: web(update("rollback_started", "")), tasks: with(all()[:2], task(3, "n3", old)), nodes: three, want: Updating, reason: "rolling back, 2/3 done", running: 3, well: 2},
+		{name: "rolling back", service: web(update("rollback_started", ""), changed(30*s)), tasks: with(all()[:2], task(3, "n3", old)), nodes: three, want: Updating, reason: "rolling back, 2/3 done", running: 3, well: 2, due: 90 * s},
+		{name: "stuck: the new ones start and never get anywhere", service: web(update("updating", ""), changed(20*m)), tasks: []sources.Task{task(1, "n1", young(6*m+10*s)), task(2, "n2", old), task(2, "n2", waiting(sources.TaskStarting, 20*s, "")), task(3, "n3", old)}, nodes: three, want: Degraded, reason: "updating, no progress for 6m, 1/3 done", running: 3, well: 1, due: 40 * s},
+		{name: "stuck: nothing is tried at all", service: web(update("updating", ""), changed(25*m)), tasks: all(old), nodes: three, want: Degraded, reason: "updating, no progress for 20m, 0/3 done", running: 3, due: 5 * m},
+		{name: "a rollback is stuck", service: web(update("rollback_started", ""), changed(3*m)), tasks: all(old), nodes: three, want: Degraded, reason: "rolling back, no progress for 3m", running: 3, due: m},
+		{name: "one just began to run: that is progress", service: web(update("updating", ""), changed(20*m)), tasks: []sources.Task{task(1, "n1", young(m)), task(2, "n2", old), task(3, "n3", old)}, nodes: three, want: Updating, reason: "updating, 1/3 done", running: 3, well: 1, due: m},
+		{name: "it waits as long as its own delay and monitor time", service: web(update("updating", ""), changed(20*m), func(s *sources.Service) { s.Update.Delay, s.Update.Monitor = 3*time.Minute, time.Minute }), tasks: []sources.Task{task(1, "n1", young(150*s)), task(2, "n2", old), task(3, "n3", old)}, nodes: three, want: Updating, reason: "updating, 1/3 done", running: 3, well: 1, due: 210 * s},
 		{name: "rollback paused", service: web(update("rollback_paused", "why")), tasks: all(), nodes: three, want: Degraded, reason: "rollback paused: why", running: 3, well: 3},
 		{name: "rolled back is no success", service: web(update("rollback_completed", "rollback completed")), tasks: all(), nodes: three, want: Degraded, reason: "the last update failed and was rolled back: rollback completed", running: 3, well: 3},
 		{name: "rolled back, not yet stable", service: web(update("rollback_completed", "")), tasks: all(young(s)), nodes: three, want: Updating, reason: "stabilising", running: 3, due: 4 * s},
@@ -268,4 +274,21 @@ func TestJudgeJobs(t *testing.T) {
 		{name: "done on a node that has left since", service: web(onNodes), tasks: []sources.Task{run(0, "n1", done), run(0, "n2", done)}, nodes: nodes(node("n1", drainNode), node("n2")), want: Healthy, well: 2},
 		{name: "on no node", service: web(onNodes), nodes: nodes(node("n1", drainNode)), want: Idle, reason: "drained or paused"},
 	})
+}
+
+// TestNoFiguresOfWhatIsGone: the last CPU and memory of a service of which nothing runs any more are none of now; the curve up to then stays.
+func TestNoFiguresOfWhatIsGone(t *testing.T) {
+	f, _ := at(noon, SwarmName, PrometheusName)
+	f.Fold(world([]*sources.Service{web()}, all(), node("n1"), node("n2"), node("n3")))
+	for _, figure := range []string{"cpu", "memory"} {
+		f.SetUsage(figure, map[string][]sources.Point{"web": {{T: ago(time.Minute), V: 3}, {T: noon, V: 3}}})
+	}
+	if v := f.Snapshot().Service("web"); v.CPUNow != 3 || v.MemoryNow != 3 {
+		t.Fatalf("it runs: %v cores, %v bytes", v.CPUNow, v.MemoryNow)
+	}
+	f.Fold(sources.Change{TasksOf: []string{"web"}})
+	v := f.Snapshot().Service("web")
+	if v.Running != 0 || !math.IsNaN(v.CPUNow) || !math.IsNaN(v.MemoryNow) || len(v.CPU) == 0 {
+		t.Errorf("%d run, with %v cores and %v bytes, and %d points", v.Running, v.CPUNow, v.MemoryNow, len(v.CPU))
+	}
 }
