@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -89,5 +90,51 @@ func TestAFarHorizonIsReachedPressByPress(t *testing.T) {
 	}
 	if !r.m.logs.reach.begin || presses < 2 || !r.shows("the start of what loki has")() {
 		t.Fatalf("%d presses, begin %v:\n%s", presses, r.m.logs.reach.begin, r.screen())
+	}
+}
+
+// stumbling fails at one of its questions.
+type stumbling struct {
+	*bounded
+	mu    sync.Mutex
+	fails int // so many questions from now
+	until []time.Time
+}
+
+func (s *stumbling) Query(ctx context.Context, q sources.LogQuery) (sources.LogPage, error) {
+	s.mu.Lock()
+	s.until = append(s.until, q.Until)
+	s.fails--
+	fails := s.fails == 0
+	s.mu.Unlock()
+	if fails {
+		return sources.LogPage{}, &sources.Error{Source: "loki", Kind: sources.Unreachable, Op: "query", Err: context.DeadlineExceeded}
+	}
+	return s.bounded.Query(ctx, q)
+}
+
+// A look back that times out on its way is said to have come as far as it came, and the next press goes on from there.
+func TestALookBackThatFailsGoesOn(t *testing.T) {
+	r, a := archived(t, 160, 48)
+	b := &stumbling{bounded: &bounded{archive: a, horizon: sources.Horizon{Oldest: noon.Add(-5 * 365 * 24 * time.Hour), Why: "the start of what loki has"}}, fails: 3}
+	r.m.o.Logs = b
+	r.m.logs.view.Reset()
+	r.m.logs.view.Prepend(sources.LogPage{Entries: a.lines[:300]})
+	r.update(wakeMsg{snap: r.m.o.Fleet.Snapshot()})
+	r.press("g")
+	r.until("the failure", r.shows("the next press goes on from there"))
+	b.mu.Lock()
+	first := b.until
+	b.until = nil
+	b.mu.Unlock()
+	if len(first) != 3 || !r.m.logs.bare.Equal(first[2]) {
+		t.Fatalf("asked until %v, and goes on from %s", first, r.m.logs.bare)
+	}
+	r.press("g")
+	r.until("an answer", func() bool { return r.m.logs.reach.begin || r.m.logs.bare.Before(first[2]) })
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.until[0].Equal(first[2]) {
+		t.Errorf("the next press asks until %s, want %s, where the first failed", b.until[0], first[2])
 	}
 }

@@ -112,7 +112,7 @@ func filterText(f logview.Filter) string { return fmt.Sprint(f) }
 // lookedBack is what a look for older lines gave.
 type lookedBack struct {
 	page sources.LogPage
-	back time.Time // how far back was asked
+	back time.Time // how far back was asked, and answered
 	end  string    // no line was found, and why none is further back; "": there may be some
 }
 
@@ -131,9 +131,13 @@ func older(ctx context.Context, logs sources.Logs, q sources.LogQuery, before ti
 		}
 		q.Since, q.Until, q.Forward = l.back, end, false
 		l.page, err = logs.Query(ctx, q)
-		if err != nil || len(l.page.Entries) > 0 {
-			l.page = whole(l.page, false)
+		if err != nil {
+			l.back = end // what was looked through is not looked through again
 			return l, err
+		}
+		if len(l.page.Entries) > 0 {
+			l.page = whole(l.page, false)
+			return l, nil
 		}
 		if n == 0 || len(l.page.Gaps) > 0 { // a gap may be a refusal that told of the horizon
 			h = horizonOf(ctx, logs)
@@ -276,6 +280,10 @@ func (m *Model) applyPage(msg pageMsg) tea.Cmd {
 	switch {
 	case msg.err != nil:
 		r.stuck = true
+		if !msg.back.IsZero() && msg.back.Before(msg.before) {
+			r.bare = msg.back
+			return m.say("older lines: asked back to " + m.day(msg.back) + ", then " + inLine(msg.err.Error()) + "; the next press goes on from there")
+		}
 		return m.say("older lines: " + inLine(msg.err.Error()))
 	case len(msg.page.Entries) == 0:
 		return m.noOlder(r, msg)
