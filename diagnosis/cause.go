@@ -31,7 +31,7 @@ const Confident = 0.8
 
 // Cause is one thing that may be behind what is wrong.
 type Cause struct {
-	// ID is one of the ids of OPERATIONS.md's table, or node-drained, killed.
+	// ID is one of the ids of OPERATIONS.md's table, or killed, log-burst.
 	ID, Title string
 	// Service and Node are what it is about; either may be "".
 	Service, Node string

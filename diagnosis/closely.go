@@ -29,6 +29,8 @@ type LogsSeen struct {
 	Spoke time.Time
 	// Jump is about error lines a minute.
 	Jump Jump
+	// Burst is about lines of any level; nil: it writes no more than it usually does, or that is not known.
+	Burst *Burst
 	// The queries that show the same.
 	ErrorsQuery, DeadQuery string
 }
@@ -192,7 +194,11 @@ func (x *inquiry) askLogs(ctx context.Context, s *Scene, onset time.Time, told b
 		read("whether "+name+" said anything yesterday", anything(day), &someYesterday)
 		read("lines of before of "+name, before, &seen.Before)
 		read("lines of yesterday of "+name, day, &seen.Yesterday)
-		wg.Go(func() { seen.Jump = x.errorJump(ctx, name) })
+		wg.Go(func() {
+			var volume []sources.VolumePoint
+			seen.Jump, volume = x.errorJump(ctx, name)
+			seen.Burst = x.askBurst(ctx, name, volume)
+		})
 	}
 	if q, ok := s.deadQuery(); ok {
 		seen.DeadQuery = x.explain(q)
@@ -252,15 +258,15 @@ const (
 	figuresStep = 15 * time.Second
 )
 
-// errorJump counts error lines.
-func (x *inquiry) errorJump(ctx context.Context, service string) Jump {
+// errorJump counts error lines; it returns all that was counted.
+func (x *inquiry) errorJump(ctx context.Context, service string) (Jump, []sources.VolumePoint) {
 	q := sources.LogQuery{Services: []string{service}, Since: x.q.At.Add(-figuresSpan), Until: x.q.At}
 	volume, err := x.d.Logs.Volume(ctx, q, figuresStep)
 	if err != nil {
 		if sources.KindOf(err) != sources.NotFound {
 			x.failed(x.d.Logs.Name(), "count the lines", err)
 		}
-		return Jump{}
+		return Jump{}, nil
 	}
 	points := make([]sources.Point, len(volume))
 	for i, v := range volume {
@@ -270,7 +276,7 @@ func (x *inquiry) errorJump(ctx context.Context, service string) Jump {
 	j.Name, j.Unit = "error lines in 15 s", "1"
 	q.Levels = []sources.Level{sources.LevelError, sources.LevelFatal}
 	j.Query = x.explain(q)
-	return j
+	return j, volume
 }
 
 func (x *inquiry) askMetrics(ctx context.Context, s *Scene) {

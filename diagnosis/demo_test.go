@@ -171,6 +171,7 @@ var rehearsals = []struct {
 	{"certificate-expiring", "certificate-expiring", "", nil},
 	{"cpu-throttled", "cpu-throttled", "", nil},
 	{"log-pattern-new", "log-pattern-new", "", nil},
+	{"log-burst", "log-burst", "shop_web", nil},
 }
 
 // TestRehearsals starts each scenario on a healthy platform, and finds its cause first, and nothing else with confidence.

@@ -27,7 +27,9 @@ var folds = map[string][]string{
 	"bad-deploy": {"image-missing", "start-failed", "healthcheck-failing", "constraint-unsatisfied", "insufficient-resources", "port-conflict", "bind-missing",
 		"secret-or-config-missing", "addresses-exhausted", "oom-killed", "label-changed"},
 	"log-pattern-new": {"bad-deploy", "crash-loop", "oom-killed", "disk-full", "errors-after-dependency", "exits-cleanly", "healthcheck-failing", "certificate-expiring", "cpu-throttled"},
-	"cpu-throttled":   {},
+	"log-burst": {"bad-deploy", "crash-loop", "oom-killed", "disk-full", "errors-after-dependency", "exits-cleanly", "healthcheck-failing", "certificate-expiring", "cpu-throttled",
+		"killed", "secret-or-config-missing", "start-failed", "log-pattern-new"},
+	"cpu-throttled": {},
 }
 
 // arrange folds what is one and the same, tells effects from causes, and ranks.
@@ -68,7 +70,7 @@ func (x *inquiry) urgency(c *Cause) int {
 		switch {
 		case v.Health == fleet.Down, v.Health == fleet.Degraded, c.ID == "desired-zero":
 			return 2
-		case c.ID == "log-pattern-new", c.ID == "killed", c.Confidence < 0.6:
+		case c.ID == "log-pattern-new", c.ID == "log-burst", c.ID == "killed", c.Confidence < 0.6:
 			return 0
 		}
 		return 1
@@ -139,7 +141,7 @@ func (x *inquiry) follow(causes []Cause) {
 		e := &causes[i]
 		for j := range causes {
 			c := &causes[j]
-			if e.ID != "errors-after-dependency" && (e.ID != c.ID || e.ID == "log-pattern-new") { // what one says of the other is the same trouble
+			if e.ID != "errors-after-dependency" && (e.ID != c.ID || e.ID == "log-pattern-new" || e.ID == "log-burst") { // what one says of the other is the same trouble
 				continue
 			}
 			if i != j && c.Service != e.Service && c.EffectOf == "" && slices.ContainsFunc(x.linksOf(e.Service), func(l Link) bool { return l.Service == c.Service }) && c.Confidence >= 0.5 {

@@ -31,6 +31,13 @@ func badDeploy(s *Scene, wide *Wide) *Cause {
 	c.Why = fmt.Sprintf("%s %s after the service was changed, and not before", sign, short(after))
 	c.Evidence = append(c.Evidence, d.proof(onset))
 	c.showTrouble(s, wide)
+	if sign == burstSign { // users need not notice
+		c.Confidence = min(c.Confidence, 0.7)
+		if _, before, _ := wide.lines(v.Name); before == 0 {
+			c.Confidence = min(c.Confidence, 0.5)
+		}
+		c.showBurst(s, wide)
+	}
 	if s.before(d.At) {
 		c.Confidence -= 0.35
 		c.objects(orWord(s.logsName(), "loki"), "", "errors of the same kind were there before the deploy as well")
@@ -88,6 +95,9 @@ func failedUpdate(s *Scene) *Cause {
 	return c
 }
 
+// burstSign is the one sign of a deploy's trouble that harms nobody by itself.
+const burstSign = "it began to write many times its usual lines"
+
 // troubleSince is when the first sign of trouble came that a deploy can bring about, and which; zero: there is none.
 func (s *Scene) troubleSince(wide *Wide) (time.Time, string) {
 	var onset time.Time
@@ -108,6 +118,9 @@ func (s *Scene) troubleSince(wide *Wide) (time.Time, string) {
 	}
 	if dead := s.since(func(t *sources.Task) bool { return crashed(t) || t.State == sources.TaskRejected }); len(dead) > 0 {
 		take(dead[len(dead)-1].Since, "its tasks began to fail")
+	}
+	if onset.IsZero() && s.bursts() {
+		take(s.inStep(s.Logs.Burst.Jump.From), burstSign)
 	}
 	if onset.IsZero() && wide.errorsJumped(s.Service.Name) {
 		take(s.atLeastSince(s.At.Add(-errorsWindow)), "its error lines rose within the last minute,")

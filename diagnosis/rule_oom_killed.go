@@ -101,6 +101,8 @@ func bytesWords(n int64) string {
 	switch {
 	case n <= 0:
 		return "none"
+	case n < 1<<20:
+		return fmt.Sprintf("%.0f KiB", math.Ceil(float64(n)/(1<<10)))
 	case n >= 1<<30:
 		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
 	}

@@ -37,6 +37,7 @@ var rules = []rule{
 	{"disk-full", diskFull},
 	{"cpu-throttled", cpuThrottled},
 	{"log-pattern-new", logPatternNew},
+	{"log-burst", logBurst},
 	{"desired-zero", desiredZero},
 }
 

@@ -21,6 +21,8 @@ type Wide struct {
 	// ErrorsNow and ErrorsBefore are lines of level error and above a second, by service: of the last minute, and of the half hour
 	// before the last five.
 	ErrorsNow, ErrorsBefore map[string]float64
+	// LinesNow and LinesBefore are lines of any level a second, by service: of the last minute, and of the half hour before the last half hour.
+	LinesNow, LinesBefore map[string]float64
 	// Throttled is which part of a service's scheduler periods of the last minute was throttled, by service, 0 to 1.
 	Throttled map[string]float64
 	// News are the new patterns of warnings and errors of the last minutes, by service.
@@ -74,7 +76,7 @@ func (w *Wide) errorsJumped(service string) bool {
 }
 
 func (w *Wide) suspects(service string) bool {
-	return w.errorsJumped(service) || w != nil && (w.Throttled[service] > throttledMuch || len(w.News[service]) > 0)
+	return w.errorsJumped(service) || w.burst(service) || w != nil && (w.Throttled[service] > throttledMuch || len(w.News[service]) > 0)
 }
 
 // askWide asks the questions about all at once, beside each other, within ctx.
@@ -103,6 +105,16 @@ func (x *inquiry) askWide(ctx context.Context) {
 			m, err := logs.Rates(ctx, at.Add(-Recent/2), errorsBaseline)
 			put(func() { w.ErrorsBefore = m })
 			return err
+		})
+		ask(logs.Name(), "count the lines", func() error {
+			m, err := logs.LineRates(ctx, at, fleet.LineWindow)
+			put(func() { w.LinesNow = m })
+			return absentIsNone(err)
+		})
+		ask(logs.Name(), "count the lines of before", func() error {
+			m, err := logs.LineRates(ctx, at.Add(-figuresSpan), errorsBaseline)
+			put(func() { w.LinesBefore = m })
+			return absentIsNone(err)
 		})
 		if x.q.Service == "" { // of the one service it is asked closely
 			ask(logs.Name(), "look for new lines", func() error {

@@ -141,7 +141,7 @@ func harmScripts() []script {
 		}, logPatternNew},
 		{Scenario{
 			"log-burst", "A talkative service", "shop_web writes a hundred times its usual lines, with bursts of 5,000 at once",
-			"lines a second; nothing fails", "", "a deploy that changes its configuration or image",
+			"lines a second (`LOG/S`); nothing fails", "log-burst", "a deploy that changes its configuration or image",
 		}, logBurst},
 		{Scenario{
 			noiseName, "What a healthy platform does all day", "old failures, a deploy here, a burst of warnings there: nothing to find; run it beside another one",
