@@ -277,7 +277,7 @@ func (m *Model) applyDiffs(msg diffsMsg) {
 func shortDiff(deck *actions.Deck, states []actions.State, o *fleet.Occurrence) string {
 	h := fleet.Happening{Time: o.Time, Kind: o.Kind, Run: o.Run}
 	i := nearestChange(states, momentOf(&h))
-	if i < 0 || i+1 >= len(states) || states[i].Run != o.Run && states[i].Since.Sub(o.Time).Abs() > farAway {
+	if i < 0 || i+1 >= len(states) || (o.Run == "" || states[i].Run != o.Run) && states[i].Since.Sub(o.Time).Abs() > farAway {
 		return ""
 	}
 	before, after := states[i+1].Spec, states[i].Spec

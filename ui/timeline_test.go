@@ -2,11 +2,13 @@ package ui
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"quarterdeck/actions"
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 )
@@ -195,6 +197,38 @@ func TestRowsSayWhatMattersFirst(t *testing.T) {
 	} {
 		if got := m.occurrenceWords(&c.o); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
+
+// TestShortDiffGoesTheRightWay: a row of a rollout that the swarm took back says what was tried, and one of somebody who went back says what he went back to.
+func TestShortDiffGoesTheRightWay(t *testing.T) {
+	r := newRig(t, 120, 40, nil)
+	state := func(image string, since time.Duration, run string, now bool) actions.State {
+		spec, err := sources.NewSpec([]byte(fmt.Sprintf(`{"Name":"shop_web","TaskTemplate":{"ContainerSpec":{"Image":%q}}}`, image)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.deck.Journal.SaveSpec(spec.Hash(), spec.JSON()); err != nil {
+			t.Fatal(err)
+		}
+		return actions.State{SpecRef: actions.SpecRef{Spec: spec.Hash()}, Since: noon.Add(since), Run: run, Now: now}
+	}
+	first := state("web:0", -9*time.Hour, "", false)
+	for _, tc := range []struct {
+		what   string
+		row    fleet.Occurrence
+		states []actions.State
+		want   string
+	}{
+		{"a deploy", fleet.Occurrence{Kind: fleet.DeployDone}, []actions.State{state("web:2", 0, "", true), state("web:1", -time.Hour, "", false), first}, "image 1 → 2"},
+		{"the swarm took it back", fleet.Occurrence{Kind: fleet.RolledBack}, []actions.State{state("web:1", 0, "", true), state("web:2", -time.Minute, "", false), first}, "image 1 → 2"},
+		{"somebody went back", fleet.Occurrence{Kind: fleet.RolledBack, Run: "r1"}, []actions.State{state("web:1", 0, "r1", true), state("web:2", -time.Hour, "", false), first}, "image 2 → 1"},
+		{"somebody else's, long ago", fleet.Occurrence{Kind: fleet.DeployDone}, []actions.State{state("web:2", -3*time.Hour, "", true), state("web:1", -4*time.Hour, "", false), first}, ""},
+	} {
+		tc.row.Time = noon
+		if got := shortDiff(r.deck, tc.states, &tc.row); got != tc.want {
+			t.Errorf("%s: %q, want %q", tc.what, got, tc.want)
 		}
 	}
 }
