@@ -31,7 +31,7 @@ const Confident = 0.8
 
 // Cause is one thing that may be behind what is wrong.
 type Cause struct {
-	// ID is one of the ids of OPERATIONS.md's table, or killed, log-burst.
+	// ID is one of the ids of OPERATIONS.md's table, or killed, log-burst, dependency-failing.
 	ID, Title string
 	// Service and Node are what it is about; either may be "".
 	Service, Node string
@@ -51,7 +51,8 @@ type Cause struct {
 	// Effects are what follows from it, in words.
 	Effects []string
 
-	urgency int // see [inquiry.urgency]
+	urgency int    // see [inquiry.urgency]
+	of      string // the service that an errors-after-dependency comes from
 }
 
 // Proof is one piece of evidence, with what proves it.
@@ -64,12 +65,27 @@ type Proof struct {
 
 // Step is something to do next.
 type Step struct {
+	// Text says what; where it is done elsewhere it ends in the command that does it.
 	Text string
-	// Action is what the console binds to a key and the command line has as a command: tasks, logs, metrics, change, rollback, undo, scale,
-	// redeploy, nodes, alerts; "" where it is done elsewhere.
+	// Action is one of [Actions], which the console binds to a key; "" where it is done elsewhere.
 	Action string
 	// On is the service or node that it is done to.
 	On string
+}
+
+// Actions are what a step may name: for each one what it does, which is how the text of its steps begins. The console has a key for each.
+var Actions = map[string][]string{
+	"tasks":       {"see its tasks"},
+	"logs":        {"see its own lines", "see its lines", "read"},
+	"metrics":     {"see its figures", "see its memory"},
+	"change":      {"see what was changed", "see who scaled it"},
+	"rollback":    {"go back to"},
+	"scale":       {"scale it"},
+	"redeploy":    {"redeploy it"},
+	"nodes":       {"see the node"},
+	"investigate": {"look at"},
+	"alerts":      {"see its alerts"},
+	"undo":        {"take its last run back"},
 }
 
 // Looked says of a source whether it could be looked at: what was not looked at is not nothing there.

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"quarterdeck/sources"
@@ -24,6 +25,8 @@ type LogsSeen struct {
 	// of any level, of then at all.
 	Before, Yesterday         []sources.Entry
 	BeforeSeen, YesterdaySeen bool
+	// Blind: the lines of before, or of yesterday, could not be looked at. That is not that there are none.
+	Blind bool
 	// Spoke is when it said something, of any level, for some time before the first of Errors; zero: that is not known, or it did not. It is asked where
 	// there is nothing of before.
 	Spoke time.Time
@@ -33,6 +36,12 @@ type LogsSeen struct {
 	Burst *Burst
 	// The queries that show the same.
 	ErrorsQuery, DeadQuery string
+	// Slow are lines about its own slow work since From, SlowBefore those of before. They are asked for where others' lines say that they wait for it.
+	Slow, SlowBefore []sources.Entry
+	SlowQuery        string
+
+	names map[string][]sources.Entry // error lines by the service that they name
+	own   []sources.Entry            // those that name none; nil: not sorted yet
 }
 
 // MetricsSeen is what the metrics tell of one service.
@@ -53,7 +62,7 @@ type MetricsSeen struct {
 var seriesRead = []string{"cpu", "memory", "memory-limit", "throttled", "requests", "errors", "p95"}
 
 // rises are by how much a figure must rise at least to stand out.
-var rises = map[string]float64{"errors": 0.05, "p95": 0.05, "throttled": 0.2}
+var rises = map[string]float64{"errors": 0.05, "p95": 0.05, "throttled": 0.2, "cpu": 0.05}
 
 func (m *MetricsSeen) jumps() []Jump {
 	var out []Jump
@@ -77,38 +86,60 @@ func (m *MetricsSeen) points(name string) ([]sources.Point, string) {
 	return r.Answer.Series[0].Points, r.Answer.Query
 }
 
-// askClosely asks about each of the services, beside each other; told is called, from this goroutine, each time one has been answered.
-func (x *inquiry) askClosely(ctx context.Context, subjects []string, told func()) {
-	done := make(chan struct{}, len(subjects))
-	var wg sync.WaitGroup
-	for _, name := range subjects {
-		s := x.scenes[name]
-		wg.Go(func() {
-			var own sync.WaitGroup
-			if x.d.Record != nil {
-				x.askChanges(ctx, s) // first: it says when it began
-			}
-			x.mu.Lock()
-			s.findOnset()
-			onset, told := s.Onset, x.toldBySwarm(s)
-			x.mu.Unlock()
-			if x.d.Logs != nil {
-				own.Go(func() { x.askLogs(ctx, s, onset, told) })
-			}
-			if x.d.Metrics != nil {
-				own.Go(func() { x.askMetrics(ctx, s) })
-			}
-			own.Wait()
-			done <- struct{}{}
-		})
+// askClosely asks about each of the subjects, and about what they turn out to need, beside each other; told is called, from this goroutine, each time
+// one has been answered and others have not.
+func (x *inquiry) askClosely(ctx context.Context, told func()) {
+	done := make(chan struct{})
+	asking := 0
+	ask := func(names []string) {
+		for _, name := range names {
+			s := x.scenes[name]
+			asking++
+			x.wait(name, true)
+			go func() {
+				x.askOne(ctx, s)
+				x.wait(name, false)
+				done <- struct{}{}
+			}()
+		}
 	}
-	for i := range subjects {
+	for ask(x.subjects); asking > 0; {
 		<-done
-		if i < len(subjects)-1 {
+		asking--
+		if ctx.Err() == nil {
+			ask(x.learnt())
+		}
+		if asking > 0 {
 			told()
 		}
 	}
-	wg.Wait()
+}
+
+// wait marks that a service is being asked about, or has been.
+func (x *inquiry) wait(service string, yes bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.asking[service] = yes
+}
+
+// askOne asks all sources about one service.
+func (x *inquiry) askOne(ctx context.Context, s *Scene) {
+	if x.d.Record != nil {
+		x.askChanges(ctx, s) // first: it says when it began
+	}
+	x.mu.Lock()
+	s.findOnset()
+	onset, told := s.Onset, x.toldBySwarm(s)
+	late := slices.ContainsFunc(x.quotesOf(s.Service.Name), func(q Quote) bool { return q.saying(slowWords...) > 0 })
+	x.mu.Unlock()
+	var own sync.WaitGroup
+	if x.d.Logs != nil {
+		own.Go(func() { x.askLogs(ctx, s, onset, told, late) })
+	}
+	if x.d.Metrics != nil {
+		own.Go(func() { x.askMetrics(ctx, s) })
+	}
+	own.Wait()
 }
 
 // toldBySwarm tells whether the orchestrator's own words name the cause already. Callers hold mu.
@@ -160,7 +191,7 @@ const (
 	spokeBefore   = 30 * time.Second
 )
 
-func (x *inquiry) askLogs(ctx context.Context, s *Scene, onset time.Time, told bool) {
+func (x *inquiry) askLogs(ctx context.Context, s *Scene, onset time.Time, told, late bool) {
 	logs, at, name := x.d.Logs, x.q.At, s.Service.Name
 	if onset.IsZero() || onset.Before(at.Add(-15*time.Minute)) {
 		onset = at.Add(-5 * time.Minute)
@@ -176,12 +207,16 @@ func (x *inquiry) askLogs(ctx context.Context, s *Scene, onset time.Time, told b
 	day := sources.LogQuery{Services: []string{name}, Since: at.Add(-24*time.Hour - yesterdaySpan), Until: at.Add(-24 * time.Hour), Limit: linesRead, Levels: warn}
 	seen.ErrorsQuery = x.explain(errs)
 	var wg sync.WaitGroup
+	var blind atomic.Bool
 	read := func(what string, q sources.LogQuery, into *[]sources.Entry) {
 		wg.Go(func() {
 			page, err := logs.Query(ctx, q)
 			*into = page.Entries
 			if err != nil {
 				x.failed(logs.Name(), what, err)
+				if !q.Until.Equal(at) {
+					blind.Store(true)
+				}
 				return
 			}
 			x.look(logs.Name(), lookedAt, "")
@@ -204,7 +239,15 @@ func (x *inquiry) askLogs(ctx context.Context, s *Scene, onset time.Time, told b
 		seen.DeadQuery = x.explain(q)
 		read("last lines of dead tasks of "+name, q, &seen.Dead)
 	}
+	if late {
+		slow := sources.LogQuery{Services: []string{name}, Since: seen.From, Until: at, Limit: slowRead, Regexp: slowLines}
+		seen.SlowQuery = x.explain(slow)
+		read("slow work of "+name, slow, &seen.Slow)
+		slow.Since, slow.Until = before.Since, before.Until
+		read("slow work of "+name+" before", slow, &seen.SlowBefore)
+	}
 	wg.Wait()
+	seen.Blind = blind.Load()
 	seen.BeforeSeen, seen.YesterdaySeen = len(someBefore) > 0, len(someYesterday) > 0
 	if len(seen.Errors) > 0 && len(seen.Errors) < errorsRead && !told && !seen.BeforeSeen { // it is young: it has its own beginning to compare with
 		first := anything(errs)

@@ -172,6 +172,8 @@ var rehearsals = []struct {
 	{"cpu-throttled", "cpu-throttled", "", nil},
 	{"log-pattern-new", "log-pattern-new", "", nil},
 	{"log-burst", "log-burst", "shop_web", nil},
+	{"dependency-errors", "dependency-failing", "shop_store", nil},
+	{"dependency-slow", "dependency-failing", "shop_store", nil},
 }
 
 // TestRehearsals starts each scenario on a healthy platform, and finds its cause first, and nothing else with confidence.
@@ -300,4 +302,72 @@ func orWord(s, other string) string {
 		return other
 	}
 	return s
+}
+
+// roots are scenarios in which what fails its users is not where the trouble is: the service that is, and the id of its cause.
+var roots = []struct{ scenario, id, service string }{
+	{"dependency-errors", "dependency-failing", "shop_store"},
+	{"dependency-slow", "dependency-failing", "shop_store"},
+	{"disk-full", "disk-full", "shop_store"},
+	{"label-changed", "label-changed", "shop_store"},
+	{"desired-zero", "desired-zero", "shop_cart"},
+}
+
+// TestRootStandsFirst looks at all, from the moment on at which a console begins that was not there when the trouble came. In each answer and each part
+// of one: once there is proof of the root it is the first, and all that says where its errors come from stands below it, and points to it; before that
+// nothing else is believed.
+func TestRootStandsFirst(t *testing.T) {
+	gate := make(chan struct{}, 3)
+	for _, c := range roots {
+		t.Run(c.scenario, func(t *testing.T) {
+			if testing.Short() && c.scenario != "dependency-errors" {
+				t.Skip("the race detector sees the same paths in one")
+			}
+			t.Parallel()
+			gate <- struct{}{}
+			defer func() { <-gate }()
+			r := newRig(t, demo.Options{Seed: 5, Scenario: c.scenario}, without{})
+			whole := 0
+			until(t, "six whole answers with effects of it", func() bool {
+				if t.Failed() {
+					return true
+				}
+				last, err := r.doctor.Investigate(t.Context(), diagnosis.Question{}, func(rep diagnosis.Report) { rootFirst(t, &rep, c.id, c.service) })
+				must(t, err)
+				if len(last.Causes) > 1 && slices.ContainsFunc(last.Causes, func(x diagnosis.Cause) bool { return x.EffectOf == c.service+": "+c.id }) {
+					whole++
+				}
+				return whole == 6
+			})
+		})
+	}
+}
+
+func rootFirst(t *testing.T, rep *diagnosis.Report, id, service string) {
+	t.Helper()
+	isRoot := func(x diagnosis.Cause) bool { return right(&x, id, service) }
+	known := slices.ContainsFunc(rep.Causes, isRoot)
+	sure := 1.0
+	for i := range rep.Causes {
+		x := &rep.Causes[i]
+		switch {
+		case isDemos(x) || id == "disk-full" && right(x, id, "node"): // so it is
+		case known && i == 0 && !isRoot(*x):
+			t.Errorf("the first is not the root:%s", words(rep))
+		case known && x.ID == "errors-after-dependency" && x.EffectOf != service+": "+id && answered(rep):
+			t.Errorf("an effect that points elsewhere, %q:%s", x.EffectOf, words(rep))
+		case !known && x.EffectOf == "" && x.Confidence > 0.5 && answered(rep):
+			t.Errorf("it is believed without proof of the root:%s", words(rep))
+		case x.EffectOf != "" && x.Confidence > sure:
+			t.Errorf("a surer effect stands below one that is less sure:%s", words(rep))
+		}
+		if x.EffectOf != "" {
+			sure = x.Confidence
+		}
+	}
+}
+
+// answered tells that all sources have answered so far: where one could not be looked at on a machine that is too busy, there is no proof.
+func answered(rep *diagnosis.Report) bool {
+	return !slices.ContainsFunc(rep.Looked, func(l diagnosis.Looked) bool { return l.State != "looked" })
 }

@@ -16,8 +16,12 @@ import (
 // Budget is how long sources are waited for: an investigation is complete within two seconds, with what has answered by then.
 const Budget = 1800 * time.Millisecond
 
-// maxSubjects bounds the services that are looked at closely: each costs a handful of queries.
-const maxSubjects = 8
+// maxSubjects bounds the services that are looked at closely: each costs a handful of queries. maxNamed more may be: those that the error lines of
+// these name, as the cause is more likely there.
+const (
+	maxSubjects = 8
+	maxNamed    = 4
+)
 
 // Record is what is known of what people have changed. Safe for concurrent use.
 type Record interface {
@@ -57,7 +61,7 @@ func (d *Doctor) Investigate(ctx context.Context, q Question, emit func(Report))
 	if emit == nil {
 		emit = func(Report) {}
 	}
-	x := &inquiry{d: d, q: q, began: d.Now(), snap: d.Fleet.Snapshot(), scenes: map[string]*Scene{}}
+	x := &inquiry{d: d, q: q, began: d.Now(), snap: d.Fleet.Snapshot(), scenes: map[string]*Scene{}, asking: map[string]bool{}}
 	if x.q.At.IsZero() || x.q.At.After(x.began) {
 		x.q.At = x.began
 	}
@@ -79,11 +83,7 @@ func (d *Doctor) Investigate(ctx context.Context, q Question, emit func(Report))
 	x.askWide(inner)
 	x.choose()
 	emit(x.report(false))
-	x.askClosely(inner, x.subjects, func() { emit(x.report(false)) })
-	if more := x.learnt(); len(more) > 0 && inner.Err() == nil {
-		emit(x.report(false))
-		x.askClosely(inner, more, func() { emit(x.report(false)) })
-	}
+	x.askClosely(inner, func() { emit(x.report(false)) })
 	if err := ctx.Err(); err != nil {
 		return Report{}, err
 	}
@@ -106,6 +106,7 @@ type inquiry struct {
 	left     []string
 	mu       sync.Mutex
 	scenes   map[string]*Scene // by service name
+	asking   map[string]bool   // those that are being asked about closely
 	looked   []Looked
 }
 
@@ -147,7 +148,9 @@ func (x *inquiry) choose() {
 		x.left, list = list[maxSubjects:], list[:maxSubjects]
 	}
 	x.subjects = list
+	clear(x.asking)
 	for _, n := range list {
+		x.asking[n] = true
 		if x.scenes[n] == nil {
 			x.scenes[n] = x.scene(n)
 		}
@@ -285,13 +288,16 @@ func (x *inquiry) report(done bool) Report {
 	if x.swarmOK() {
 		for _, n := range x.subjects {
 			s := x.scenes[n]
-			s.DependsOn = x.linksOf(n)
+			s.DependsOn, s.Quotes = x.linksOf(n), x.quotesOf(n)
 			s.findOnset()
 			for _, rule := range rules {
 				causes = append(causes, rule.causes(s, x.wide)...)
 			}
 		}
 		causes = append(causes, x.platform()...)
+	}
+	if !done {
+		causes = x.holdBack(causes)
 	}
 	r.Causes = x.arrange(causes)
 	r.Troubles, r.Elsewhere = x.explained(r.Causes)

@@ -50,8 +50,13 @@ var alike = map[string][]string{
 
 // besides are ids that are true as well, beside the cause: to be sure of them is not wrong.
 var besides = map[string][]string{
-	"bad-image": {"crash-loop"}, // the new version exits at once, again and again
+	"bad-image":           {"crash-loop"},         // the new version exits at once, again and again
+	"dependency":          {"dependency-failing"}, // of the one at the chain's end
+	"dependency-declared": {"dependency-failing"},
 }
+
+// rootIDs are ids that may stand first where another is expected: of the service where the trouble begins, which goes before those that it fails.
+var rootIDs = map[string][]string{"dependency": {"dependency-failing"}, "dependency-declared": {"dependency-failing"}}
 
 // truth is what is wrong with a service.
 type truth struct{ fault, service, id string }
@@ -279,7 +284,7 @@ func (b *bench) watch(want truth, since time.Time) row {
 		if len(inv.Causes) > 0 {
 			r.got, r.confidence = inv.Causes[0].ID, inv.Causes[0].Confidence
 		}
-		if len(inv.Causes) == 0 || !is(want.id, r.got) || inv.Causes[0].Node == "" && !b.of(want.fault, inv.Causes[0].Service) {
+		if len(inv.Causes) == 0 || !is(want.id, r.got) && !slices.Contains(rootIDs[want.fault], r.got) || inv.Causes[0].Node == "" && !b.of(want.fault, inv.Causes[0].Service) {
 			run = 0
 			continue
 		}

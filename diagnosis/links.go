@@ -1,6 +1,7 @@
 package diagnosis
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"regexp"
@@ -21,48 +22,83 @@ var (
 	asHost   = regexp.MustCompile(`(?i)(?://|@|lookup |host[ =:]"?|host name "|server at "|upstream[ :=]+"?|enotfound |eai_again |unknownhostexception: |connect(?:ing)? to "?)$`)
 )
 
+// Quote is what another service's error lines say of this one.
+type Quote struct {
+	By string
+	// Lines name this service as a host, in rising order of time.
+	Lines         []sources.Entry
+	Source, Query string
+	// Changed: By was itself changed just before it began to say so, and that may be why it does.
+	Changed bool
+}
+
 // learnLinks finds the services that a service's error lines name as what they could not reach: by a virtual address of a network that both are
-// on, or by the name that such a network resolves. What only shares a network is no dependency.
+// on, or by the name that such a network resolves. What only shares a network is no dependency. It sorts the lines by whom they are about.
 func learnLinks(s *Scene) []Link {
-	if s.Logs == nil || len(s.Logs.Errors)+len(s.Logs.Dead) == 0 {
+	if s.Logs == nil {
 		return nil
 	}
+	s.Logs.names, s.Logs.own = map[string][]sources.Entry{}, []sources.Entry{}
 	peers := peersOf(s.Snap, s.Service)
-	if len(peers) == 0 {
-		return nil
-	}
-	type found struct{ lines, byAddr int }
-	seen := map[string]*found{}
+	byAddr := map[string]bool{}
 	for _, lines := range [][]sources.Entry{s.Logs.Errors, s.Logs.Dead} {
 		for i := range lines {
-			if lines[i].Level < sources.LevelError {
+			e := &lines[i]
+			about := named(e.Line, peers)
+			if len(about) == 0 {
+				s.Logs.own = append(s.Logs.own, *e)
 				continue
 			}
-			for name, byAddr := range named(lines[i].Line, peers) {
-				f := seen[name]
-				if f == nil {
-					f = &found{}
-					seen[name] = f
-				}
-				f.lines++
-				if byAddr {
-					f.byAddr++
-				}
+			if e.Level < sources.LevelError {
+				continue
+			}
+			for name, addr := range about {
+				s.Logs.names[name] = append(s.Logs.names[name], *e)
+				byAddr[name] = byAddr[name] || addr
 			}
 		}
 	}
 	var out []Link
-	for name, f := range seen {
-		if f.lines < learnLeast {
+	for name, lines := range s.Logs.names {
+		if len(lines) < learnLeast {
 			continue
 		}
-		how := fmt.Sprintf("learnt: %d of its error lines name it, and they share a network", f.lines)
-		if f.byAddr > 0 {
-			how = fmt.Sprintf("learnt: %d of its error lines name it or its address, and they share a network", f.lines)
+		how := fmt.Sprintf("learnt: %d of its error lines name it, and they share a network", len(lines))
+		if byAddr[name] {
+			how = fmt.Sprintf("learnt: %d of its error lines name it or its address, and they share a network", len(lines))
 		}
-		out = append(out, Link{Service: name, How: how})
+		out = append(out, Link{Service: name, How: how, Learnt: true})
 	}
 	slices.SortFunc(out, func(a, b Link) int { return strings.Compare(a.Service, b.Service) })
+	return out
+}
+
+// own are the lines of warnings and errors, and the last ones of dead tasks, that speak of no other service: what they say, the service says of
+// itself.
+func (l *LogsSeen) ownLines() []sources.Entry {
+	if l == nil {
+		return nil
+	}
+	if l.own == nil {
+		return slices.Concat(l.Errors, l.Dead)
+	}
+	return l.own
+}
+
+// quotesOf are what the services looked at so far say of one. Callers hold mu.
+func (x *inquiry) quotesOf(service string) []Quote {
+	var out []Quote
+	for by, s := range x.scenes {
+		if by == service || s.Logs == nil || len(s.Logs.names[service]) < learnLeast {
+			continue
+		}
+		q := Quote{By: by, Lines: s.Logs.names[service], Source: s.Logs.Source, Query: s.Logs.ErrorsQuery}
+		if d := s.changeBefore(q.Lines[0].Time); d != nil && !scaledOnly(d) {
+			q.Changed = true
+		}
+		out = append(out, q)
+	}
+	slices.SortFunc(out, func(a, b Quote) int { return cmp.Or(len(b.Lines)-len(a.Lines), strings.Compare(a.By, b.By)) })
 	return out
 }
 
@@ -112,23 +148,34 @@ func (x *inquiry) linksOf(service string) []Link {
 	out := slices.Clone(x.links[service])
 	if s := x.scenes[service]; s != nil {
 		for _, l := range s.Learnt {
-			if !slices.ContainsFunc(out, func(o Link) bool { return o.Service == l.Service }) {
-				out = append(out, l)
+			if i := slices.IndexFunc(out, func(o Link) bool { return o.Service == l.Service }); i >= 0 {
+				out[i].Learnt = true
+				continue
 			}
+			out = append(out, l)
 		}
 	}
 	return out
 }
 
-// learnt are suspects that the ones looked at so far have turned out to need, and that have not been looked at themselves; their scenes are made.
+// learnt are services that the ones looked at so far have turned out to need, and that have not been looked at themselves; their scenes are made.
+// What error lines name is looked at though it seems well: a service that is slow, or that refuses, often does.
 func (x *inquiry) learnt() []string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	var out []string
 	for _, n := range x.subjects {
 		for _, l := range x.linksOf(n) {
-			if v := x.snap.Service(l.Service); len(x.subjects)+len(out) < maxSubjects && !slices.Contains(x.subjects, l.Service) && !slices.Contains(out, l.Service) && x.suspect(v) {
-				out = append(out, l.Service)
+			v := x.snap.Service(l.Service)
+			if v == nil || slices.Contains(x.subjects, v.Name) || slices.Contains(out, v.Name) {
+				continue
+			}
+			room := maxSubjects
+			if l.Learnt {
+				room += maxNamed
+			}
+			if len(x.subjects)+len(out) < room && (l.Learnt || x.suspect(v)) {
+				out = append(out, v.Name)
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package diagnosis
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"quarterdeck/sources"
@@ -103,7 +104,8 @@ func (x *inquiry) nodeDown(n *fleet.Node) *Cause {
 	if n.Role == "manager" {
 		c.proves(fleet.SwarmName, "docker node ls", x.q.At, "it is a manager: %d of %d are left, %d are needed", up, managers, managers/2+1)
 	}
-	c.step("see the node, and the quorum", "nodes", n.Name)
+	c.step("see the nodes and the quorum", "nodes", n.Name)
+	c.outside("on "+n.Name+" see what its engine says", "systemctl status docker; journalctl -u docker -n 100")
 	return c
 }
 
@@ -118,7 +120,8 @@ func (x *inquiry) nodeDisk(n *fleet.Node) *Cause {
 		}
 		c := &Cause{ID: "disk-full", Title: fmt.Sprintf("the disk of %s is nearly full", n.Name), Node: n.Name, Grade: Anomaly, Confidence: 0.7, Why: "its exporter measures so"}
 		c.proves(fleet.PrometheusName, d.Query, x.q.At, "%s on %s has %.1f%% free", d.Mount, n.Name, 100*d.Free)
-		c.step("see the node, and which volume it is", "nodes", n.Name)
+		c.step("see the node and what runs on it", "nodes", n.Name)
+		c.outside("on "+n.Name+" see what fills it", "df -h %s; docker system df -v", shell(d.Mount))
 		return c
 	}
 	return nil
@@ -137,11 +140,13 @@ func (x *inquiry) certificate() *Cause {
 		return nil
 	}
 	var c *Cause
+	name := ""
 	for _, cert := range x.wide.Certs {
 		if cert.Left > certSoon || x.q.Service != "" && cert.Service != "" && cert.Service != x.q.Service {
 			continue
 		}
 		if c == nil {
+			name = firstName(cert.Name)
 			c = &Cause{ID: "certificate-expiring", Service: cert.Service, Grade: Signature, Confidence: 0.9, Why: "the proxy says when it ends"}
 			c.Title = "a certificate ends in " + days(cert.Left)
 			switch {
@@ -156,9 +161,20 @@ func (x *inquiry) certificate() *Cause {
 		c.proves(fleet.PrometheusName, cert.Query, x.q.At, "the certificate of %s ends in %s", cert.Name, days(cert.Left))
 	}
 	if c != nil {
-		c.step("see to its renewal", "", "")
+		if c.Service != "" {
+			c.step("see its lines: why its renewal fails", "logs", c.Service)
+			c.step("redeploy it: an ACME client tries again at its start", "redeploy", c.Service)
+		}
+		c.outside("see what is served", "openssl s_client -connect %s:443 -servername %s </dev/null | openssl x509 -noout -dates -issuer", shell(name), shell(name))
 	}
 	return c
+}
+
+// firstName is the first host of a certificate's names, without what it was scraped with.
+func firstName(names string) string {
+	name, _, _ := strings.Cut(names, ",")
+	name, _, _ = strings.Cut(strings.TrimSpace(name), ":")
+	return strings.TrimPrefix(name, "*.")
 }
 
 func days(d time.Duration) string {

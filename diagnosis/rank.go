@@ -26,10 +26,12 @@ var folds = map[string][]string{
 	"constraint-unsatisfied": {"label-changed"},
 	"bad-deploy": {"image-missing", "start-failed", "healthcheck-failing", "constraint-unsatisfied", "insufficient-resources", "port-conflict", "bind-missing",
 		"secret-or-config-missing", "addresses-exhausted", "oom-killed", "label-changed"},
-	"log-pattern-new": {"bad-deploy", "crash-loop", "oom-killed", "disk-full", "errors-after-dependency", "exits-cleanly", "healthcheck-failing", "certificate-expiring", "cpu-throttled"},
-	"log-burst": {"bad-deploy", "crash-loop", "oom-killed", "disk-full", "errors-after-dependency", "exits-cleanly", "healthcheck-failing", "certificate-expiring", "cpu-throttled",
+	"log-pattern-new": {"dependency-failing", "bad-deploy", "crash-loop", "oom-killed", "disk-full", "errors-after-dependency", "exits-cleanly", "healthcheck-failing", "certificate-expiring", "cpu-throttled"},
+	"log-burst": {"dependency-failing", "bad-deploy", "crash-loop", "oom-killed", "disk-full", "errors-after-dependency", "exits-cleanly", "healthcheck-failing", "certificate-expiring", "cpu-throttled",
 		"killed", "secret-or-config-missing", "start-failed", "log-pattern-new"},
-	"cpu-throttled": {},
+	// what others say of it is only how its own trouble shows to them
+	"dependency-failing": {"oom-killed", "healthcheck-failing", "crash-loop", "exits-cleanly", "killed", "image-missing", "start-failed", "constraint-unsatisfied",
+		"insufficient-resources", "port-conflict", "label-changed", "bind-missing", "addresses-exhausted", "bad-deploy", "secret-or-config-missing", "disk-full", "cpu-throttled", "desired-zero"},
 }
 
 // arrange folds what is one and the same, tells effects from causes, and ranks.
@@ -41,21 +43,24 @@ func (x *inquiry) arrange(causes []Cause) []Cause {
 			return c.Confidence < 0.45 && (v == nil || v.Health == fleet.Healthy || v.Health == fleet.Idle || v.Health == fleet.Updating)
 		})
 	}
-	x.follow(causes)
 	for i := range causes {
 		causes[i].urgency = max(causes[i].urgency, x.urgency(&causes[i]))
 	}
+	x.follow(causes)
 	slices.SortStableFunc(causes, rank)
 	return causes
 }
 
-// rank orders causes: before their effects, what hurts now first, the better proof first, the earlier onset first.
+// rank orders causes: before their effects, what hurts now first, the better proof first, the earlier onset first. Of effects the surest is first.
 func rank(a, b Cause) int {
 	effect := func(c *Cause) int {
 		if c.EffectOf != "" {
 			return 1
 		}
 		return 0
+	}
+	if effect(&a) == 1 && effect(&b) == 1 {
+		return cmp.Or(cmp.Compare(b.Confidence, a.Confidence), a.Since.Compare(b.Since), strings.Compare(a.key(), b.key()))
 	}
 	return cmp.Or(effect(&a)-effect(&b), cmp.Compare(b.urgency, a.urgency), cmp.Compare(strength(&b), strength(&a)), a.Since.Compare(b.Since), strings.Compare(a.key(), b.key()))
 }
@@ -123,6 +128,25 @@ func fold(causes []Cause) []Cause {
 	return out
 }
 
+// holdBack takes away what is said to come from a service that is being asked about: an effect is not shown before its cause. Callers hold mu.
+func (x *inquiry) holdBack(causes []Cause) []Cause {
+	held := map[string]bool{}
+	for name, asking := range x.asking {
+		held[name] = asking
+	}
+	for n := -1; n != len(causes); {
+		n = len(causes)
+		causes = slices.DeleteFunc(causes, func(c Cause) bool {
+			if c.of == "" || !held[c.of] {
+				return false
+			}
+			held[c.Service] = true
+			return true
+		})
+	}
+	return causes
+}
+
 // follow marks what is an effect of something else: of a node that is down, and of a dependency that is ill.
 func (x *inquiry) follow(causes []Cause) {
 	for i := range causes {
@@ -139,18 +163,69 @@ func (x *inquiry) follow(causes []Cause) {
 	}
 	for i := range causes {
 		e := &causes[i]
-		for j := range causes {
-			c := &causes[j]
-			if e.ID != "errors-after-dependency" && (e.ID != c.ID || e.ID == "log-pattern-new" || e.ID == "log-burst") { // what one says of the other is the same trouble
-				continue
-			}
-			if i != j && c.Service != e.Service && c.EffectOf == "" && slices.ContainsFunc(x.linksOf(e.Service), func(l Link) bool { return l.Service == c.Service }) && c.Confidence >= 0.5 {
-				e.EffectOf = c.key()
-				c.Effects = append(c.Effects, e.Service+": "+e.Title)
-				break
-			}
+		if e.EffectOf != "" {
+			continue
+		}
+		root := x.root(causes, e, map[*Cause]bool{e: true})
+		if root == nil {
+			continue
+		}
+		e.EffectOf = cmp.Or(root.EffectOf, root.key())
+		root.Effects = append(slices.Clone(root.Effects), e.Service+": "+e.Title)
+		if root.Confidence >= 0.5 { // it hurts those that its effects hurt
+			root.urgency = max(root.urgency, e.urgency)
 		}
 	}
+}
+
+// root is where the trouble begins that a cause follows from, along the dependencies; nil: with itself. seen are those on the way.
+func (x *inquiry) root(causes []Cause, e *Cause, seen map[*Cause]bool) *Cause {
+	var next *Cause
+	for i := range causes {
+		c := &causes[i]
+		if seen[c] || c.Service == e.Service || c.EffectOf == e.key() || !x.follows(e, c) {
+			continue
+		}
+		if next == nil || nearer(e, c, next) {
+			next = c
+		}
+	}
+	if next == nil {
+		return nil
+	}
+	seen[next] = true
+	if further := x.root(causes, next, seen); further != nil {
+		return further
+	}
+	return next
+}
+
+// follows tells whether one cause is what another shows as: errors after a dependency, of that dependency's trouble; and trouble of one kind with two
+// services is where the one is that the other needs.
+func (x *inquiry) follows(e, c *Cause) bool {
+	switch {
+	case e.ID == "errors-after-dependency" && c.Service == e.of:
+		return c.ID == "errors-after-dependency" || c.Confidence >= 0.4
+	case e.ID != "errors-after-dependency" && (e.ID != c.ID || e.ID == "log-pattern-new" || e.ID == "log-burst"), c.Confidence < 0.5:
+		return false
+	}
+	return slices.ContainsFunc(x.linksOf(e.Service), func(l Link) bool { return l.Service == c.Service })
+}
+
+// nearer tells whether a is nearer to what a cause follows from than b: about the service that it names, then its own trouble and not what that
+// follows from, then the better proof.
+func nearer(e, a, b *Cause) bool {
+	score := func(c *Cause) float64 {
+		n := strength(c)
+		if c.Service == e.of {
+			n += 20
+		}
+		if c.ID != "errors-after-dependency" {
+			n += 10
+		}
+		return n
+	}
+	return score(a) > score(b)
 }
 
 // nodeEffect are the kinds of trouble that a lost node makes of the tasks that were there.

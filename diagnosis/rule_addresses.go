@@ -1,6 +1,7 @@
 package diagnosis
 
 import (
+	"fmt"
 	"math"
 	"net/netip"
 	"slices"
@@ -12,6 +13,9 @@ import (
 
 // stuckNew is how long a task may be new before that is strange: the allocator gives it its addresses at once.
 const stuckNew = 10 * time.Second
+
+// defaultRoom is how many addresses an overlay network has for tasks that is made without a subnet: a /24 of the swarm's pool.
+const defaultRoom = 253
 
 // addressesExhausted: tasks that stay new, because their network attachments are missing: the subnet has no address left. The orchestrator says
 // nothing then.
@@ -42,6 +46,7 @@ func addressesExhausted(s *Scene, _ *Wide) *Cause {
 
 // aboutNetworks tells how many addresses the service's networks have, and tells whether one of them has none left.
 func (c *Cause) aboutNetworks(s *Scene) (full bool) {
+	var small []string
 	for i := range s.Snap.Networks {
 		n := &s.Snap.Networks[i]
 		if !slices.Contains(s.Service.Networks, n.ID) && !slices.Contains(s.Service.Networks, n.Name) {
@@ -52,10 +57,20 @@ func (c *Cause) aboutNetworks(s *Scene) (full bool) {
 			continue
 		}
 		full = full || used >= room
+		if used >= room && room < defaultRoom {
+			small = append(small, n.Name)
+		}
 		c.proves(fleet.SwarmName, "docker network inspect -v "+n.Name, s.At, "network %s (%s) has %d addresses, and at least %d are taken or wanted", n.Name, n.Subnets[0], room, used)
 	}
-	c.step("give it a network with a larger subnet, or scale down", "scale", s.Service.Name)
+	if s.Service.Desired > 1 {
+		c.step("scale it down to what the network holds", "scale", s.Service.Name)
+	}
 	c.step("see its tasks", "tasks", s.Service.Name)
+	c.step("see what was changed", "change", s.Service.Name)
+	for _, name := range small {
+		c.outside(fmt.Sprintf("or move it to a network with %d addresses", defaultRoom), "docker network create --driver overlay --attachable %s && docker service update --network-add %s --network-rm %s %s",
+			shell(name+"-large"), shell(name+"-large"), shell(name), s.Service.Name)
+	}
 	return full
 }
 

@@ -169,7 +169,8 @@ func (c *Cause) showTrouble(s *Scene, wide *Wide) {
 		}
 	}
 	if s.Logs == nil && wide.errorsJumped(s.Service.Name) {
-		c.proves(fleet.LokiName, "", s.At, "error lines a second: %.2f, before %.2f", wide.ErrorsNow[s.Service.Name], wide.ErrorsBefore[s.Service.Name])
+		source, query := wide.errorsProof(s.Service.Name)
+		c.proves(source, query, s.At, "error lines a second: %.2f, before %.2f", wide.ErrorsNow[s.Service.Name], wide.ErrorsBefore[s.Service.Name])
 	}
 	for i := range s.Snap.Alerts {
 		if a := &s.Snap.Alerts[i]; a.Service == s.Service.Name && a.State == sources.Firing {

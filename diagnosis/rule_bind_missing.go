@@ -21,7 +21,18 @@ func bindMissing(s *Scene, _ *Wide) *Cause {
 	if n := s.nodes(said); n != "" {
 		c.proves(fleet.SwarmName, s.tasksQuery(), said[0].Since, "it was tried on %s", n)
 	}
-	c.step("create the path on the node, or pin the service to one that has it", "nodes", s.node(said[0].NodeID))
-	c.step("see what was changed about its mounts", "change", s.Service.Name)
+	c.step("see what was changed, its mounts too", "change", s.Service.Name)
+	c.step("see the node that it was tried on", "nodes", s.node(said[0].NodeID))
+	for _, m := range s.Service.Mounts {
+		if m.Type == "bind" && has(said[0].Err, m.Source) {
+			c.outside("put it where it is missing, from a node that has it; on "+orWord(s.nodes(said), "each node"), "sudo ls -ld %s", shell(m.Source))
+		}
+	}
+	for i := range s.Tasks {
+		if t := &s.Tasks[i]; t.NodeID != "" && t.Container != "" && !has(t.Err, bindWords...) {
+			c.outside("or pin it to a node where it has run", "docker service update --constraint-add %s %s", shell("node.hostname=="+s.node(t.NodeID)), s.Service.Name)
+			break
+		}
+	}
 	return c
 }

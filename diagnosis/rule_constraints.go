@@ -54,9 +54,31 @@ func constraintUnsatisfied(s *Scene, _ *Wide) *Cause {
 			c.proves(fleet.SwarmName, "docker node ls", n.Updated, "node %s is %s, availability %s", n.Name, n.State, n.Availability)
 		}
 	}
-	c.step("see the constraints, and what was changed about them", "change", s.Service.Name)
+	c.step("see what was changed, the constraints too", "change", s.Service.Name)
 	c.step("see the nodes and their labels", "nodes", "")
+	c.mendConstraint(s, "")
 	return c
+}
+
+// mendConstraint adds the commands that let a node meet the constraints again, or take a constraint away: of those that no node meets. node is the one
+// that met them before; "": not known.
+func (c *Cause) mendConstraint(s *Scene, node string) {
+	for _, text := range s.Service.Constraints {
+		one := s.Service.Service
+		one.Constraints, one.Platforms = []string{text}, nil
+		if slices.ContainsFunc(s.Snap.Nodes, func(n fleet.Node) bool { return fleet.Allows(&one, &n.Node) }) {
+			continue
+		}
+		key, value, equal := strings.Cut(text, "==")
+		if label, is := strings.CutPrefix(strings.TrimSpace(key), "node.labels."); is && equal {
+			on := node
+			if on == "" && len(s.Snap.Nodes) > 0 {
+				on = s.Snap.Nodes[0].Name
+			}
+			c.outside("give a node the label", "docker node update --label-add %s %s", shell(label+"="+strings.TrimSpace(value)), shell(on))
+		}
+		c.outside("or drop the constraint", "docker service update --constraint-rm %s %s", shell(text), s.Service.Name)
+	}
 }
 
 // matrix tells of each constraint which nodes meet it.
@@ -95,10 +117,27 @@ func insufficientResources(s *Scene, _ *Wide) *Cause {
 		c.proves(fleet.SwarmName, "docker node inspect "+n.Name, s.At, "%s has %.2f of %.2f cores and %s of %s not reserved", n.Name,
 			float64(n.NanoCPUs-n.ReservedNanoCPUs)/1e9, float64(n.NanoCPUs)/1e9, bytesWords(n.MemoryBytes-n.ReservedBytes), bytesWords(n.MemoryBytes))
 	}
-	c.step("lower the reservation, or see what was changed about it", "change", s.Service.Name)
-	c.step("scale down", "scale", s.Service.Name)
-	c.step("see what reserves the nodes", "nodes", "")
+	c.step("see what was changed, the reservation too", "change", s.Service.Name)
+	c.step("see the nodes and what is reserved on each", "nodes", "")
+	if s.Service.Desired > 1 {
+		c.step("scale it down to what fits", "scale", s.Service.Name)
+	}
+	if cpus, memory := s.largestFree(); r.ReserveBytes > memory && memory > 0 {
+		c.outside("lower the reservation to what the emptiest node has", "docker service update --reserve-memory %dM %s", memory>>20, s.Service.Name)
+	} else if r.ReserveNanoCPUs > cpus && cpus > 0 {
+		c.outside("lower the reservation to what the emptiest node has", "docker service update --reserve-cpu %.2f %s", float64(cpus)/1e9, s.Service.Name)
+	}
 	return c
+}
+
+// largestFree is the most that a node has not reserved.
+func (s *Scene) largestFree() (nanoCPUs, bytes int64) {
+	for i := range s.Snap.Nodes {
+		if n := &s.Snap.Nodes[i]; n.Up() && n.Availability == "active" {
+			nanoCPUs, bytes = max(nanoCPUs, n.NanoCPUs-n.ReservedNanoCPUs), max(bytes, n.MemoryBytes-n.ReservedBytes)
+		}
+	}
+	return nanoCPUs, bytes
 }
 
 // portWords are the scheduler's and the engine's for a port of the host that is taken.
@@ -128,8 +167,14 @@ func portConflict(s *Scene, _ *Wide) *Cause {
 	if own > 0 && s.Service.Want > len(s.Snap.Nodes) {
 		c.proves(fleet.SwarmName, "", s.At, "%d replicas want the same port, and there are %d nodes", s.Service.Want, len(s.Snap.Nodes))
 	}
-	c.step("see who holds the port", "nodes", "")
-	c.step("see what was changed about its ports", "change", s.Service.Name)
+	c.step("see what was changed, its ports too", "change", s.Service.Name)
+	c.step("see the nodes and what runs on them", "nodes", "")
+	for _, p := range s.Service.Ports {
+		if p.Mode == "host" && p.Published > 0 {
+			c.outside("on a node see who holds it", "sudo ss -lntup 'sport = :%d'; docker ps --filter publish=%d", p.Published, p.Published)
+			break
+		}
+	}
 	if s.Service.Update.Order == "start-first" {
 		c.proves(fleet.SwarmName, "docker service inspect "+s.Service.Name, s.At, "its update order is start-first: the new task wants the port while the old one holds it")
 	}

@@ -3,6 +3,7 @@ package diagnosis
 import (
 	"math"
 
+	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 )
 
@@ -37,8 +38,13 @@ func cpuThrottled(s *Scene, wide *Wide) *Cause {
 			c.Why += ", and it became slow"
 		}
 	}
-	c.step("raise the CPU limit, or see what was changed", "change", s.Service.Name)
-	c.step("spread the work over more tasks", "scale", s.Service.Name)
-	c.step("see its figures", "metrics", s.Service.Name)
+	c.step("see its figures: throttling, CPU, requests", "metrics", s.Service.Name)
+	if s.Service.Mode == sources.Replicated {
+		c.step("scale it up: more tasks share the work", "scale", s.Service.Name)
+	}
+	c.step("see what was changed, its limit too", "change", s.Service.Name)
+	if limit := s.Service.Resources.LimitNanoCPUs; limit > 0 {
+		c.outside("raise the limit by half", "docker service update --limit-cpu %.2f %s", 1.5*float64(limit)/1e9, s.Service.Name)
+	}
 	return c
 }

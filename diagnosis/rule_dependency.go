@@ -34,20 +34,23 @@ func errorsAfterDependency(s *Scene, wide *Wide) *Cause {
 
 // after weighs one dependency.
 func (s *Scene) after(d *fleet.Service, l Link, wide *Wide) *Cause {
-	c := &Cause{Title: "its errors come from " + d.Name, Grade: Scope, Confidence: 0.3}
-	ill := ""
+	c := &Cause{Title: "its errors come from " + d.Name, Grade: Scope, Confidence: 0.3, of: d.Name}
+	ill, source, query := "", fleet.SwarmName, "docker service ps --no-trunc "+d.Name
 	switch {
 	case d.Health == fleet.Down || d.Health == fleet.Degraded:
 		ill = fmt.Sprintf("%s is %s: %s", d.Name, d.Health, d.Reason)
 		c.Confidence += 0.3
 	case d.Health == fleet.Idle && d.Want == 0:
 		ill = d.Name + " is scaled to 0"
+		query = "docker service inspect " + d.Name
 		c.Confidence += 0.3
 	case wide.errorsJumped(d.Name):
 		ill = fmt.Sprintf("%s has more error lines than usual: %.2f a second, before %.2f", d.Name, wide.ErrorsNow[d.Name], wide.ErrorsBefore[d.Name])
+		source, query = wide.errorsProof(d.Name)
 		c.Confidence += 0.2
 	case d.Firing > 0:
 		ill = d.Name + " has alerts that fire"
+		source, query = s.Snap.AlertsBy(), ""
 		c.Confidence += 0.15
 	}
 	named := s.naming(d)
@@ -55,20 +58,26 @@ func (s *Scene) after(d *fleet.Service, l Link, wide *Wide) *Cause {
 		return nil
 	}
 	if ill != "" {
-		c.proves(fleet.SwarmName, "docker service ps "+d.Name, s.At, "%s", ill)
+		c.proves(source, query, s.At, "%s", ill)
 	}
-	c.proves("journal", "", s.At, "it needs %s: %s", d.Name, l.How)
+	if !l.Learnt {
+		c.proves("journal", "", s.At, "it needs %s: %s", d.Name, l.How)
+	}
 	if len(named) > 0 {
-		c.Confidence += 0.25
+		c.Confidence += 0.3
 		e := named[len(named)-1]
 		c.proves(s.Logs.Source, s.Logs.ErrorsQuery, e.Time, "%d of its error lines name it, the last: %s", len(named), clip(e.Line, 240))
 	}
-	if ill == "" {
-		c.Confidence -= 0.1
-		c.objects(fleet.SwarmName, "", "%s itself looks well", d.Name)
+	switch {
+	case ill == "":
+		c.objects(fleet.SwarmName, query, "as the swarm sees it %s is well", d.Name)
+		c.Why = fmt.Sprintf("it runs, its errors rose, and %d of its error lines name %s", len(named), d.Name)
+	case len(named) > 0:
+		c.Why = fmt.Sprintf("it runs, its errors rose, %d of its error lines name %s, and that is not well", len(named), d.Name)
+	default:
+		c.Why = fmt.Sprintf("it runs, its errors rose, and what it needs is not well (%s)", l.How)
 	}
-	c.Why = fmt.Sprintf("it runs, its errors rose, and what it needs is not well (%s)", l.How)
-	if d := s.changeBefore(s.Onset); d != nil && !scaledOnly(d) {
+	if d := s.changeBefore(s.inStep(s.Onset)); d != nil && !scaledOnly(d) {
 		c.Confidence -= 0.15
 		c.objects(fleet.SwarmName, "", "it was itself changed just before: %s", d.Text)
 	}
@@ -77,18 +86,18 @@ func (s *Scene) after(d *fleet.Service, l Link, wide *Wide) *Cause {
 	return c
 }
 
-// naming are the error lines that name another service, by its name or the name in its stack.
+// naming are the error lines that name another service: as a host, or in full.
 func (s *Scene) naming(d *fleet.Service) []sources.Entry {
 	if s.Logs == nil {
 		return nil
 	}
-	names := []string{d.Name, strings.TrimPrefix(d.Name, d.Stack+"_")}
-	var out []sources.Entry
-	for _, e := range s.Logs.Errors {
-		if e.Level >= sources.LevelError && slices.ContainsFunc(names, func(n string) bool { return mentions(e.Line, n) }) {
+	out := slices.Clone(s.Logs.names[d.Name])
+	for _, e := range s.Logs.ownLines() {
+		if e.Level >= sources.LevelError && mentions(e.Line, d.Name) {
 			out = append(out, e)
 		}
 	}
+	slices.SortStableFunc(out, func(a, b sources.Entry) int { return a.Time.Compare(b.Time) })
 	return out
 }
 

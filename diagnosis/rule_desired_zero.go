@@ -37,9 +37,22 @@ func desiredZero(s *Scene, _ *Wide) *Cause {
 			c.proves(fleet.SwarmName, "", h.Time, "scaled %s", h.Text)
 		}
 	}
+	if ago := s.At.Sub(v.Updated); v.DesiredBefore > 0 && c.Confidence < 0.9 && ago < Span {
+		c.Confidence, c.Since = 0.85, v.Updated
+		c.Why = fmt.Sprintf("0 replicas are asked for, and the spec before the last change, %s ago, asked for %d", short(ago), v.DesiredBefore)
+		c.proves(fleet.SwarmName, "docker service inspect --format '{{json .PreviousSpec.Mode}}' "+v.Name, v.Updated, "%d replicas were asked for before", v.DesiredBefore)
+	}
 	if dead := s.since(func(t *sources.Task) bool { return t.State == sources.TaskShutdown }); len(dead) > 0 && c.Confidence < 0.9 {
 		c.Confidence, c.Why = 0.85, "0 replicas are asked for, and tasks of it were stopped just now"
 		c.shows(s, dead)
+	}
+	if callers, lines := s.saying(""); callers > 0 && c.Confidence < 0.9 {
+		c.Confidence, c.Why = 0.9, fmt.Sprintf("0 replicas are asked for, and %d error lines of %s name it", lines, services(callers))
+	}
+	since := c.Since
+	c.quotes(s)
+	if !since.IsZero() {
+		c.Since = since
 	}
 	c.step("scale it up again", "scale", v.Name)
 	c.step("see who scaled it", "change", v.Name)

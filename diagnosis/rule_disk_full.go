@@ -1,6 +1,8 @@
 package diagnosis
 
 import (
+	"strings"
+
 	"quarterdeck/sources/fleet"
 )
 
@@ -18,7 +20,7 @@ func diskFull(s *Scene, wide *Wide) *Cause {
 	}
 	if s.Logs != nil {
 		n := 0
-		for _, e := range append(s.Logs.Errors, s.Logs.Dead...) {
+		for _, e := range s.Logs.ownLines() {
 			if has(e.Line, diskWords...) {
 				if n++; n <= 2 {
 					c.proves(s.Logs.Source, s.Logs.ErrorsQuery, e.Time, "it says: %s", clip(e.Line, 240))
@@ -33,9 +35,23 @@ func diskFull(s *Scene, wide *Wide) *Cause {
 			c.Why = orWord(c.Why, "the service says so in words")
 		}
 	}
+	told, by, q := s.quotedWords(diskWords...)
+	if len(told) >= learnLeast {
+		if c.Confidence == 0 {
+			c.Confidence, c.Grade, c.Why = 0.6, Scope, "error lines of "+strings.Join(by, ", ")+" say so of it"
+		}
+		if c.Since.IsZero() || told[0].Time.Before(c.Since) {
+			c.Since = told[0].Time
+		}
+		c.proves(q.Source, q.Query, told[0].Time, "%d error lines of %s say so of it, the first: %s", len(told), strings.Join(by, ", "), clip(told[0].Line, 240))
+	}
 	if wide != nil {
 		for _, d := range wide.Disks {
 			if d.Free < diskLeast && s.runsOn(d.Node) {
+				if len(told) >= learnLeast && c.Confidence < 0.85 {
+					c.Confidence, c.Grade = 0.85, Signature
+					c.Why += ", and the disk where it runs is nearly full"
+				}
 				c.proves(fleet.PrometheusName, d.Query, s.At, "%s on %s has %.1f%% free", d.Mount, d.Node, 100*d.Free)
 				if c.Confidence == 0 && !s.well() {
 					c.Confidence, c.Grade, c.Why = 0.5, Scope, "it is not well, and runs on a node whose disk is nearly full"
@@ -49,8 +65,16 @@ func diskFull(s *Scene, wide *Wide) *Cause {
 	for _, m := range s.Service.Mounts {
 		c.proves(fleet.SwarmName, "docker service inspect "+s.Service.Name, s.At, "it writes to %s %s at %s", m.Type, m.Source, m.Target)
 	}
-	c.step("see the node, and which volume it is", "nodes", "")
-	c.step("see its lines", "logs", s.Service.Name)
+	on := ""
+	for i := range s.Tasks {
+		if t := &s.Tasks[i]; !t.State.Ended() && t.NodeID != "" {
+			on = s.node(t.NodeID)
+			break
+		}
+	}
+	c.step("see the node where it runs", "nodes", on)
+	c.step("see its lines from then", "logs", s.Service.Name)
+	c.outside("on "+orWord(on, "its node")+" see what fills the disk", "df -h; docker system df -v")
 	return c
 }
 

@@ -31,8 +31,9 @@ func exitsCleanly(s *Scene, wide *Wide) *Cause {
 		c.objects("prometheus", healthFailsQuery, "a failing health check looks the same where the program ends well on SIGTERM, and it could not be ruled out")
 	}
 	c.lastWords(s, tasks, 2)
-	c.step("see its command and its restart policy", "change", s.Service.Name)
-	c.step("see what it said last", "logs", s.Service.Name)
+	c.step("see its lines, the last before each end", "logs", s.Service.Name)
+	c.step("see what was changed, its command and restart policy too", "change", s.Service.Name)
+	c.outside("where it is meant to end, let it", "docker service update --restart-condition on-failure %s", s.Service.Name)
 	return c
 }
 

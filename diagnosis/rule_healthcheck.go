@@ -88,6 +88,7 @@ func (c *Cause) aboutCheck(s *Scene, tasks []sources.Task) {
 		c.proves(fleet.SwarmName, "docker service inspect "+s.Service.Name, tasks[0].Since, "the check is: %s", clip(h, 160))
 	}
 	c.lastWords(s, tasks, 3)
-	c.step("see the check, its start period, and what was changed about it", "change", s.Service.Name)
-	c.step("see what it said", "logs", s.Service.Name)
+	c.step("see what was changed, the check and its start period too", "change", s.Service.Name)
+	c.step("see its lines from then", "logs", s.Service.Name)
+	c.outside("try the check by hand on the node of a task", "docker inspect --format '{{json .State.Health}}' $(docker ps -lq --filter label=com.docker.swarm.service.name=%s)", s.Service.Name)
 }

@@ -29,7 +29,7 @@ func imageMissing(s *Scene, _ *Wide) *Cause {
 			break
 		}
 	}
-	c.step(fmt.Sprintf("pick a tag that is there, in place of %s", clip(s.Service.Image, 80)), "redeploy", s.Service.Name)
-	c.step("check the registry's credentials for the nodes", "", s.Service.Name)
+	c.step(fmt.Sprintf("redeploy it with an image that is there, in place of %s", clip(s.Service.Image, 80)), "redeploy", s.Service.Name)
+	c.outside("where the registry refuses the nodes, hand them your credentials", "docker service update --with-registry-auth --image %s %s", shell(s.Service.Image), s.Service.Name)
 	return c
 }

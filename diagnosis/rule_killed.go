@@ -23,7 +23,8 @@ func killed(s *Scene, wide *Wide) *Cause {
 	if s.Service.Running >= s.Service.Want {
 		c.objects("swarm", s.tasksQuery(), "it was replaced, and as many run as should")
 	}
-	c.step("see the node: who is on it, and what did the kernel say", "nodes", s.node(dead[0].NodeID))
-	c.step("see what it said last", "logs", s.Service.Name)
+	c.step("see the node and what runs on it", "nodes", s.node(dead[0].NodeID))
+	c.step("see its lines, the last before each end", "logs", s.Service.Name)
+	c.outside("on "+s.node(dead[0].NodeID)+" see whether the kernel did it, and who was there", "journalctl -k --since '-15 min' | grep -i 'killed process'; last -n 5")
 	return c
 }

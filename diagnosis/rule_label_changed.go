@@ -26,7 +26,7 @@ func labelChanged(s *Scene, _ *Wide) *Cause {
 	for _, row := range s.matrix() {
 		c.proves(fleet.SwarmName, "docker service inspect "+s.Service.Name, s.At, "%s", row)
 	}
-	c.step("put the node's label back", "nodes", s.node(hit[0].NodeID))
-	c.step("see the constraints", "change", s.Service.Name)
+	c.step("see the node and its labels", "nodes", s.node(hit[0].NodeID))
+	c.mendConstraint(s, s.node(hit[0].NodeID))
 	return c
 }

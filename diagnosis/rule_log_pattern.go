@@ -39,7 +39,7 @@ func longSilent(p sources.Pattern, spoke time.Time) bool {
 
 // logPatternNew: a pattern of warnings or errors that the baseline, the time before and the same hour yesterday, has not.
 func logPatternNew(s *Scene, _ *Wide) *Cause {
-	if s.Logs == nil || len(s.Logs.Errors) == 0 || !s.Logs.BeforeSeen && s.Logs.Spoke.IsZero() {
+	if s.Logs == nil || s.Logs.Blind || len(s.Logs.Errors) == 0 || !s.Logs.BeforeSeen && s.Logs.Spoke.IsZero() {
 		return nil
 	}
 	base := patterns.Mine(append(append([]sources.Entry{}, s.Logs.Before...), s.Logs.Yesterday...))

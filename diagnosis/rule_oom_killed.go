@@ -79,8 +79,11 @@ func oomKilled(s *Scene, wide *Wide) *Cause {
 			c.Why = "possible: exit 137 without a failed health check; its memory could not be looked at"
 		}
 	}
-	c.step("raise the memory limit, and find the leak", "metrics", s.Service.Name)
-	c.step("see what it said last", "logs", s.Service.Name)
+	c.step("see its memory against the limit: a steady rise is a leak, a step is a load", "metrics", s.Service.Name)
+	c.step("see its lines, the last before each end", "logs", s.Service.Name)
+	if limit > 0 {
+		c.outside("raise the limit until the leak is found", "docker service update --limit-memory %dM %s", (2*limit)>>20, s.Service.Name)
+	}
 	return c
 }
 

@@ -30,7 +30,11 @@ func secretMissing(s *Scene, _ *Wide) *Cause {
 	for _, g := range gone {
 		c.proves(fleet.SwarmName, "docker secret ls; docker config ls", s.At, "the swarm has no %s", g)
 	}
-	c.step("make it again, from where its value is kept, and let the service have it", "change", s.Service.Name)
+	c.step("see what was changed, its secrets and configs too", "change", s.Service.Name)
+	for _, g := range gone {
+		kind, name, _ := strings.Cut(g, " ")
+		c.outside("make it again, from where its value is kept, then redeploy", "docker %s create %s FILE && docker service update --%s-rm %s --%s-add %s %s", kind, name, kind, name, kind, name, s.Service.Name)
+	}
 	return c
 }
 

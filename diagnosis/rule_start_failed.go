@@ -15,7 +15,7 @@ func startFailed(s *Scene, _ *Wide) *Cause {
 	}
 	c := &Cause{Title: "its container cannot be started", Grade: Signature, Confidence: 0.95, Why: "the engine says so in words"}
 	c.shows(s, said)
-	c.step("see its entrypoint, command and mounts, and what was changed about them", "change", s.Service.Name)
+	c.step("see what was changed, its entrypoint, command and mounts too", "change", s.Service.Name)
 	c.step("see its tasks", "tasks", s.Service.Name)
 	return c
 }

@@ -34,6 +34,7 @@ var rules = []rule{
 	{"bad-deploy", badDeploy},
 	{"secret-or-config-missing", secretMissing},
 	{"errors-after-dependency", errorsAfterDependency},
+	{"dependency-failing", dependencyFailing},
 	{"disk-full", diskFull},
 	{"cpu-throttled", cpuThrottled},
 	{"log-pattern-new", logPatternNew},
@@ -59,7 +60,7 @@ func (r rule) causes(s *Scene, wide *Wide) []Cause {
 	return []Cause{*c}
 }
 
-// step adds a next action, once.
+// step adds a next action that the console has a key for, once. Its text promises what the key does and no more.
 func (c *Cause) step(text, action, on string) {
 	for _, n := range c.Next {
 		if n.Action == action && n.On == on {
@@ -67,6 +68,21 @@ func (c *Cause) step(text, action, on string) {
 		}
 	}
 	c.Next = append(c.Next, Step{text, action, on})
+}
+
+// outside adds a next action that is done elsewhere: what, and the command that does it, with the real names.
+func (c *Cause) outside(what, command string, args ...any) {
+	c.Next = append(c.Next, Step{Text: what + ": " + oneLine(fmt.Sprintf(command, args...))})
+}
+
+// shell quotes a word for a shell where it needs that.
+func shell(word string) string {
+	if word != "" && !strings.ContainsFunc(word, func(r rune) bool {
+		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=@%+,", r)
+	}) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 func (c *Cause) proves(source, query string, at time.Time, format string, args ...any) {

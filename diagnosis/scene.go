@@ -38,10 +38,16 @@ type Scene struct {
 	Metrics *MetricsSeen
 	// DependsOn are the services that this one needs, with how that is known: declared, or Learnt from its lines and networks.
 	DependsOn, Learnt []Link
+	// Quotes are what others' error lines say of it, the most first.
+	Quotes []Quote
 }
 
 // Link is a dependency.
-type Link struct{ Service, How string }
+type Link struct {
+	Service, How string
+	// Learnt: error lines name it.
+	Learnt bool
+}
 
 // tasksAt are a service's tasks as they were at a moment: later ones are left away, and what ended later still ran.
 func tasksAt(tasks []sources.Task, at time.Time) []sources.Task {

@@ -32,6 +32,21 @@ type Wide struct {
 	Certs []Cert
 	// OOMKills are kills by the kernel within Recent, by node; HealthFails health checks of engines that failed, by node.
 	OOMKills, HealthFails map[string]float64
+
+	logs    string // the name of the source of lines
+	explain func(sources.LogQuery) string
+}
+
+// errorsProof is the source of the rates of error lines, and the query that shows a service's.
+func (w *Wide) errorsProof(service string) (source, query string) {
+	if w.logs == "" || w.explain == nil {
+		return orWord(w.logs, fleet.LokiName), ""
+	}
+	q := w.explain(sources.LogQuery{Services: []string{service}, Levels: []sources.Level{sources.LevelError, sources.LevelFatal}})
+	if q == "" {
+		return w.logs, ""
+	}
+	return w.logs, fmt.Sprintf("sum(rate(%s [%ds]))", q, int(errorsWindow.Seconds()))
 }
 
 // Disk is a node's file system.
@@ -96,6 +111,7 @@ func (x *inquiry) askWide(ctx context.Context) {
 		})
 	}
 	if logs := x.d.Logs; logs != nil {
+		w.logs, w.explain = logs.Name(), x.explain
 		ask(logs.Name(), "count the error lines", func() error {
 			m, err := logs.Rates(ctx, at, errorsWindow)
 			put(func() { w.ErrorsNow = m })

@@ -48,6 +48,8 @@ type Service struct {
 	Stack   string // label com.docker.stack.namespace, or ""
 	Mode    Mode
 	Desired int // replicas asked for; of a job, total completions; of a global service 0 (the fleet counts eligible nodes)
+	// DesiredBefore are the replicas of the spec before the last change; 0: none, or that is not known.
+	DesiredBefore int
 	// Image is the reference without its digest; Digest is "sha256:…" or "" where the spec names none.
 	Image, Digest string
 	// Generation names the task template: a task whose Generation is the same runs what is desired.

@@ -200,7 +200,7 @@ var (
 // causePairs are the charts on which a cause is seen.
 var causePairs = map[string][2]int{
 	"oom-killed": memoryFirst, "cpu-throttled": throttledFirst, "crash-loop": restartsFirst, "healthcheck-failing": restartsFirst,
-	"exits-cleanly": restartsFirst, "bad-deploy": errorsFirst, "errors-after-dependency": errorsFirst,
+	"exits-cleanly": restartsFirst, "bad-deploy": errorsFirst, "errors-after-dependency": errorsFirst, "dependency-failing": errorsFirst,
 }
 
 // alertPair guesses from an alert's name which charts show it: a wrong guess shows charts that are in order, no more.

@@ -66,6 +66,9 @@ func toService(s *swarm.Service) sources.Service {
 		Generation: shared(generation(&spec.TaskTemplate)), Version: s.Version.Index, Created: s.CreatedAt, Updated: s.UpdatedAt,
 	}
 	out.Mode, out.Desired = modeOf(&spec.Mode)
+	if p := s.PreviousSpec; p != nil && p.Mode.Replicated != nil {
+		_, out.DesiredBefore = modeOf(&p.Mode)
+	}
 	if s.JobStatus != nil {
 		out.JobIteration = s.JobStatus.JobIteration.Index
 	}
