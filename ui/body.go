@@ -88,19 +88,16 @@ func (m *Model) aboutLines(r rect) []string {
 		used += plain.Width(since)
 	}
 	head += st.Title.Render(plain.Fit("  "+inLine(v.Name), max(r.w-used, 0)))
-	reason := m.reasonOf(v)
+	reason := m.whyOf(v)
 	if reason == "" {
 		reason = "all that should run does, and is stable"
 		if v.Health == fleet.Idle {
 			reason = "scaled to 0"
 		}
-		if v.Firing > 0 {
-			reason = count(v.Firing, "alert") + " firing"
-		}
 	}
 	reasonStyle := st.Text
-	if v.Health == fleet.Down || v.Health == fleet.Degraded {
-		reasonStyle = style
+	if inTrouble(then, v) {
+		reasonStyle = stateCell(st, then, v, 12).style
 	}
 	lines := []string{head, reasonStyle.Render(plain.Fit("   "+inLine(reason), r.w)), st.Muted.Render(plain.Fit("   "+serviceFacts(v, shortImage(v.Image)), r.w))}
 	if r.h >= len(lines)+causeHeight && m.ailing() != nil {

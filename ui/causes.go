@@ -98,7 +98,7 @@ func (q *inquest) apply(m *Model, msg causesMsg) tea.Cmd {
 		return nil
 	}
 	q.err = msg.err
-	if msg.err == nil && (msg.report.Done || !q.known || len(msg.report.Causes) > 0) { // a second look does not begin with less than the first knew
+	if msg.err == nil && (msg.report.Done || !q.known || !q.report.Done && len(msg.report.Causes) > 0) { // a second look does not begin with less than the first knew
 		q.report, q.known = msg.report, true
 	}
 	if msg.err != nil || msg.report.Done {
@@ -119,13 +119,13 @@ func (q *inquest) top() *diagnosis.Cause {
 	return &q.report.Causes[0]
 }
 
-// ailing is the selected service, where it is not well and the diagnosis can look at it; nil: nothing is to be explained.
+// ailing is the selected service, where it is not well or its users are hit, and the diagnosis can look at it; nil: nothing is to be explained.
 func (m *Model) ailing() *fleet.Service {
 	if m.o.Doctor == nil || m.view != viewOverview && m.view != viewServices || !m.when.live() {
 		return nil
 	}
 	v := m.snap.Service(m.services.selected())
-	if v == nil || v.Health != fleet.Down && v.Health != fleet.Degraded {
+	if v == nil || !inTrouble(m.snap, v) {
 		return nil
 	}
 	return v
@@ -198,7 +198,7 @@ func (m *Model) causeLines(w int) []string {
 	case q.err != nil:
 		first = "it could not be looked into: " + inLine(q.err.Error())
 	case q.known && q.report.Done:
-		first = "no cause was found in what could be looked at"
+		first = inLine(q.report.Outcome())
 	default:
 		first = "looking for the cause" + m.st.Signs.Ellipsis
 		style = m.st.Muted

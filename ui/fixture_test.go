@@ -150,7 +150,10 @@ func world() *sources.World {
 	}
 	add("shop_web", "shop", 3, 3, nil)
 	add("shop_api", "shop", 2, 2, nil)
-	add("shop_cart", "shop", 2, 1, func(s *sources.Service) { s.UpdateState = "updating"; s.UpdateStarted = noon.Add(-20 * time.Second) })
+	add("shop_cart", "shop", 2, 1, func(s *sources.Service) {
+		s.UpdateState = "updating"
+		s.UpdateStarted, s.Updated = noon.Add(-20*time.Second), noon.Add(-20*time.Second)
+	})
 	add("shop_payments", "shop", 2, 0, nil)
 	add("shop_store", "shop", 1, 1, func(s *sources.Service) {
 		s.UpdateState, s.UpdateMessage = "rollback_completed", "update rolled back due to failure"

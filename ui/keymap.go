@@ -336,7 +336,7 @@ var keymap = []binding{
 	bind(areaCauses, actScale, 38, "s", "scale", "s"),
 	bind(areaCauses, actRedeploy, 40, "r", "redeploy", "r"),
 	bind(areaCauses, actFlip, 50, "tab", "this service, or all", "tab", "shift+tab"),
-	bind(areaCauses, actRefresh, 0, "ctrl+r", "look again", "ctrl+r"),
+	bind(areaCauses, actRefresh, 52, "ctrl+r", "again", "ctrl+r"),
 	bind(areaCauses, actSave, 60, "ctrl+o", "save", "ctrl+o"),
 	bind(areaCauses, actCopy, 0, "c", "copy as Markdown", "c"),
 
@@ -400,6 +400,18 @@ func hintsFor(areas ...area) []key.Help {
 		}
 	}
 	return out
+}
+
+// helpOf is how an act's key is told of in one of the areas, or everywhere.
+func helpOf(do act, areas ...area) key.Help {
+	for _, a := range append(areas, areaAll) {
+		for _, b := range keymap {
+			if b.area == a && b.act == do {
+				return b.key.Help()
+			}
+		}
+	}
+	return key.Help{}
 }
 
 // hintsOf are the hints of an area alone.

@@ -221,7 +221,7 @@ func (m *Model) arrange() tea.Cmd {
 	if now := m.layout(); now != r { // what the stream has told may be a trouble, which takes lines
 		m.sizePanes(now)
 	}
-	scan = tea.Batch(scan, m.wantCauses(), m.wantPast(), m.wantDiffs(), m.wantFired())
+	scan = tea.Batch(scan, m.wantCauses(), m.wantBox(), m.wantPast(), m.wantDiffs(), m.wantFired())
 	if !m.showsMetrics() {
 		return tea.Batch(ask, scan)
 	}

@@ -78,12 +78,16 @@ func cutAfter(line string, x, w int) string {
 type helpBox struct {
 	scroll int
 	areas  []area
+	under  overlay // that is gone back to; nil: none
 }
 
 const helpColumn = 52
 
-func newHelp(m *Model) *helpBox {
-	b := &helpBox{areas: m.areas()}
+func newHelp(m *Model) *helpBox { return newHelpOver(m, nil, m.areas()...) }
+
+// newHelpOver is the help of a box: its own keys stand first.
+func newHelpOver(m *Model, under overlay, areas ...area) *helpBox {
+	b := &helpBox{areas: areas, under: under}
 	for a := areaAll; a < areaOverlay; a++ {
 		if !slices.Contains(b.areas, a) {
 			b.areas = append(b.areas, a)
@@ -99,7 +103,7 @@ func (b *helpBox) columns(w int) int { return max(min(w/helpColumn, 2), 1) }
 
 func (b *helpBox) size(m *Model) (int, int) {
 	n := b.columns(m.w - 6)
-	return n * helpColumn, (len(b.all(m, helpColumn)) + n - 1) / n
+	return n * helpColumn, (len(b.all(m, helpColumn))+n-1)/n + 1 // and the line that tells what is below
 }
 
 // all are the lines of the whole keymap, drawn.
@@ -124,12 +128,14 @@ func (b *helpBox) lines(m *Model, w, h int) []string {
 	n := b.columns(w)
 	column := w / n
 	all := b.all(m, column)
+	h-- // of the line that tells what is below
 	per := max(h, (len(all)+n-1)/n)
+	scroll := min(b.scroll, max(per-h, 0))
 	out := make([]string, h)
 	for y := range out {
 		for x := range n {
-			at := x*per + y + min(b.scroll, max(per-h, 0))
-			if y+min(b.scroll, max(per-h, 0)) < per && at < len(all) {
+			at := x*per + y + scroll
+			if y+scroll < per && at < len(all) {
 				out[y] += all[at]
 			} else {
 				out[y] += strings.Repeat(" ", column)
@@ -137,7 +143,7 @@ func (b *helpBox) lines(m *Model, w, h int) []string {
 		}
 		out[y] = fitStyled(out[y], w)
 	}
-	return out
+	return append(out, moreLine(m, per-h-scroll, w))
 }
 
 func (b *helpBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
@@ -146,6 +152,10 @@ func (b *helpBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
 	l := list{ids: make([]string, max(want-h, 0)+1), index: b.scroll, height: h}
 	if l.handle(lookup(k, areaList)) {
 		b.scroll = l.index
+		return nil, false
+	}
+	if b.under != nil {
+		m.overlay = b.under
 		return nil, false
 	}
 	return nil, true

@@ -90,12 +90,12 @@ func (b *recordBox) lines(m *Model, w, h int) []string {
 	return append(append(out, moreLine(m, b.over-b.scroll.at, w)), foot.lines...)[:h]
 }
 
-// moreLine says how many lines are below what is shown.
+// moreLine says how many lines are below what is shown, and the key that shows them.
 func moreLine(m *Model, left, w int) string {
 	if left <= 0 {
 		return plain.Fit("", w)
 	}
-	return m.st.Muted.Render(plain.Fit(fmt.Sprintf("%s %d more lines", m.st.Signs.DownArrow, left), w))
+	return m.st.Muted.Render(plain.Fit(fmt.Sprintf("%s %s: pgdn", m.st.Signs.DownArrow, count(left, "more line")), w))
 }
 
 // resultSign is how a run's result is shown.

@@ -66,7 +66,7 @@ func (p *servicesPane) arrange(s *fleet.Snapshot) {
 	needle := strings.ToLower(p.filter)
 	for _, v := range s.Services {
 		// At a past moment the row under the cursor stays: what is looked at must not become another for being well then.
-		if p.onlyBad && (v.Health == fleet.Healthy || v.Health == fleet.Idle) && v.Firing == 0 && (!s.Past || v.Name != p.cursor) {
+		if p.onlyBad && (v.Health == fleet.Healthy || v.Health == fleet.Idle) && !inTrouble(s, v) && (!s.Past || v.Name != p.cursor) {
 			continue
 		}
 		if needle != "" && !serviceMatches(v, needle) {
@@ -74,7 +74,7 @@ func (p *servicesPane) arrange(s *fleet.Snapshot) {
 		}
 		shown = append(shown, v)
 	}
-	less := p.less()
+	less := p.less(s)
 	sort.SliceStable(shown, func(i, j int) bool {
 		if p.reverse {
 			i, j = j, i
@@ -86,7 +86,7 @@ func (p *servicesPane) arrange(s *fleet.Snapshot) {
 		ids[i] = v.Name
 	}
 	p.setRows(ids)
-	if !p.pinned && len(shown) > 0 && inTrouble(shown[0]) {
+	if !p.pinned && len(shown) > 0 && inTrouble(s, shown[0]) {
 		p.moveTo(0)
 	}
 }
@@ -95,10 +95,6 @@ func (p *servicesPane) arrange(s *fleet.Snapshot) {
 func (p *servicesPane) selectID(id string) bool {
 	p.pinned = true
 	return p.list.selectID(id)
-}
-
-func inTrouble(v *fleet.Service) bool {
-	return v.Health == fleet.Down || v.Health == fleet.Degraded || v.Firing > 0
 }
 
 func serviceMatches(v *fleet.Service, needle string) bool {
@@ -114,7 +110,7 @@ func serviceMatches(v *fleet.Service, needle string) bool {
 	return true
 }
 
-func (p *servicesPane) less() func(a, b *fleet.Service) bool {
+func (p *servicesPane) less(s *fleet.Snapshot) func(a, b *fleet.Service) bool {
 	number := func(f func(*fleet.Service) float64) func(a, b *fleet.Service) bool {
 		return func(a, b *fleet.Service) bool {
 			x, y := f(a), f(b)
@@ -139,10 +135,10 @@ func (p *servicesPane) less() func(a, b *fleet.Service) bool {
 		return func(a, b *fleet.Service) bool { return a.Updated.After(b.Updated) }
 	}
 	return func(a, b *fleet.Service) bool {
-		if x, y := a.Health.Rank(), b.Health.Rank(); x != y {
+		if x, y := urgency(s, a), urgency(s, b); x != y {
 			return x < y
 		}
-		return a.Firing > 0 && b.Firing == 0 // it runs, and its users are hit
+		return a.Firing > 0 && b.Firing == 0
 	}
 }
 
@@ -258,7 +254,7 @@ func serviceColumns(wide bool) []column {
 		colMark:        {title: "", width: 1},
 		colName:        {title: "SERVICE", width: 14, flex: true},
 		colRun:         {title: "RUN", width: 5, right: true},
-		colState:       {title: "STATE", width: 11},
+		colState:       {title: "STATE", width: 12},
 		colCPUSpark:    {title: "", width: 5, drop: 7},
 		colCPU:         {title: "CPU", width: 5, right: true, drop: 2},
 		colMemorySpark: {title: "", width: 5, drop: 8},
@@ -282,16 +278,15 @@ func (p *servicesPane) lines(m *Model, w, h int, focused, wide bool) []string {
 		return emptyLines(st, m.whyNoServices(), w, h)
 	}
 	then := m.then()
-	now := then.At
 	metrics, logs := m.snap.UsageStatus(), m.snap.RateStatus()
 	return p.draw(st, serviceColumns(wide), w, h, focused, func(id string, widths []int) []cell {
 		v := then.Service(id)
 		if v == nil {
 			return make([]cell, len(widths))
 		}
-		cells := serviceCells(st, v, widths, now)
+		cells := serviceCells(st, then, v, widths)
 		if len(cells) > colReason {
-			cells[colReason].text = m.reasonOf(v)
+			cells[colReason].text = m.whyOf(v)
 		}
 		if then.Past {
 			dim(cells, v, st)
@@ -333,9 +328,8 @@ func restyle(drawn string, st theme.Styles) string {
 	return st.Stale.Render(inLine(drawn))
 }
 
-func serviceCells(st theme.Styles, v *fleet.Service, widths []int, now time.Time) []cell {
-	_, word, style := st.Health(string(v.Health))
-	sign, _, _ := st.Health(string(v.Health))
+func serviceCells(st theme.Styles, s *fleet.Snapshot, v *fleet.Service, widths []int) []cell {
+	_, _, style := st.Health(string(v.Health))
 	run := v.Run()
 	runStyle := st.Text
 	if v.Running < v.Want && !v.Unread || v.Health == fleet.Down {
@@ -345,7 +339,7 @@ func serviceCells(st theme.Styles, v *fleet.Service, widths []int, now time.Time
 	cells[colMark] = cell{text: " "}
 	cells[colName] = cell{text: v.Name, style: st.Text}
 	cells[colRun] = cell{text: run, style: runStyle}
-	cells[colState] = cell{text: sign + " " + word, style: style}
+	cells[colState] = stateCell(st, s, v, widths[colState])
 	cells[colCPU] = cell{text: number(v.CPUNow, "cores"), style: st.Text}
 	cells[colMemory] = cell{text: number(v.MemoryNow, "bytes"), style: st.Text}
 	cells[colErrors] = cell{text: rate(v.ErrorRate), style: st.Muted}
@@ -353,7 +347,7 @@ func serviceCells(st theme.Styles, v *fleet.Service, widths []int, now time.Time
 		cells[colErrors].style = st.Warn
 	}
 	cells[colLines] = cell{text: rate(v.LineRate), style: st.Muted}
-	cells[colAge] = cell{text: age(v.Updated, now), style: st.Muted}
+	cells[colAge] = cell{text: age(v.Updated, s.At), style: st.Muted}
 	tasks := float64(max(v.Running, 1)) // a limit is each task's
 	if w := widths[colCPUSpark]; w > 0 {
 		cells[colCPUSpark] = cell{drawn: spark(st, v.CPU, w, float64(v.Resources.LimitNanoCPUs)/1e9*tasks)}

@@ -1,7 +1,9 @@
 package ui
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -57,5 +59,43 @@ func TestAKeyPinsTheCursor(t *testing.T) {
 		if !m.services.pinned {
 			t.Errorf("%s does not pin the cursor", name)
 		}
+	}
+}
+
+// TestUsersAreHit: what runs and has alerts that fire, and what was just scaled to 0, comes before what is well and what is updated, and its row says so.
+func TestUsersAreHit(t *testing.T) {
+	s := judgedServices(map[string]fleet.Health{"a": fleet.Updating, "c": fleet.Idle}, map[string]int{"b": 2})
+	s.At = noon
+	s.Alerts = []sources.Alert{{Name: "Slow", Service: "b", Severity: "warning", State: sources.Firing, Summary: "b is slow"}, {Name: "Errors", Service: "b", Severity: "critical", State: sources.Firing, Summary: "b fails"},
+		{Name: "Other", Service: "b", Severity: "critical", State: sources.Pending}}
+	c := s.Services[2]
+	c.Mode, c.Updated = sources.Replicated, noon.Add(-5*time.Minute)
+	s.History = []fleet.Happening{{Time: noon.Add(-5 * time.Minute), Kind: fleet.Scaled, Service: "c", Text: "2 → 0"}}
+	var p servicesPane
+	p.arrange(s)
+	if got := strings.Join(p.ids, ""); got != "bca" {
+		t.Errorf("the order is %s, not b, c, a", got)
+	}
+	m, _ := console(t, 160, 48, nil)
+	for name, want := range map[string]string{"a": "↻ updating", "b": "● healthy ■2", "c": "▲ set to 0"} {
+		if got := stateCell(m.st, s, s.Services[name[0]-'a'], 12).text; got != want {
+			t.Errorf("%s: %q, not %q", name, got, want)
+		}
+	}
+	c.Updated = noon.Add(-2 * time.Hour)
+	if got := stateCell(m.st, s, c, 12).text; got != "○ idle" {
+		t.Errorf("at 0 for long: %q", got)
+	}
+	c.Updated, s.History = noon.Add(-5*time.Minute), nil
+	if stopped(s, c) {
+		t.Error("nothing tells that it ran")
+	}
+	c.CPU = []sources.Point{{T: noon.Add(-6 * time.Minute), V: 0.2}}
+	if !stopped(s, c) {
+		t.Error("it had figures six minutes ago")
+	}
+	m.snap = s
+	if got := m.whyOf(s.Services[1]); got != "Errors fires: b fails (and 1 more alert)" {
+		t.Errorf("why: %q", got)
 	}
 }
