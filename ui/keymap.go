@@ -336,7 +336,7 @@ var keymap = []binding{
 	bind(areaCauses, actScale, 38, "s", "scale", "s"),
 	bind(areaCauses, actRedeploy, 40, "r", "redeploy", "r"),
 	bind(areaCauses, actFlip, 50, "tab", "this service, or all", "tab", "shift+tab"),
-	bind(areaCauses, actRefresh, 52, "ctrl+r", "again", "ctrl+r"),
+	bind(areaCauses, actRefresh, 52, "ctrl+r", "look again", "ctrl+r"),
 	bind(areaCauses, actSave, 60, "ctrl+o", "save", "ctrl+o"),
 	bind(areaCauses, actCopy, 0, "c", "copy as Markdown", "c"),
 
