@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 )
 
@@ -65,48 +64,6 @@ func (x *inquiry) concerns(n *fleet.Node) bool {
 		}
 	}
 	return false
-}
-
-// nodeDown: the managers call a node down (heartbeat failure), or somebody has taken it out.
-func (x *inquiry) nodeDown(n *fleet.Node) *Cause {
-	if n.Up() || !x.concerns(n) {
-		return nil
-	}
-	c := &Cause{ID: "node-down", Title: fmt.Sprintf("node %s is %s", n.Name, n.State), Node: n.Name, Grade: Signature, Confidence: 0.95, Why: "the managers say so: " + orWord(n.Message, "no heartbeat")}
-	c.proves(fleet.SwarmName, "docker node ls", n.Updated, "%s is %s: %s", n.Name, n.State, orWord(n.Message, "no word why"))
-	for i := len(x.snap.History) - 1; i >= 0; i-- {
-		if h := &x.snap.History[i]; h.Kind == fleet.NodeChanged && h.Node == n.Name && h.Bad {
-			c.Since = h.Time
-			break
-		}
-	}
-	hit := 0
-	for _, v := range x.snap.Services {
-		for i := range v.Tasks {
-			if t := &v.Tasks[i]; t.NodeID == n.ID && (t.State == sources.TaskRunning || t.State == sources.TaskOrphaned) {
-				hit++
-				break
-			}
-		}
-	}
-	if hit > 0 {
-		c.proves(fleet.SwarmName, "docker node ps "+n.Name, x.q.At, "%d services had tasks there", hit)
-	}
-	up, managers := 0, 0
-	for i := range x.snap.Nodes {
-		if m := &x.snap.Nodes[i]; m.Role == "manager" {
-			managers++
-			if m.Up() {
-				up++
-			}
-		}
-	}
-	if n.Role == "manager" {
-		c.proves(fleet.SwarmName, "docker node ls", x.q.At, "it is a manager: %d of %d are left, %d are needed", up, managers, managers/2+1)
-	}
-	c.step("see the nodes and the quorum", "nodes", n.Name)
-	c.outside("on "+n.Name+" see what its engine says", "systemctl status docker; journalctl -u docker -n 100")
-	return c
 }
 
 // nodeDisk: a node's file system is nearly full, whoever writes to it.

@@ -32,6 +32,8 @@ type Wide struct {
 	Certs []Cert
 	// OOMKills are kills by the kernel within Recent, by node; HealthFails health checks of engines that failed, by node.
 	OOMKills, HealthFails map[string]float64
+	// Machines are what others tell of the nodes that are down, by name.
+	Machines map[string]*Machine
 
 	logs    string // the name of the source of lines
 	explain func(sources.LogQuery) string
@@ -171,6 +173,10 @@ func (x *inquiry) askWide(ctx context.Context) {
 			return err
 		})
 	}
+	wg.Go(func() {
+		m := x.machines(ctx)
+		put(func() { w.Machines = m })
+	})
 	wg.Wait()
 	x.wide = w
 }
