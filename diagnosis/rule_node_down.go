@@ -161,10 +161,3 @@ func (x *inquiry) nextOnMachine(c *Cause, n *fleet.Node, m *Machine, double []st
 	}
 	c.Next = append(c.Next, Step{Text: "do not `docker node rm` it: what runs there would go on, and nobody know of it"})
 }
-
-func services(n int) string {
-	if n == 1 {
-		return "1 service"
-	}
-	return fmt.Sprintf("%d services", n)
-}

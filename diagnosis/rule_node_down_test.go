@@ -99,11 +99,11 @@ func TestNodeDown(t *testing.T) {
 		logs                      sources.Logs
 		title, why, says, against string
 	}{
-		"it hangs": {scraper{up: all, scraped: since, boxes: seen, engine: "context deadline exceeded"}, nil, "the engine on node3 hangs: its containers still run; 1 service runs twice", "does not answer in time",
+		"it hangs": {scraper{up: all, scraped: since, boxes: seen, engine: "context deadline exceeded"}, nil, "the engine on node3 hangs: its containers still run; one service runs twice", "does not answer in time",
 			"its machine answers since: cadvisor at 10.0.0.3:cadvisor, node at 10.0.0.3:node", "a firewall"},
-		"it has ended": {scraper{up: all, scraped: since, boxes: seen, engine: "connect: connection refused"}, nil, "the engine on node3 has ended: its containers still run; 1 service runs twice", "nothing listens",
+		"it has ended": {scraper{up: all, scraped: since, boxes: seen, engine: "connect: connection refused"}, nil, "the engine on node3 has ended: its containers still run; one service runs twice", "nothing listens",
 			"run there and elsewhere: db", "need not serve"},
-		"cut off": {scraper{up: map[string]float64{"node": 1, "dockerd": 1}, scraped: since, boxes: seen}, nil, "node3 is cut off from the managers: its containers still run; 1 service runs twice", "something stands between", "2 containers of 2 services", ""},
+		"cut off": {scraper{up: map[string]float64{"node": 1, "dockerd": 1}, scraped: since, boxes: seen}, nil, "node3 is cut off from the managers: its containers still run; one service runs twice", "something stands between", "2 containers of 2 services", ""},
 		"its engine is not scraped": {scraper{up: map[string]float64{"node": 1}, scraped: since}, nil, "the engine on node3 hangs or has ended: its machine goes on", "goes on",
 			"its machine answers since", "no container of it is seen since"},
 		"not all answer":      {scraper{up: map[string]float64{"node": 1, "cadvisor": 0}, scraped: since}, nil, "the engine on node3 hangs or has ended: its machine goes on", "goes on", "node at", "not all of it answers: cadvisor"},
