@@ -195,7 +195,7 @@ func TestRehearsals(t *testing.T) {
 				last = r.investigate(t)
 				for i := range last.Causes {
 					x := &last.Causes[i]
-					if x.Confidence >= diagnosis.Confident && x.EffectOf == "" && x.ID != c.id && !slices.Contains(c.also, x.ID) && !isDemos(x) {
+					if x.Confidence >= diagnosis.Confident && x.EffectOf == "" && x.ID != c.id && !slices.Contains(c.also, x.ID) {
 						t.Errorf("after %s, confident and wrong: %s %s%s", time.Since(began).Round(time.Second), x.ID, x.Service, x.Node)
 					}
 				}
@@ -222,9 +222,6 @@ func right(c *diagnosis.Cause, id, service string) bool {
 	}
 	return service == "" || c.Service == service
 }
-
-// isDemos tells what the embedded platform always has: a certificate of its own that ends within two weeks.
-func isDemos(c *diagnosis.Cause) bool { return c.ID == "certificate-expiring" }
 
 // TestHealthy looks twenty times at a platform that is well, while what is unrelated goes on: nothing is found.
 func TestHealthy(t *testing.T) {
@@ -351,7 +348,7 @@ func rootFirst(t *testing.T, rep *diagnosis.Report, id, service string) {
 	for i := range rep.Causes {
 		x := &rep.Causes[i]
 		switch {
-		case isDemos(x) || id == "disk-full" && right(x, id, "node"): // so it is
+		case id == "disk-full" && right(x, id, "node"): // so it is
 		case known && i == 0 && !isRoot(*x):
 			t.Errorf("the first is not the root:%s", words(rep))
 		case known && x.ID == "errors-after-dependency" && x.EffectOf != service+": "+id && answered(rep):

@@ -81,6 +81,9 @@ func hostileConsole(t *testing.T, d *demo.Platform, faults map[string]fault, in 
 // from every source at once, in every view at every size.
 func TestHostileText(t *testing.T) {
 	d := quietDemo(t)
+	if err := d.StartScenario("certificate-expiring"); err != nil { // so that an alert fires
+		t.Fatal(err)
+	}
 	texts := rewritten(spoiledJSON(false))
 	t.Run("every source", func(t *testing.T) {
 		t.Parallel()
@@ -144,6 +147,9 @@ func TestHostileErrors(t *testing.T) {
 // other sources live on, and nothing breaks.
 func TestHostileData(t *testing.T) {
 	d := quietDemo(t)
+	if err := d.StartScenario("certificate-expiring"); err != nil { // so that an alert fires
+		t.Fatal(err)
+	}
 	const times = `"(CreatedAt|UpdatedAt|Timestamp|StartedAt|CompletedAt|startsAt|endsAt|updatedAt)":"[^"]*"`
 	for _, c := range []struct {
 		name, source string

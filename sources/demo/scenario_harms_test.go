@@ -444,3 +444,15 @@ func TestScenariosOverTheWire(t *testing.T) {
 		t.Errorf("%d and %d for what is not there", a, b)
 	}
 }
+
+// TestNoAlertByItself: on a platform on which nothing happens no certificate ends soon; that an old name's does some day is a part of the noise.
+func TestNoAlertByItself(t *testing.T) {
+	r := newRig(t)
+	r.run(time.Minute)
+	const soon = `count(traefik_tls_certs_not_after - time() < 21 * 86400)`
+	if n, ok := r.value(soon); ok {
+		t.Errorf("%v certificates end within three weeks", n)
+	}
+	r.begin("noise")
+	r.until("the certificate of an old name is told of", 20*time.Second, func() bool { n, ok := r.value(soon); return ok && n == 1 })
+}

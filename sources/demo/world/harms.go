@@ -98,9 +98,9 @@ type Certificate struct {
 
 const day = 86400
 
-// foundCertificates: one that is renewed in time and one that nobody looks after.
+// foundCertificates: all are renewed in time; see [noise] for one that nobody looks after.
 func (w *World) foundCertificates() {
-	for _, c := range []Certificate{{Name: "shop.example", NotAfter: 61}, {Name: "old.shop.example", NotAfter: 18}} {
+	for _, c := range []Certificate{{Name: "shop.example", NotAfter: 61}, {Name: "old.shop.example", NotAfter: 47}} {
 		c.Serial, c.From, c.To, c.NotAfter = checksum(c.Name), math.Inf(-1), math.Inf(1), float64(w.began.Unix())+c.NotAfter*day
 		w.certificates = append(w.certificates, c)
 	}
@@ -108,6 +108,9 @@ func (w *World) foundCertificates() {
 
 // serveCertificate serves another one under a name from a moment on.
 func (w *World) serveCertificate(name string, from, notAfter float64) {
+	if from-seconds(w.began) < 1 { // it has never been another one
+		from = math.Inf(-1)
+	}
 	all := slices.DeleteFunc(slices.Clone(w.certificates), func(c Certificate) bool { return c.To < seconds(w.now())-kept.Seconds() })
 	for i := range all {
 		if c := &all[i]; c.Name == name && math.IsInf(c.To, 1) {
@@ -120,11 +123,7 @@ func (w *World) serveCertificate(name string, from, notAfter float64) {
 
 func certificateExpiring(w *World, in *incident) error {
 	const name = "shop.example"
-	from := seconds(w.now())
-	if from-seconds(w.began) < 1 { // it has never been another one
-		from = math.Inf(-1)
-	}
-	w.serveCertificate(name, from, seconds(w.now())+1.5*day)
+	w.serveCertificate(name, seconds(w.now()), seconds(w.now())+1.5*day)
 	in.undo = append(in.undo, func() { w.serveCertificate(name, seconds(w.now()), seconds(w.now())+90*day) })
 	s, err := w.subject(in, runs, "platform_traefik")
 	if err != nil || w.big { // no router of its own there: the metric alone tells

@@ -9,8 +9,11 @@ import (
 )
 
 // noise is what a healthy platform does all day, and what a diagnosis must not take for a cause: failures of hours ago
-// that were got over, deploys of others, warnings that have always been there.
+// that were got over, deploys of others, warnings that have always been there, a certificate of an old name that nobody looks after and that has weeks left.
 func noise(w *World, in *incident) error {
+	const forgotten = "old.shop.example"
+	w.serveCertificate(forgotten, seconds(w.now()), seconds(w.now())+18*day)
+	in.undo = append(in.undo, func() { w.serveCertificate(forgotten, seconds(w.now()), seconds(w.now())+90*day) })
 	for i, name := range []string{"platform_loki", "shop_web", "batch_worker"} {
 		if s, err := w.subject(&incident{}, runs, name); err == nil {
 			w.failedBefore(s, time.Duration(50+95*i)*time.Minute, []int{1, 2, 137}[i])

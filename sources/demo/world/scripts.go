@@ -145,7 +145,7 @@ func harmScripts() []script {
 		}, logBurst},
 		{Scenario{
 			noiseName, "What a healthy platform does all day", "old failures, a deploy here, a burst of warnings there: nothing to find; run it beside another one",
-			"a failed task of hours ago, a deploy every few minutes, warnings that were always there", "", "it needs nothing",
+			"a failed task of hours ago, a deploy every few minutes, warnings that were always there, the certificate of an old name that ends in 18 days", "", "it needs nothing",
 		}, noise},
 	}
 }
