@@ -61,6 +61,8 @@ type Proof struct {
 	Source string // swarm | loki | docker | prometheus | alertmanager | journal
 	Query  string // what to ask the source to see the same; "" where it is the swarm's own state
 	At     time.Time
+	// Change is the change that it tells of; nil: it tells of none.
+	Change *Change
 }
 
 // Step is something to do next.
@@ -87,6 +89,9 @@ var Actions = map[string][]string{
 	"alerts":      {"see its alerts"},
 	"undo":        {"take its last run back"},
 }
+
+// WasLooked is the state of a source that could be looked at.
+const WasLooked = "looked"
 
 // Looked says of a source whether it could be looked at: what was not looked at is not nothing there.
 type Looked struct {

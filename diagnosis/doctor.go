@@ -273,7 +273,7 @@ func (x *inquiry) look(source, state, detail string) {
 
 // The states of a look.
 const (
-	lookedAt    = "looked"
+	lookedAt    = WasLooked
 	couldNot    = "could not look"
 	notAsked    = "not configured"
 	stillAsking = "asking"

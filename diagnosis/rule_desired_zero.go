@@ -23,6 +23,7 @@ func desiredZero(s *Scene, _ *Wide) *Cause {
 				c.Confidence, c.Since = 0.95, d.At
 				c.Why = "0 replicas are asked for, and it was otherwise before"
 				c.proves(sourceOf(d), runQuery(d), d.At, "scaled from %s to 0%s", value(f.Before), byWhom(d))
+				c.Evidence[len(c.Evidence)-1].Change = d
 				break
 			}
 		}

@@ -103,7 +103,7 @@ func (d *Change) proof(onset time.Time) Proof {
 	if d.Actor != "" {
 		by = " by " + d.Actor
 	}
-	p := Proof{Text: oneLine(fmt.Sprintf("%s before: %s%s", short(onset.Sub(d.At)), text, by)), Source: fleet.SwarmName, At: d.At}
+	p := Proof{Text: oneLine(fmt.Sprintf("%s before: %s%s", short(onset.Sub(d.At)), text, by)), Source: fleet.SwarmName, At: d.At, Change: d}
 	if d.Run != "" {
 		p.Source, p.Query = "journal", "quarterdeck journal --run "+d.Run
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -57,24 +58,53 @@ func (g *gatherer) addCauses(service string) {
 func (g *gatherer) cause(c *diagnosis.Cause, at time.Time) Cause {
 	out := Cause{ID: c.ID, Title: g.redact("causes", c.Title), Service: c.Service, Node: c.Node, Confidence: c.Confidence, Grade: c.Grade.String(), Why: g.redact("causes", c.Why),
 		EffectOf: c.EffectOf, At: at.UTC(), Evidence: g.proofs(c.Evidence), Against: g.proofs(c.Against), Next: []string{}}
+	if !c.Since.IsZero() {
+		since := c.Since.UTC()
+		out.Since = &since
+	}
+	for _, p := range c.Evidence {
+		if d := p.Change; d != nil && out.Change == nil {
+			out.Change = &Deploy{Service: c.Service, At: d.At.UTC(), Run: d.Run, Actor: d.Actor, How: "named by the cause", Fields: g.fields(c.Service, d.Fields)}
+		}
+	}
 	for _, s := range c.Next {
 		out.Next = append(out.Next, s.Text)
+		out.Steps = append(out.Steps, Step{s.Text, s.Action, s.On})
 	}
 	return out
 }
 
+// proofs are pieces of evidence without credentials. Of those that say the same but for figures and ids the first stands for all.
 func (g *gatherer) proofs(list []diagnosis.Proof) []Proof {
 	out := []Proof{}
+	kinds := map[string]int{}
 	for _, p := range list {
-		out = append(out, Proof{g.redact("causes", p.Text), p.Source, p.Query})
+		x := Proof{Text: g.redact("causes", p.Text), Source: p.Source, Query: p.Query}
+		if !p.At.IsZero() {
+			at := p.At.UTC()
+			x.At = &at
+		}
+		kind := p.Source + "\x00" + alike(x.Text)
+		if i, ok := kinds[kind]; ok {
+			out[i].More++
+			continue
+		}
+		kinds[kind] = len(out)
+		out = append(out, x)
 	}
 	return out
 }
 
-// Causes are what the diagnosis holds to be behind what is wrong with some services now, those about the services themselves first; nil where
-// it names none or cannot look.
+// varying is what differs between two sentences or lines that say the same: figures, ids, the path of a request.
+var varying = regexp.MustCompile(`(?:path|url|uri)=\S+|[0-9a-f]*[0-9][0-9a-f.:TZ-]*\w*`)
+
+// alike is a text without what varies.
+func alike(text string) string { return varying.ReplaceAllString(text, "#") }
+
+// Causes are what the diagnosis holds to be behind what is wrong with some services now, those about the services themselves first; no services:
+// with all. nil where it names none or cannot look.
 func (k *Desk) Causes(ctx context.Context, services []string) []Cause {
-	if k.Doctor == nil || len(services) == 0 {
+	if k.Doctor == nil {
 		return nil
 	}
 	g := newGatherer(k)
@@ -82,12 +112,16 @@ func (k *Desk) Causes(ctx context.Context, services []string) []Cause {
 	if err := g.open(Asked{Services: services, Since: now.Add(-lookBack), Until: now}); err != nil {
 		return nil
 	}
+	asked := g.r.Services
+	if len(asked) == 0 {
+		asked = []string{""} // all of them
+	}
 	var wg sync.WaitGroup
-	for _, s := range g.r.Services {
+	for _, s := range asked {
 		wg.Go(func() { g.investigate(ctx, s) })
 	}
 	wg.Wait()
-	for _, s := range g.r.Services {
+	for _, s := range asked {
 		g.addCauses(s)
 	}
 	g.sortCauses()
@@ -96,6 +130,21 @@ func (k *Desk) Causes(ctx context.Context, services []string) []Cause {
 		c.Evidence, c.Against = c.Evidence[:min(len(c.Evidence), maxProofs)], c.Against[:min(len(c.Against), maxProofs)]
 	}
 	return g.r.Causes
+}
+
+// sure tells whether the cause is an explicit signature, believed, no effect of another, and known since when.
+func (c *Cause) sure() bool {
+	return c.Grade == diagnosis.Signature.String() && c.Confidence >= diagnosis.Confident && c.EffectOf == "" && c.Since != nil
+}
+
+// origin is what tells of a cause first, and what proves it.
+func (c *Cause) origin() (source, query string) {
+	for _, p := range c.Evidence {
+		if p.Query != "" {
+			return p.Source, p.Query
+		}
+	}
+	return "diagnosis", "quarterdeck investigate " + c.Service
 }
 
 // maxProofs bounds what is kept of one cause with an incident.
@@ -112,7 +161,7 @@ func (c *Cause) words() string {
 // sortCauses puts what is about the services themselves first, effects behind what they follow from, then the surest.
 func (g *gatherer) sortCauses() {
 	slices.SortStableFunc(g.r.Causes, func(a, b Cause) int {
-		return cmp.Or(compareBool(a.EffectOf != "", b.EffectOf != ""), compareBool(!g.about(a.Service), !g.about(b.Service)), cmp.Compare(b.Confidence, a.Confidence))
+		return cmp.Or(compareBool(a.EffectOf != "", b.EffectOf != ""), compareBool(a.Service != "" && !g.about(a.Service), b.Service != "" && !g.about(b.Service)), cmp.Compare(b.Confidence, a.Confidence))
 	})
 }
 

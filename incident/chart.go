@@ -27,6 +27,15 @@ type mark struct {
 // draw is a chart in plain text: each column as high as the greatest sample in it. What is not known is a dot on the ground.
 func (c *Chart) draw(marks []mark) []string {
 	cols := c.columns()
+	coarse := false
+	for i, v := range cols { // of a coarse histogram only the bounds are known: the upper one is drawn
+		if _, hi, wide := (sources.Reading{Bounds: c.Bounds}).Bucket(v); wide {
+			coarse = true
+			if !math.IsInf(hi, 1) {
+				cols[i] = hi
+			}
+		}
+	}
 	most := 0.0
 	for _, v := range cols {
 		if !math.IsNaN(v) {
@@ -34,6 +43,11 @@ func (c *Chart) draw(marks []mark) []string {
 		}
 	}
 	top := figure(most, c.Unit)
+	if coarse {
+		if top = "≤ " + top; len(c.Bounds) > 0 && most >= c.Bounds[len(c.Bounds)-1] {
+			top = "> " + figure(c.Bounds[len(c.Bounds)-1], c.Unit)
+		}
+	}
 	left := max(len([]rune(top)), 3)
 	var out []string
 	for y := chartHeight - 1; y >= 0; y-- {
@@ -60,6 +74,38 @@ func (c *Chart) draw(marks []mark) []string {
 		}
 	}
 	return append(out, fmt.Sprintf("%*s └%s", left, "", string(ground)), fmt.Sprintf("%*s  %s", left, "", string(axis)))
+}
+
+// fewServices is of how many services all figures are drawn; of more only those that moved.
+const fewServices = 2
+
+// drawn tells whether a chart says something that words do not: it is not the same all the time, and of many services not as usual all the time.
+func (c *Chart) drawn(r *Report) bool {
+	least, most, last := c.bounds()
+	if last == nil || c.figure(*least.V) == c.figure(*most.V) || c.Name == "throttled" && *most.V < floorOf(c.Name) {
+		return false
+	}
+	return len(r.Services) <= fewServices || c.moved(r.Window)
+}
+
+// moved tells whether a figure was not as usual within the window: twice as much, or half of it. Of a coarse histogram its steps are compared.
+func (c *Chart) moved(w Window) bool {
+	usual, ok := c.usual(w)
+	if !ok || w.To.IsZero() {
+		return true
+	}
+	for i := range c.Points {
+		p := &c.Points[i]
+		if p.V == nil || !between(p.T, w.From.Add(-lead), w.To) {
+			continue
+		}
+		up := *p.V > max(2*usual, floorOf(c.Name))
+		down := *p.V < usual/2 && (c.Name == "requests" || c.Name == "cpu" || c.Name == "memory")
+		if (up || down) && c.figure(*p.V) != c.figure(usual) {
+			return true
+		}
+	}
+	return false
 }
 
 // block is what a column shows in a row.
@@ -141,7 +187,7 @@ func (c *Chart) figure(v float64) string {
 	case lo <= 0:
 		return "at most " + figure(hi, c.Unit)
 	}
-	return "between " + figure(lo, c.Unit) + " and " + figure(hi, c.Unit)
+	return figure(lo, c.Unit) + " to " + figure(hi, c.Unit)
 }
 
 // figure is a value for people, with its unit.

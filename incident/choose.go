@@ -59,6 +59,40 @@ func (k *Desk) EvidenceOf(ctx context.Context, x *Incident) ([]Proposal, error) 
 	return r.Start.Proposed, nil
 }
 
+// sureLead is how long before the orchestrator says what is wrong its users may feel it: a node's heartbeats are missed, a health check is tried
+// again, a rollout goes on for so long. What figures showed before that is of something else.
+const sureLead = 5 * time.Minute
+
+// First is the proposal to be taken where nobody says otherwise: the earliest that is no change. Where a cause is sure, what came long before it, or was over
+// by then, does not count. nil: there is none.
+func First(list []Proposal) *Proposal {
+	var sure *Proposal
+	for i := range list {
+		if p := &list[i]; p.Sure && (sure == nil || p.At.Before(sure.At)) {
+			sure = p
+		}
+	}
+	var first *Proposal
+	for i := range list {
+		p := &list[i]
+		if p.Before || sure != nil && p.over(sure.At) {
+			continue
+		}
+		if first == nil || p.At.Before(first.At) {
+			first = p
+		}
+	}
+	return first
+}
+
+// over tells whether what a proposal stands on was over when a cause began: a figure that had fallen again, or what came long before.
+func (p *Proposal) over(sure time.Time) bool {
+	if !p.end.IsZero() {
+		return p.end.Before(sure)
+	}
+	return p.At.Before(sure.Add(-sureLead))
+}
+
 // Fixes are the runs on an incident's services while it was open.
 func Fixes(x *Incident, runs []actions.TeamRun) []Mitigation {
 	var out []Mitigation
@@ -98,9 +132,16 @@ func ofTeam(run, action, target, actor string, began, ended time.Time, result, r
 }
 
 // Prefill fills in what an incident begins with: a title from the top cause, else from the worst of its services; the severity and the time of
-// detection from the first alert that fires for them.
+// detection from the first alert that fires for them. Where the top cause is a node it is of that node, and of the services that had tasks there.
 func (k *Desk) Prefill(ctx context.Context, o Opening) Opening {
-	o.Causes = k.Causes(ctx, o.Services)
+	if len(o.Services) > 0 {
+		o.Causes = k.Causes(ctx, o.Services)
+	}
+	k.orElsewhere(ctx, &o)
+	if len(o.Services) == 0 && len(o.Causes) == 0 && len(o.Nodes) > 0 {
+		o.Causes = slices.DeleteFunc(k.Causes(ctx, nil), func(c Cause) bool { return !slices.Contains(o.Nodes, c.Node) })
+	}
+	k.ofNode(&o)
 	if o.Title == "" && len(o.Causes) > 0 {
 		o.Title = o.Causes[0].words()
 	}
@@ -111,7 +152,13 @@ func (k *Desk) Prefill(ctx context.Context, o Opening) Opening {
 			worst = s
 		}
 	}
-	alert := firstAlert(snap, o.Services)
+	alert := firstAlert(snap, func(service string) bool { return slices.Contains(o.Services, service) })
+	for _, n := range o.Nodes { // what fires for the node itself comes first
+		g := &gatherer{Desk: k}
+		if a := firstAlertOf(snap, func(a *sources.Alert) bool { return g.alertsOf(a, n) }); a != nil {
+			alert = a
+		}
+	}
 	if o.Title == "" {
 		switch {
 		case worst != nil && worst.Health.Rank() <= fleet.Degraded.Rank():
@@ -120,6 +167,8 @@ func (k *Desk) Prefill(ctx context.Context, o Opening) Opening {
 			o.Title = joined(alert.Name, cmp.Or(alert.Summary, alert.Service))
 		case len(o.Services) > 0:
 			o.Title = "trouble with " + o.Services[0]
+		case len(o.Nodes) > 0:
+			o.Title = "trouble with node " + o.Nodes[0]
 		}
 	}
 	if o.Severity == "" {
@@ -138,12 +187,16 @@ func (k *Desk) Prefill(ctx context.Context, o Opening) Opening {
 	return o
 }
 
-// firstAlert is the one of the alerts that fire for some services that fires longest, of the worst severity there is.
-func firstAlert(snap *fleet.Snapshot, services []string) *sources.Alert {
+// firstAlert is the one of the alerts that fire for some services that fires longest.
+func firstAlert(snap *fleet.Snapshot, about func(service string) bool) *sources.Alert {
+	return firstAlertOf(snap, func(a *sources.Alert) bool { return about(a.Service) })
+}
+
+func firstAlertOf(snap *fleet.Snapshot, about func(*sources.Alert) bool) *sources.Alert {
 	var out *sources.Alert
 	for i := range snap.Alerts {
 		a := &snap.Alerts[i]
-		if a.State == sources.Firing && slices.Contains(services, a.Service) && (out == nil || a.Since.Before(out.Since)) {
+		if a.State == sources.Firing && about(a) && (out == nil || a.Since.Before(out.Since)) {
 			out = a
 		}
 	}

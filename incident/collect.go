@@ -30,6 +30,7 @@ const (
 type Asked struct {
 	ID           string
 	Services     []string
+	Nodes        []string
 	Since, Until time.Time // zero: the incident's own; without an incident the last hour
 }
 
@@ -47,6 +48,18 @@ type gatherer struct {
 	lines     map[string]Lines
 	entries   map[string][]sources.Entry // error lines by service
 	found     map[string]diagnosis.Report
+	others    []seenAlert        // alerts of other services, and of none
+	earlier   []string           // alerts that fired before the window already
+	side      map[string][]Chart // figures of other services, not drawn
+	counts    map[string]counted // requests by service
+	deaths    []deaths
+	starting  bool // it is looked for when an incident began that is about to be declared
+}
+
+// counted is what came of counting a service's requests.
+type counted struct {
+	sources.RequestCount
+	err error
 }
 
 // Report gathers what is known, from all sources at once. What could not be looked at is among its gaps: an error means that there is nothing to
@@ -68,18 +81,21 @@ func (k *Desk) Report(ctx context.Context, a Asked) (*Report, error) {
 	}
 	wg.Go(g.verify)
 	wg.Wait()
+	g.begun()
+	g.readUsers(ctx)
 	g.finish()
 	return g.r, nil
 }
 
-// Evidence proposes when the impact on some services may have begun, from what is known of the last hour; the change before it comes first.
-// gaps are what could not be looked at.
-func (k *Desk) Evidence(ctx context.Context, services []string) (proposed []Proposal, gaps []Gap, err error) {
+// Evidence proposes when the impact of what an incident is begun with may have begun, from what is known of the last hour; the change before it
+// comes first. gaps are what could not be looked at.
+func (k *Desk) Evidence(ctx context.Context, o Opening) (proposed []Proposal, gaps []Gap, err error) {
 	g := newGatherer(k)
 	now := k.Deck.Now()
-	if err := g.open(Asked{Services: services, Since: now.Add(-lookBack), Until: now}); err != nil {
+	if err := g.open(Asked{Services: o.Services, Nodes: o.Nodes, Since: now.Add(-lookBack), Until: now}); err != nil {
 		return nil, nil, err
 	}
+	g.r.Causes, g.starting = o.Causes, true
 	g.readChanges(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { g.readAlerts(ctx) })
@@ -98,13 +114,14 @@ func (k *Desk) Evidence(ctx context.Context, services []string) (proposed []Prop
 }
 
 func newGatherer(k *Desk) *gatherer {
-	return &gatherer{Desk: k, redacted: map[Redaction]int{}, charts: map[string][]Chart{}, lines: map[string]Lines{}, entries: map[string][]sources.Entry{}, found: map[string]diagnosis.Report{}}
+	return &gatherer{Desk: k, redacted: map[Redaction]int{}, charts: map[string][]Chart{}, lines: map[string]Lines{}, entries: map[string][]sources.Entry{}, found: map[string]diagnosis.Report{},
+		side: map[string][]Chart{}, counts: map[string]counted{}}
 }
 
 // open finds the incident, the services, and the stretch of time as asked for.
 func (g *gatherer) open(a Asked) error {
 	now := g.Deck.Now().UTC()
-	r := &Report{Made: now, By: g.Deck.Policy.Actor, Context: g.Deck.Policy.Context, Since: a.Since.UTC(), Until: a.Until.UTC(), Services: slices.Clone(a.Services)}
+	r := &Report{Made: now, By: g.Deck.Policy.Actor, Context: g.Deck.Policy.Context, Since: a.Since.UTC(), Until: a.Until.UTC(), Services: slices.Clone(a.Services), Nodes: slices.Clone(a.Nodes)}
 	g.r = r
 	if a.ID != "" {
 		x, err := g.Find(a.ID)
@@ -113,7 +130,7 @@ func (g *gatherer) open(a Asked) error {
 		}
 		g.x = &x
 		if len(r.Services) == 0 {
-			r.Services = slices.Clone(x.Services)
+			r.Services, r.Nodes = slices.Clone(x.Services), slices.Clone(x.Nodes)
 		}
 	}
 	if a.Until.IsZero() {
@@ -132,7 +149,7 @@ func (g *gatherer) open(a Asked) error {
 		return bad("the report's time ends before it begins", "give --since before --until")
 	}
 	if len(r.Services) > maxServices {
-		g.gap("report", fmt.Sprintf("%d more services", len(r.Services)-maxServices), fmt.Sprintf("a report is about at most %d", maxServices))
+		g.gap("report", count(len(r.Services)-maxServices, "more service"), fmt.Sprintf("a report is about at most %d", maxServices))
 		r.Services = r.Services[:maxServices]
 	}
 	snap := g.Deck.Fleet.Snapshot()
@@ -145,6 +162,8 @@ func (g *gatherer) open(a Asked) error {
 	return nil
 }
 
+const notConfigured = "it is not configured"
+
 // sourceGaps tells of sources that are away or not there.
 func (g *gatherer) sourceGaps(snap *fleet.Snapshot) {
 	if !snap.Ready() {
@@ -153,7 +172,7 @@ func (g *gatherer) sourceGaps(snap *fleet.Snapshot) {
 	for name, s := range map[string]bool{fleet.PrometheusName: g.Metrics != nil, fleet.AlertmanagerName: g.Alerts != nil, fleet.LokiName: g.Team != nil} {
 		if !s {
 			what := map[string]string{fleet.PrometheusName: "metrics, and alerts that are over", fleet.AlertmanagerName: g.withoutAlertmanager(), fleet.LokiName: "the team's record, and logs of tasks that are gone"}[name]
-			g.gap(name, what, "it is not configured")
+			g.gap(name, what, notConfigured)
 		}
 	}
 	if s := snap.Source(fleet.AlertmanagerName); g.Alerts != nil && !s.OK() && s.State != sources.Connecting {
@@ -363,17 +382,24 @@ func (g *gatherer) deploy(service string, now, before *actions.State) {
 // verify looks whether the record itself is whole.
 func (g *gatherer) verify() {
 	v, err := journal.Verify(g.Deck.Journal.Dir())
-	text := fmt.Sprintf("%d entries in this machine's journal, the chain is whole", v.Entries)
+	text := entries(v.Entries) + " in this machine's journal, the chain is whole"
 	switch {
 	case err != nil:
 		text = "this machine's journal could not be verified"
 		g.gap("journal", "the chain", err.Error())
 	case !v.OK():
-		text = fmt.Sprintf("%d entries in this machine's journal, %d faults: see quarterdeck journal verify", v.Entries, len(v.Faults)+v.More)
+		text = fmt.Sprintf("%s in this machine's journal, %s: see quarterdeck journal verify", entries(v.Entries), count(len(v.Faults)+v.More, "fault"))
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.r.Chain = text
+}
+
+func entries(n int) string {
+	if n == 1 {
+		return "1 entry"
+	}
+	return fmt.Sprintf("%d entries", n)
 }
 
 // why is a failure in words, with what can be done.

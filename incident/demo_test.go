@@ -132,7 +132,7 @@ func TestIncidentOnDemo(t *testing.T) {
 	if o.Title == "" || o.Severity != "critical" || !o.Detected.Known() || len(o.Causes) == 0 {
 		t.Errorf("what the console knows is filled in: %+v", o)
 	}
-	proposed, _, err := ada.Evidence(ctx, o.Services)
+	proposed, _, err := ada.Evidence(ctx, o)
 	if err != nil || !slices.ContainsFunc(proposed, func(p Proposal) bool { return p.Source == fleet.AlertmanagerName }) || !slices.ContainsFunc(proposed, func(p Proposal) bool { return p.Before && strings.Contains(p.Text, "DB_POOL_SIZE") }) {
 		t.Errorf("%+v %v", proposed, err)
 	}

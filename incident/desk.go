@@ -96,7 +96,11 @@ func (k *Desk) happening(x *Entry) fleet.Happening {
 	if t := cmp.Or(x.title, x.Text); t != "" {
 		text += ": " + t
 	}
-	return fleet.Happening{Time: x.At, Kind: fleet.IncidentPhase, Service: first(x.target), Text: text, Source: "journal", Run: x.id, Bad: x.Phase == Start || x.Phase == Reopen}
+	node := ""
+	if len(x.nodes) > 0 {
+		node = x.nodes[0]
+	}
+	return fleet.Happening{Time: x.At, Kind: fleet.IncidentPhase, Service: first(x.target), Node: node, Text: text, Source: "journal", Run: x.id, Bad: x.Phase == Start || x.Phase == Reopen}
 }
 
 func first(target string) string {
@@ -225,6 +229,10 @@ func (n *NotAllowed) Error() string {
 type Opening struct {
 	Title, Severity string
 	Services        []string
+	// Nodes are what it is of, where that is a node; the services are then those that it hit.
+	Nodes []string
+	// Anything: nobody has named the services. Where they are well, and something else is not, it is of that.
+	Anything bool
 	// Also: although another incident of one of the services is open.
 	Also bool
 	// Detected is when and by what it was noticed; zero: now, by whoever starts it.
@@ -242,8 +250,8 @@ func (k *Desk) Start(o Opening) (Incident, error) {
 	switch {
 	case title == "":
 		return Incident{}, bad("an incident needs a title", "say in a few words what is wrong")
-	case len(o.Services) == 0:
-		return Incident{}, bad("an incident is about a service", "name one")
+	case len(o.Services) == 0 && len(o.Nodes) == 0:
+		return Incident{}, bad("an incident is about a service or a node", "name one")
 	}
 	if err := k.Load(); err != nil { // another console on this machine
 		return Incident{}, err
@@ -256,6 +264,11 @@ func (k *Desk) Start(o Opening) (Incident, error) {
 					return Incident{}, &Taken{x, s}
 				}
 			}
+			for _, n := range o.Nodes {
+				if x.AboutNode(n) {
+					return Incident{}, &Taken{x, n}
+				}
+			}
 		}
 	}
 	now := k.Deck.Now()
@@ -263,7 +276,7 @@ func (k *Desk) Start(o Opening) (Incident, error) {
 		return Incident{}, err
 	}
 	severity, _ := clean(o.Severity, maxWord)
-	d := detail{N: 1, Title: title, Severity: severity, At: o.At, Also: o.Also, Masked: masked, Detected: o.Detected.At, DetectedBy: o.Detected.By, Causes: o.Causes[:min(len(o.Causes), maxCauses)]}
+	d := detail{N: 1, Title: title, Severity: severity, At: o.At, Also: o.Also, Masked: masked, Detected: o.Detected.At, DetectedBy: o.Detected.By, Causes: o.Causes[:min(len(o.Causes), maxCauses)], Nodes: o.Nodes}
 	id := newID(now)
 	if err := k.write(id, services, Start, "", d); err != nil {
 		return Incident{}, err

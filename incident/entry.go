@@ -66,6 +66,8 @@ type detail struct {
 	At       time.Time `json:"at,omitzero"` // when it was, where that is not when it was written
 	By       string    `json:"by,omitempty"`
 	Query    string    `json:"query,omitempty"`
+	// Nodes are what it is of, where that is a node: the entry's target are then the services that it hit.
+	Nodes []string `json:"nodes,omitempty"`
 	// Also: begun although another incident of the service is open.
 	Also bool `json:"also,omitempty"`
 	// Detected is when and by what it was noticed.
@@ -98,6 +100,7 @@ type Entry struct {
 	detectedBy                        string
 	masked                            int
 	causes                            []Cause
+	nodes                             []string
 }
 
 // read makes an entry of a journal's; false: it is of no incident.
@@ -113,7 +116,7 @@ func read(e *journal.Entry) (Entry, bool) {
 	var d detail
 	_ = json.Unmarshal(e.Detail, &d) // an entry that was cut on its way says less
 	x := Entry{Phase: Phase(e.Phase), At: d.At.UTC(), Written: e.Time.UTC(), Actor: e.Actor, Host: e.Host, Text: e.Reason, Section: d.Section, By: d.By, Query: d.Query,
-		hash: e.Hash, id: e.Run, target: e.Target, title: d.Title, severity: d.Severity, n: d.N, also: d.Also, detected: d.Detected, detectedBy: d.DetectedBy, masked: d.Masked, causes: d.Causes}
+		hash: e.Hash, id: e.Run, target: e.Target, title: d.Title, severity: d.Severity, n: d.N, also: d.Also, detected: d.Detected, detectedBy: d.DetectedBy, masked: d.Masked, causes: d.Causes, nodes: d.Nodes}
 	if x.At.IsZero() {
 		x.At = x.Written
 	}

@@ -14,15 +14,13 @@ import (
 // finish puts together what was gathered.
 func (g *gatherer) finish() {
 	r := g.r
-	g.readHistory()
-	g.changeRows()
-	g.readEntries()
-	g.startOf()
 	g.readPatterns()
 	g.sortParts()
+	g.markOutside()
 	g.sortRows()
 	g.people()
 	g.words()
+	g.proposeItems()
 	g.listQueries()
 	for x, n := range g.redacted {
 		x.Count = n
@@ -35,14 +33,14 @@ func (g *gatherer) finish() {
 
 // fill makes empty lists of those that are not there: JSON has no null for a list.
 func (r *Report) fill() {
-	for _, p := range []*[]string{&r.Services, &r.Authors, &r.Summary, &r.Impact, &r.CauseNotes, &r.Trigger, &r.Resolution, &r.Detection, &r.Actions, &r.Lessons} {
+	for _, p := range []*[]string{&r.Services, &r.Nodes, &r.Authors, &r.Summary, &r.Impact, &r.CauseNotes, &r.Trigger, &r.Resolution, &r.Detection, &r.Actions, &r.Lessons} {
 		*p = append([]string{}, *p...)
 	}
 	r.Start.Proposed = append([]Proposal{}, r.Start.Proposed...)
 	r.Causes, r.Looked, r.Fixes = append([]Cause{}, r.Causes...), append([]Look{}, r.Looked...), append([]Mitigation{}, r.Fixes...)
 	r.Timeline, r.Charts, r.Lines, r.Deploys = append([]Row{}, r.Timeline...), append([]Chart{}, r.Charts...), append([]Lines{}, r.Lines...), append([]Deploy{}, r.Deploys...)
 	r.Queries, r.Redactions, r.Gaps = append([]Query{}, r.Queries...), append([]Redaction{}, r.Redactions...), append([]Gap{}, r.Gaps...)
-	r.Phases = append([]PhaseAt{}, r.Phases...)
+	r.Phases, r.Also, r.Users, r.Proposed = append([]PhaseAt{}, r.Phases...), append([]Affected{}, r.Also...), append([]UserImpact{}, r.Users...), append([]ActionItem{}, r.Proposed...)
 	for i := range r.Charts {
 		r.Charts[i].Points = append([]Sample{}, r.Charts[i].Points...)
 	}
@@ -59,23 +57,32 @@ func (g *gatherer) readHistory() {
 		}
 	}
 	for _, o := range fleet.Timeline(mine) {
-		g.occurrence(&o)
+		g.occurrence(&o, false)
 	}
 }
 
 // concerns tells whether what the fleet saw is for the report and not told by a record of its own.
 func (g *gatherer) concerns(h *fleet.Happening) bool {
-	switch h.Kind {
-	case fleet.ActionBegun, fleet.ActionEnded, fleet.IncidentPhase, fleet.AlertFiring, fleet.AlertResolved:
+	if toldElsewhere(h.Kind) {
 		return false
-	case fleet.NodeChanged, fleet.SourceChanged:
+	}
+	if h.Kind == fleet.NodeChanged || h.Kind == fleet.SourceChanged {
 		return true
 	}
 	return h.Service != "" && g.about(h.Service)
 }
 
+// toldElsewhere tells whether things of a kind are told of by a record of their own: runs, incidents, alerts.
+func toldElsewhere(kind string) bool {
+	switch kind {
+	case fleet.ActionBegun, fleet.ActionEnded, fleet.IncidentPhase, fleet.AlertFiring, fleet.AlertResolved:
+		return true
+	}
+	return false
+}
+
 // occurrence is a row of the fleet's timeline: many of a kind are one.
-func (g *gatherer) occurrence(o *fleet.Occurrence) {
+func (g *gatherer) occurrence(o *fleet.Occurrence, also bool) {
 	text := o.Text
 	if o.Node != "" && !strings.Contains(text, o.Node) {
 		text = o.Node + ": " + text
@@ -84,13 +91,15 @@ func (g *gatherer) occurrence(o *fleet.Occurrence) {
 		text += ", " + o.Outcome
 	}
 	switch {
+	case o.Count > 1 && o.Kind == fleet.TaskDied:
+		text = fmt.Sprintf("%d times: %s, the last at %s", o.Count, text, clockOf(o.Last))
 	case o.Count > 1 && o.Last.After(o.Time):
 		text += ", the last at " + clockOf(o.Last)
 	case o.End.After(o.Time):
 		text += " at " + clockOf(o.End)
 	}
 	source := strings.Join(o.Sources, ", ")
-	row := Row{Time: o.Time, Source: source, Kind: o.Kind, Service: o.Service, Actor: o.Actor, Text: g.redact("timeline", text), Query: proofOf(o.Kind, source, o.Service), Confidence: Recorded, Bad: o.Bad, count: o.Count}
+	row := Row{Time: o.Time, Source: source, Kind: o.Kind, Service: o.Service, Actor: o.Actor, Text: g.redact("timeline", text), Query: proofOf(o.Kind, source, o.Service), Confidence: Recorded, Bad: o.Bad, Also: also, count: o.Count}
 	if source == "fleet" { // our own verdict, by our own rule
 		row.Confidence = Inferred
 	}
@@ -114,10 +123,14 @@ func proofOf(kind, source, service string) string {
 
 // proposeOf makes a proposal of a verdict that became bad and of a task that died.
 func (g *gatherer) proposeOf(h *fleet.Happening) {
-	if len(g.r.Services) == 0 || !h.Bad {
+	if len(g.r.Services)+len(g.r.Nodes) == 0 || !h.Bad {
 		return
 	}
 	switch h.Kind {
+	case fleet.NodeChanged:
+		if slices.Contains(g.r.Nodes, h.Node) {
+			g.propose(Proposal{At: h.Time, Text: "node " + h.Node + " is " + g.redact("timeline", h.Text), Source: fleet.SwarmName, Query: "docker node ls"})
+		}
 	case fleet.HealthChanged:
 		g.propose(Proposal{At: h.Time, Text: h.Service + " " + h.Text, Source: "quarterdeck's verdict on the swarm's tasks", Query: "quarterdeck status"})
 	case fleet.TaskDied:
@@ -173,7 +186,7 @@ func (g *gatherer) readEntries() {
 			if late := e.Written.Sub(e.At); late > 2*time.Minute {
 				text += " (written down at " + clockOf(e.Written) + ")"
 			}
-			g.row(Row{Time: e.At, Source: "journal", Kind: "incident", Service: strings.Join(list[i].Services, ","), Actor: e.Actor, Text: text, Query: cmp.Or(e.Query, "quarterdeck journal --run "+e.id), Confidence: Said, Bad: e.Phase == Start, run: e.id})
+			g.row(Row{Time: e.At, Source: "journal", Kind: "incident", Service: list[i].Of(), Actor: e.Actor, Text: text, Query: cmp.Or(e.Query, "quarterdeck journal --run "+e.id), Confidence: Said, Bad: e.Phase == Start, run: e.id})
 			if e.masked > 0 {
 				g.redacted[Redaction{Kind: "credential in a note, masked as it was written", Where: "notes"}] += e.masked
 			}
@@ -184,11 +197,12 @@ func (g *gatherer) readEntries() {
 // startOf is when the impact began, as somebody has set it; beside it stands what the evidence proposes.
 func (g *gatherer) startOf() {
 	s := &g.r.Start
+	g.causeBegins()
 	slices.SortStableFunc(g.proposals, func(a, b Proposal) int { return a.At.Compare(b.At) })
 	seen := map[string]bool{} // the first of each kind of evidence
 	for _, p := range g.proposals {
 		kind, _, _ := strings.Cut(p.Text, " ")
-		if k := p.Source + "\x00" + kind; !seen[k] {
+		if k := p.Source + "\x00" + kind; !seen[k] || p.Sure {
 			seen[k] = true
 			s.Proposed = append(s.Proposed, p)
 		}
@@ -206,6 +220,40 @@ func (g *gatherer) startOf() {
 	s.Reason = noImpact
 }
 
+// causeBegins proposes the beginnings of causes that are sure: what the orchestrator says in words is an earlier sign than what users feel.
+func (g *gatherer) causeBegins() {
+	for i := range g.r.Causes {
+		c := &g.r.Causes[i]
+		if !c.sure() || !between(*c.Since, g.r.Since, g.r.Until) || c.Service != "" && !g.about(c.Service) {
+			continue
+		}
+		if c.Change != nil && !c.Since.After(c.Change.At) { // the change itself is no impact yet
+			continue
+		}
+		source, query := c.origin()
+		g.propose(Proposal{At: *c.Since, Text: c.words() + " (" + c.ID + ")", Source: source, Query: query, Sure: true})
+	}
+}
+
+// markOutside marks what is bad and what is evidence, where it lies outside the time in which users were hit.
+func (g *gatherer) markOutside() {
+	for i := range g.rows {
+		if x := &g.rows[i]; x.Bad && x.Kind != "incident" {
+			x.Outside = g.outside(x.Time)
+		}
+	}
+	for i := range g.r.Causes {
+		c := &g.r.Causes[i]
+		for _, list := range [][]Proof{c.Evidence, c.Against} {
+			for j := range list {
+				if at := list[j].At; at != nil && (c.Change == nil || !at.Equal(c.Change.At)) {
+					list[j].Outside = g.outside(*at)
+				}
+			}
+		}
+	}
+}
+
 // changeBefore adds the last change before the first evidence.
 func (g *gatherer) changeBefore() {
 	s := &g.r.Start
@@ -213,8 +261,8 @@ func (g *gatherer) changeBefore() {
 	switch {
 	case g.x != nil && g.x.Impact.Known():
 		onset = g.x.Impact.At
-	case len(s.Proposed) > 0:
-		onset = s.Proposed[0].At
+	case First(s.Proposed) != nil:
+		onset = First(s.Proposed).At
 	case g.x != nil:
 		onset = g.begin()
 	default:
@@ -232,7 +280,6 @@ func (g *gatherer) changeBefore() {
 
 // sortParts brings what came from several goroutines into the order of services.
 func (g *gatherer) sortParts() {
-	g.keptCauses()
 	order := append([]string{errorLines}, keyFigures...)
 	for _, s := range g.r.Services {
 		list := g.charts[s]
@@ -241,9 +288,7 @@ func (g *gatherer) sortParts() {
 		if l, ok := g.lines[s]; ok {
 			g.r.Lines = append(g.r.Lines, l)
 		}
-		g.addCauses(s)
 	}
-	g.sortCauses()
 }
 
 func (g *gatherer) sortRows() {
@@ -255,7 +300,7 @@ func (g *gatherer) sortRows() {
 	})
 	if n := len(g.rows) - maxRows; n > 0 {
 		g.rows = g.shorten(n)
-		g.gap("report", fmt.Sprintf("%d rows of the timeline", n), fmt.Sprintf("a report has at most %d rows: those in the middle of many of a kind are left out", maxRows))
+		g.gap("report", count(n, "row")+" of the timeline", fmt.Sprintf("a report has at most %d rows: those in the middle of many of a kind are left out", maxRows))
 	}
 	g.r.Timeline = g.rows
 }
@@ -340,12 +385,12 @@ func (g *gatherer) listQueries() {
 		}
 	}
 	for i := range r.Charts {
-		if len(r.Charts[i].Points) > 0 {
-			add(fleet.PrometheusName, r.Charts[i].Query, r.Charts[i].Name+" of "+r.Charts[i].Service)
+		if r.Charts[i].drawn(r) {
+			add(r.Charts[i].Source, r.Charts[i].Query, r.Charts[i].Name+" of "+r.Charts[i].Service)
 		}
 	}
 	for i := range r.Lines {
-		add("loki", r.Lines[i].Query, "error lines of "+r.Lines[i].Service)
+		add(g.Logs.Name(), r.Lines[i].Query, "error lines of "+r.Lines[i].Service)
 	}
 }
 

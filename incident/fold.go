@@ -39,6 +39,7 @@ type Incident struct {
 	// Also are ids of incidents that were begun about the same at the same time, and are one with this.
 	Also            []string
 	Services        []string
+	Nodes           []string // what it is of, where that is a node
 	Title, Severity string
 	State           State
 	Started         Moment
@@ -58,6 +59,17 @@ func (x *Incident) Ongoing() bool { return x.State != Resolved }
 // About tells whether the incident is about one of the services.
 func (x *Incident) About(services ...string) bool {
 	return slices.ContainsFunc(services, func(s string) bool { return slices.Contains(x.Services, s) })
+}
+
+// AboutNode tells whether the incident is of a node.
+func (x *Incident) AboutNode(node string) bool { return slices.Contains(x.Nodes, node) }
+
+// Of is what the incident is of, in words: its node, else its services.
+func (x *Incident) Of() string {
+	if len(x.Nodes) > 0 {
+		return strings.Join(x.Nodes, ",")
+	}
+	return strings.Join(x.Services, ",")
 }
 
 // Named tells whether an id, or the beginning of one, is this incident's.
@@ -156,7 +168,7 @@ func sameAs(list []Incident, start *Entry) int {
 	services := split(start.target)
 	for i := len(list) - 1; i >= 0; i-- {
 		x := &list[i]
-		if x.About(services...) && openAt(x, start.Written) {
+		if (x.About(services...) || slices.ContainsFunc(start.nodes, x.AboutNode)) && openAt(x, start.Written) {
 			return i
 		}
 	}
@@ -237,6 +249,11 @@ func (x *Incident) begin(e *Entry) {
 	for _, s := range split(e.target) {
 		if !slices.Contains(x.Services, s) {
 			x.Services = append(x.Services, s)
+		}
+	}
+	for _, n := range e.nodes {
+		if !slices.Contains(x.Nodes, n) {
+			x.Nodes = append(x.Nodes, n)
 		}
 	}
 	if x.Started.Known() {

@@ -33,7 +33,8 @@ func TestJump(t *testing.T) {
 		{"at the very end there is no second point", []float64{0, 0, 0, 0, 9}, -1},
 		{"nothing", nil, -1},
 	} {
-		when, _, to, ok := jump(points(c.values...), 3)
+		j, ok := jump(points(c.values...), 3)
+		when, to := j.at, j.top
 		if ok != (c.at >= 0) || ok && (!when.Equal(noon.Add(time.Duration(c.at)*time.Minute)) || to < c.values[c.at]) {
 			t.Errorf("%s: %v %s %v", c.name, ok, when, to)
 		}

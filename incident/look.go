@@ -43,63 +43,6 @@ func (g *gatherer) logQuery(q sources.LogQuery) string {
 	return text
 }
 
-// alertsQuery is what [sources.Rulebook].Fired stands on.
-const alertsQuery = `ALERTS{alertstate="firing"}`
-
-// readAlerts takes in what fires, from Alertmanager, and what has fired, from Prometheus.
-func (g *gatherer) readAlerts(ctx context.Context) {
-	var all []sources.Alert
-	for _, a := range g.Deck.Fleet.Snapshot().Alerts {
-		if a.State != sources.Pending {
-			all = append(all, a)
-		}
-	}
-	known := len(all)
-	if book, ok := g.Metrics.(sources.Rulebook); ok {
-		fired, err := book.Fired(ctx, sources.Window{Start: g.r.Since, End: g.r.Until})
-		if err != nil {
-			g.gap(fleet.PrometheusName, "alerts that are over", why(err))
-		}
-		for _, f := range fired {
-			if !slices.ContainsFunc(all[:known], func(a sources.Alert) bool { return sameAlert(&a, &f) }) {
-				all = append(all, f)
-			}
-		}
-	}
-	for i := range all {
-		g.alert(&all[i], i < known)
-	}
-}
-
-// sameAlert tells whether two sources tell of one alert: Prometheus says it on a step of time, and Alertmanager keeps the rule's own beginning.
-func sameAlert(a, b *sources.Alert) bool {
-	return a.Name == b.Name && a.Service == b.Service && b.Ends.IsZero() && (b.Since.IsZero() || b.Since.Sub(a.Since).Abs() < 2*time.Minute)
-}
-
-func (g *gatherer) alert(a *sources.Alert, live bool) {
-	if !g.about(a.Service) && (a.Service != "" || g.x != nil) {
-		return
-	}
-	name := a.Name
-	if a.Severity != "" {
-		name += " (" + a.Severity + ")"
-	}
-	text := joined(name+" fires", g.redact("alerts", a.Summary))
-	source, query := g.Deck.Fleet.Snapshot().AlertsBy(), "quarterdeck alerts"
-	if !live {
-		source, query = fleet.PrometheusName, alertsQuery[:len(alertsQuery)-1]+fmt.Sprintf(",alertname=%q}", a.Name)
-	}
-	if !a.Since.IsZero() {
-		g.row(Row{Time: a.Since, Source: source, Kind: "alert", Service: a.Service, Text: text, Query: query, Confidence: Recorded, Bad: true})
-		if g.about(a.Service) && len(g.r.Services) > 0 {
-			g.propose(Proposal{At: a.Since, Text: "alert " + name + " fires", Source: source, Query: query})
-		}
-	}
-	if !a.Ends.IsZero() && !live {
-		g.row(Row{Time: a.Ends, Source: source, Kind: "alert", Service: a.Service, Text: name + " is over", Query: query, Confidence: Recorded})
-	}
-}
-
 // readMetrics draws the key figures, and looks where errors began.
 func (g *gatherer) readMetrics(ctx context.Context, service string, figures ...string) {
 	if g.Metrics == nil {
@@ -122,7 +65,7 @@ func (g *gatherer) readMetrics(ctx context.Context, service string, figures ...s
 
 // chart is a figure with all its series added up: requests come by code.
 func (g *gatherer) chart(service string, r *sources.Reading, w sources.Window) Chart {
-	c := Chart{Service: service, Name: r.Name, Unit: r.Unit, Query: r.Answer.Query, Reason: r.Reason, Start: w.Start, End: w.End, Bounds: r.Bounds}
+	c := Chart{Service: service, Name: r.Name, Unit: r.Unit, Query: r.Answer.Query, Reason: r.Reason, Start: w.Start, End: w.End, Bounds: r.Bounds, Source: fleet.PrometheusName, How: r.How}
 	points := summed(r.Answer.Series)
 	for _, p := range points {
 		s := Sample{T: p.T.UTC()}
@@ -131,10 +74,10 @@ func (g *gatherer) chart(service string, r *sources.Reading, w sources.Window) C
 		}
 		c.Points = append(c.Points, s)
 	}
-	if at, from, to, ok := jump(points, floorOf(r.Name)); ok && r.Name == "errors" {
-		text := fmt.Sprintf("the ratio of errors goes from %s to %s", figure(from, r.Unit), figure(to, r.Unit))
+	if j, ok := jump(points, floorOf(r.Name)); ok && r.Name == "errors" && g.about(service) && g.ofThis(j) {
+		at, text := j.at, fmt.Sprintf("the ratio of errors of %s goes from %s to %s", service, figure(j.base, r.Unit), figure(j.top, r.Unit))
 		g.row(Row{Time: at, Source: fleet.PrometheusName, Kind: "errors", Service: service, Text: text, Query: c.Query, Confidence: Inferred, Bad: true})
-		g.propose(Proposal{At: at, Text: text, Source: fleet.PrometheusName, Query: c.Query})
+		g.propose(Proposal{At: at, Text: text, Source: fleet.PrometheusName, Query: c.Query, end: j.end})
 	}
 	return c
 }
@@ -171,26 +114,47 @@ func summed(series []sources.Series) []sources.Point {
 
 // floorOf is below what a figure is no trouble, whatever it was before.
 func floorOf(name string) float64 {
-	if name == "errors" {
+	switch name {
+	case "errors":
 		return 0.01 // one request of a hundred
+	case "throttled":
+		return 0.1 // of the periods
+	case errorLines:
+		return 3 // in one step
 	}
-	return 3 // error lines in one step
+	return 0
 }
 
 // jumpTimes is by how much more than before a figure must be to have jumped.
 const jumpTimes = 3
 
+// stillOn is how long before an incident began a rise may have ended and be of it: by then an alert has long fired.
+const stillOn = 10 * time.Minute
+
+// ofThis tells whether a rise can be of the incident: one that was over long before it began is of something else.
+func (g *gatherer) ofThis(j stretch) bool {
+	switch {
+	case g.x != nil:
+		return !j.end.Before(g.begin().Add(-stillOn))
+	case g.starting:
+		return !j.end.Before(g.r.Until.Add(-stillOn))
+	}
+	return true
+}
+
+// stretch is a run of points that stand out: from when to when, what was before, and the greatest of it.
+type stretch struct {
+	at, end        time.Time
+	base, top, sum float64
+	n              int
+}
+
 // jump finds where a figure went up: the run of points, two at least, that are above three times the middle of those before and above a floor.
 // One point alone is noise, and of several runs it is the one that holds most: a service with little traffic has small ones all the time. What
-// was before must be known by three points at least. to is the greatest value of the run.
-func jump(points []sources.Point, floor float64) (at time.Time, from, to float64, ok bool) {
-	type stretch struct {
-		at             time.Time
-		base, top, sum float64
-		n              int
-	}
+// was before must be known by three points at least.
+func jump(points []sources.Point, floor float64) (best stretch, ok bool) {
 	var before []float64
-	var now, best stretch
+	var now stretch
 	end := func() {
 		if now.n >= 2 && now.sum > best.sum {
 			best = now
@@ -214,11 +178,12 @@ func jump(points []sources.Point, floor float64) (at time.Time, from, to float64
 			now.at, now.base = p.T, base
 		}
 		now.n++
+		now.end = p.T
 		now.sum += p.V
 		now.top = max(now.top, p.V)
 	}
 	end()
-	return best.at, best.base, best.top, best.n > 0
+	return best, best.n > 0
 }
 
 func median(list []float64) float64 {
@@ -272,10 +237,8 @@ func (g *gatherer) onset() time.Time {
 	if g.r.Start.At != nil {
 		return *g.r.Start.At
 	}
-	for _, p := range g.r.Start.Proposed {
-		if !p.Before {
-			return p.At
-		}
+	if p := First(g.r.Start.Proposed); p != nil {
+		return p.At
 	}
 	if g.x != nil {
 		return g.begin()
@@ -320,13 +283,19 @@ const patternSlack = 15 * time.Second
 func (g *gatherer) firstNew(service string, l *Lines) {
 	var first *Pattern
 	for i := range l.Patterns {
-		if p := &l.Patterns[i]; p.New && (first == nil || p.First.Before(first.First)) {
+		if p := &l.Patterns[i]; p.New && p.Count > 1 && (first == nil || p.First.Before(first.First)) {
 			first = p
 		}
 	}
 	if first != nil {
-		g.row(Row{Time: first.First, Source: g.Logs.Name(), Kind: "log", Service: service, Text: fmt.Sprintf("a new kind of error line, %d times: %s", first.Count, first.Text), Query: l.Query, Confidence: Inferred, Bad: true})
+		g.row(Row{Time: first.First, Source: g.Logs.Name(), Kind: "log", Service: service, Text: fmt.Sprintf("a new kind of error line, %s: %s", times(first.Count), readable(first.Text)), Query: l.Query, Confidence: Inferred, Bad: true})
 	}
+}
+
+// readable is a pattern for people: what varies in it is left out.
+func readable(pattern string) string {
+	pattern = strings.ReplaceAll(pattern, "<_>", "…")
+	return strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(pattern), "ts=…"))
 }
 
 func compareBool(a, b bool) int {
@@ -351,7 +320,7 @@ func (g *gatherer) line(service string, e *sources.Entry) Line {
 func (g *gatherer) readVolume(ctx context.Context, service string) {
 	step := max(g.r.Until.Sub(g.r.Since)/volumeSteps, patternSlack).Round(time.Second)
 	q := sources.LogQuery{Services: []string{service}, Levels: errorLevels, Since: g.r.Since, Until: g.r.Until}
-	c := Chart{Service: service, Name: errorLines, Unit: "1", Step: step.Seconds(), Query: g.logQuery(q), Start: g.r.Since, End: g.r.Until}
+	c := Chart{Service: service, Name: errorLines, Unit: "1", Step: step.Seconds(), Query: g.logQuery(q), Start: g.r.Since, End: g.r.Until, Source: g.Logs.Name()}
 	volume, err := g.Logs.Volume(ctx, sources.LogQuery{Services: q.Services, Since: q.Since, Until: q.Until}, step)
 	if err != nil {
 		c.Reason = why(err)
@@ -364,11 +333,11 @@ func (g *gatherer) readVolume(ctx context.Context, service string) {
 	if len(points) == 0 && c.Reason == "" {
 		c.Reason = "no line was written in this time"
 	}
-	if at, from, to, ok := jump(points, floorOf(c.Name)); ok {
-		at = g.firstIn(ctx, q, at, step)
-		text := fmt.Sprintf("error lines go from %s to %s in %s", figure(from, "1"), figure(to, "1"), step)
+	if j, ok := jump(points, floorOf(c.Name)); ok && g.ofThis(j) {
+		at := g.firstIn(ctx, q, j.at, step)
+		text := fmt.Sprintf("error lines of %s go from %s to %s in %s", service, figure(j.base, "1"), figure(j.top, "1"), step)
 		g.row(Row{Time: at, Source: g.Logs.Name(), Kind: "errors", Service: service, Text: text, Query: c.Query, Confidence: Inferred, Bad: true})
-		g.propose(Proposal{At: at, Text: text, Source: g.Logs.Name(), Query: c.Query})
+		g.propose(Proposal{At: at, Text: text, Source: g.Logs.Name(), Query: c.Query, end: j.end})
 	}
 	g.mu.Lock()
 	g.charts[service] = append(g.charts[service], c)

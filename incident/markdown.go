@@ -3,9 +3,11 @@ package incident
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
+	"quarterdeck/diagnosis"
 	"quarterdeck/sources/markdown"
 )
 
@@ -13,6 +15,8 @@ import (
 const (
 	rowText  = 160
 	cellText = 60
+	// proofText is what one piece of evidence says: the diagnosis has cut it already.
+	proofText = 400
 )
 
 // Markdown writes the report in the order in which people expect it. All times are UTC.
@@ -26,7 +30,7 @@ func (r *Report) Markdown(w io.Writer) error {
 	list(&b, "Resolution", r.Resolution, "No run on these services is recorded in this time, and nobody has noted one.")
 	list(&b, "Detection", r.Detection, "No incident was declared for this time.")
 	r.writeTimes(&b)
-	tasks(&b, "Action items", r.Actions, "None is noted yet: a note that begins with action: stands here.")
+	r.writeActions(&b)
 	list(&b, "Lessons", r.Lessons, "None is noted yet: a note that begins with lesson: stands here.")
 	r.writeTimeline(&b)
 	r.writeCharts(&b)
@@ -64,9 +68,25 @@ func (r *Report) writeHead(b *strings.Builder) {
 	if r.ID != "" {
 		rows = append(rows, []string{"Severity", markdown.Text(r.Severity)}, []string{"Owner", markdown.Text(orElse(r.Owner, "nobody has acknowledged it"))}, []string{"Incident", markdown.Code(r.ID)})
 	}
-	rows = append(rows, []string{"Services", orElse(strings.Join(services, ", "), "all")}, []string{"Platform", markdown.Text(r.Context)},
+	if len(r.Nodes) > 0 {
+		rows = append(rows, []string{"Node", markdown.Text(strings.Join(r.Nodes, ", "))})
+	}
+	rows = append(rows, []string{"Services", orElse(strings.Join(services, ", "), "all")})
+	if also := r.alsoServices(); also != "" {
+		rows = append(rows, []string{"Also in trouble", markdown.Text(also)})
+	}
+	rows = append(rows, []string{"Platform", markdown.Text(r.Context)},
 		[]string{"Time shown", stamp(r.Since) + " to " + stamp(r.Until)}, []string{"Written", stamp(r.Made) + " by " + markdown.Text(r.By)})
 	markdown.Table(b, []string{"What", "Value"}, rows)
+}
+
+// alsoServices are the names of those that were in trouble beside the incident's.
+func (r *Report) alsoServices() string {
+	names := make([]string, len(r.Also))
+	for i := range r.Also {
+		names[i] = r.Also[i].Service
+	}
+	return strings.Join(names, ", ")
 }
 
 // list writes a section of sentences, or why it is empty.
@@ -75,9 +95,23 @@ func list(b *strings.Builder, head string, lines []string, none string) {
 	items(b, "- ", lines, none)
 }
 
-func tasks(b *strings.Builder, head string, lines []string, none string) {
-	fmt.Fprintf(b, "\n## %s\n\n", head)
-	items(b, "- [ ] ", lines, none)
+func (r *Report) writeActions(b *strings.Builder) {
+	b.WriteString("\n## Action items\n\n")
+	if len(r.Actions)+len(r.Proposed) == 0 {
+		b.WriteString("None is noted yet: a note that begins with action: stands here. Nothing that was found proposes one.\n")
+		return
+	}
+	items(b, "- [ ] ", r.Actions, "")
+	for _, x := range r.Proposed {
+		from := markdown.Text(clip(x.From, rowText))
+		if q := r.ref(x.Query); q != "" {
+			from += ", " + q
+		}
+		fmt.Fprintf(b, "- [ ] proposed: %s (from %s)\n", markdown.Text(clip(x.Text, proofText)), from)
+	}
+	if len(r.Proposed) > 0 {
+		b.WriteString("\nProposed: by Quarterdeck, from what was found. Nobody has decided on it: keep what is right, strike the rest.\n")
+	}
 }
 
 func items(b *strings.Builder, sign string, lines []string, none string) {
@@ -98,7 +132,11 @@ func (r *Report) writeImpact(b *strings.Builder) {
 	b.WriteString("\nEvidence of when it began:\n\n")
 	var rows [][]string
 	for _, p := range r.Start.Proposed {
-		rows = append(rows, []string{stamp(p.At), markdown.Text(p.Source), markdown.Text(clip(p.Text, rowText)), r.ref(p.Query)})
+		text := p.Text
+		if w := r.Window; !p.Before && !w.To.IsZero() && p.At.After(w.To.Add(lead)) {
+			text = "(after it) " + text
+		}
+		rows = append(rows, []string{stamp(p.At), markdown.Text(p.Source), markdown.Text(clip(text, rowText)), r.ref(p.Query)})
 	}
 	markdown.Table(b, []string{"Time", "Who says so", "What", "Query"}, rows)
 }
@@ -128,20 +166,51 @@ func (r *Report) writeCauses(b *strings.Builder) {
 		}
 		b.WriteString("\n")
 		for _, p := range c.Evidence {
-			fmt.Fprintf(b, "   - for it: %s%s\n", markdown.Text(clip(p.Text, rowText)), r.proof(p))
+			fmt.Fprintf(b, "   - for it: %s%s\n", markdown.Text(p.words()), r.proof(p))
 		}
 		for _, p := range c.Against {
-			fmt.Fprintf(b, "   - against it: %s%s\n", markdown.Text(clip(p.Text, rowText)), r.proof(p))
+			fmt.Fprintf(b, "   - against it: %s%s\n", markdown.Text(p.words()), r.proof(p))
 		}
 	}
-	if len(r.Looked) > 0 {
-		b.WriteString("\nLooked at:\n\n")
-		var rows [][]string
-		for _, l := range r.Looked {
-			rows = append(rows, []string{markdown.Text(l.Source), markdown.Text(l.State), markdown.Text(clip(l.Detail, rowText))})
+	r.writeLooked(b)
+}
+
+// writeLooked says in a line where the diagnosis has looked, and where it could not.
+func (r *Report) writeLooked(b *strings.Builder) {
+	var looked, not []string
+	for _, l := range r.Looked {
+		text := l.Source
+		if l.State != diagnosis.WasLooked {
+			not = append(not, joined(text+": "+l.State, l.Detail))
+			continue
 		}
-		markdown.Table(b, []string{"Source", "State", "What"}, rows)
+		if l.Detail != "" {
+			text += " (" + l.Detail + ")"
+		}
+		looked = append(looked, text)
 	}
+	if len(looked) > 0 {
+		b.WriteString("\nLooked at: " + markdown.Text(strings.Join(looked, ", ")) + ".\n")
+	}
+	if len(not) > 0 {
+		b.WriteString("\nNot looked at:\n\n")
+		items(b, "- ", not, "")
+	}
+}
+
+// words are a piece of evidence with its time.
+func (p *Proof) words() string {
+	text := clip(p.Text, proofText)
+	if p.At != nil {
+		text = clockOf(*p.At) + " " + text
+	}
+	if p.Outside != "" {
+		text = "(" + p.Outside + " the impact) " + text
+	}
+	if p.More > 0 {
+		text += fmt.Sprintf(" (and %d more like it)", p.More)
+	}
+	return text
 }
 
 func (r *Report) proof(p Proof) string {
@@ -194,169 +263,25 @@ func (r *Report) writeTimeline(b *strings.Builder) {
 		if x.Bad {
 			kind = "**" + kind + "**"
 		}
-		rows = append(rows, []string{at, markdown.Text(x.Source), kind, markdown.Text(x.Service), markdown.Text(shortName(x.Actor)), markdown.Text(clip(x.Text, rowText)), r.ref(x.Query), string(x.Confidence)})
+		service, text := x.Service, x.Text
+		if x.Also {
+			service = strings.TrimSpace(service + " (also)")
+		}
+		if x.Outside != "" {
+			text = "(" + x.Outside + " the impact) " + text
+		}
+		rows = append(rows, []string{at, markdown.Text(x.Source), kind, markdown.Text(service), markdown.Text(shortName(x.Actor)), markdown.Text(clip(text, rowText)), r.ref(x.Query), string(x.Confidence)})
 	}
 	markdown.Table(b, []string{"UTC", "Source", "Kind", "Service", "Actor", "What", "Query", "Known"}, rows)
-	b.WriteString("\nKnown: recorded, by the source itself; said, a person's word; inferred, by a rule of Quarterdeck from figures.\n")
+	b.WriteString("\nKnown: recorded, by the source itself; said, a person's word; inferred, by a rule of Quarterdeck from figures.")
+	if slices.ContainsFunc(r.Timeline, func(x Row) bool { return x.Also }) {
+		b.WriteString(" Also: of what the incident is not of, in the same time.")
+	}
+	b.WriteString("\n")
 }
 
 // shortName is who somebody is: of an address what is before the @; the authors above are whole.
 func shortName(actor string) string {
 	who, _, _ := strings.Cut(actor, "@")
 	return who
-}
-
-// marks are the phases below the charts.
-func (r *Report) marks() (out []mark, legend string) {
-	var words []string
-	for i := range r.Deploys {
-		out = append(out, mark{r.Deploys[i].At, 'c'})
-	}
-	if len(out) > 0 {
-		words = append(words, "c change")
-	}
-	for _, m := range r.Phases {
-		if m.Phase == "started" {
-			continue
-		}
-		out = append(out, mark{m.At, m.Phase[0] - 'a' + 'A'})
-		words = append(words, fmt.Sprintf("%c %s", m.Phase[0]-'a'+'A', m.Phase))
-	}
-	return out, strings.Join(words, ", ")
-}
-
-func (r *Report) writeCharts(b *strings.Builder) {
-	b.WriteString("\n## Charts\n")
-	marks, legend := r.marks()
-	var none [][]string
-	drawn := 0
-	for i := range r.Charts {
-		c := &r.Charts[i]
-		least, most, last := c.bounds()
-		if last == nil {
-			none = append(none, []string{markdown.Text(c.Service), markdown.Text(c.Name), markdown.Text(clip(orElse(c.Reason, "no sample in this time"), rowText))})
-			continue
-		}
-		drawn++
-		head := fmt.Sprintf("%s of %s: least %s, most %s at %s, last %s", c.Name, c.Service, c.figure(*least.V), c.figure(*most.V), clockOf(most.T), c.figure(*last.V))
-		b.WriteString("\n")
-		markdown.Fence(b, "text", append([]string{head, ""}, c.draw(marks)...)...)
-	}
-	if drawn > 0 && legend != "" {
-		b.WriteString("\nBelow the charts: " + legend + ". A dot on the ground: not known.\n")
-	}
-	if len(none) > 0 {
-		b.WriteString("\nNot drawn:\n\n")
-		markdown.Table(b, []string{"Service", "Figure", "Why"}, none)
-	}
-	if len(r.Charts) == 0 {
-		b.WriteString("\nNo figure could be read: see the gaps.\n")
-	}
-}
-
-func (r *Report) writeLines(b *strings.Builder) {
-	b.WriteString("\n## Log lines\n")
-	if len(r.Lines) == 0 {
-		b.WriteString("\nNone could be read: see the gaps.\n")
-	}
-	for i := range r.Lines {
-		l := &r.Lines[i]
-		more := ""
-		if l.More {
-			more = ", and there are more"
-		}
-		fmt.Fprintf(b, "\n%s: %d lines of level error and above were read%s", markdown.Text(l.Service), l.Read, more)
-		if q := r.ref(l.Query); q != "" {
-			b.WriteString(" (" + q + ")")
-		}
-		b.WriteString(".")
-		if l.Reason != "" && len(l.First) == 0 {
-			b.WriteString(" " + markdown.Text(l.Reason) + ".")
-		}
-		b.WriteString("\n")
-		if len(l.Patterns) > 0 {
-			b.WriteString("\n")
-			var rows [][]string
-			for _, p := range l.Patterns {
-				fresh := ""
-				if p.New {
-					fresh = "new"
-				}
-				rows = append(rows, []string{fmt.Sprint(p.Count), fresh, clockOf(p.First), clockOf(p.Last), markdown.Code(clip(p.Text, rowText))})
-			}
-			markdown.Table(b, []string{"Lines", "New", "First", "Last", "What they have in common"}, rows)
-		}
-		if len(l.First) > 0 {
-			b.WriteString("\nThe first from the onset on:\n\n")
-			var lines []string
-			for _, x := range l.First {
-				lines = append(lines, fmt.Sprintf("%s %-5s %s %s", x.Time.UTC().Format("15:04:05.000"), x.Level, orElse(x.Node, "-"), clip(x.Text, 2*rowText)))
-			}
-			markdown.Fence(b, "text", lines...)
-		}
-	}
-}
-
-func (r *Report) writeQueries(b *strings.Builder) {
-	b.WriteString("\n## Queries\n")
-	if len(r.Queries) == 0 {
-		b.WriteString("\nNone.\n")
-	}
-	for i, q := range r.Queries {
-		fmt.Fprintf(b, "\nQ%d, %s, for %s:\n\n", i+1, markdown.Text(q.Source), markdown.Text(clip(q.For, rowText)))
-		markdown.Fence(b, "text", q.Query)
-	}
-}
-
-func (r *Report) writeDeploys(b *strings.Builder) {
-	b.WriteString("\n## Spec diff\n")
-	if len(r.Deploys) == 0 {
-		b.WriteString("\nNo change of a spec is known in this time.\n")
-	}
-	for i := range r.Deploys {
-		d := &r.Deploys[i]
-		fmt.Fprintf(b, "\n**%s** at %s, %s", markdown.Text(d.Service), stamp(d.At), markdown.Text(d.How))
-		if d.Run != "" {
-			fmt.Fprintf(b, " %s by %s", markdown.Code(d.Run), markdown.Text(d.Actor))
-		}
-		if d.Failed != "" {
-			b.WriteString(". It failed: " + markdown.Text(d.Failed))
-		}
-		b.WriteString("\n\n")
-		var rows [][]string
-		for _, f := range d.Fields {
-			rows = append(rows, []string{markdown.Text(f.Field), markdown.Code(clip(f.Before, cellText)), markdown.Code(clip(f.After, cellText))})
-		}
-		markdown.Table(b, []string{"Field", "Before", "After"}, rows)
-	}
-}
-
-func (r *Report) writeRedactions(b *strings.Builder) {
-	b.WriteString("\n## Redactions\n\n")
-	if len(r.Redactions) == 0 {
-		b.WriteString("Nothing that looks like a credential was found in what this report took in.\n")
-		return
-	}
-	var rows [][]string
-	for _, x := range r.Redactions {
-		rows = append(rows, []string{markdown.Text(x.Kind), markdown.Text(x.Where), fmt.Sprint(x.Count)})
-	}
-	markdown.Table(b, []string{"Kind", "Where", "How many"}, rows)
-}
-
-func (r *Report) writeGaps(b *strings.Builder) {
-	b.WriteString("\n## Gaps\n\n")
-	if len(r.Gaps) == 0 {
-		b.WriteString("Every source could be looked at.\n")
-		return
-	}
-	var rows [][]string
-	for _, x := range r.Gaps {
-		when := ""
-		if x.From != nil && x.To != nil {
-			when = clockOf(*x.From) + " to " + clockOf(*x.To)
-		}
-		rows = append(rows, []string{markdown.Text(x.Source), markdown.Text(x.What), when, markdown.Text(clip(x.Reason, rowText))})
-	}
-	markdown.Table(b, []string{"Source", "What could not be looked at", "When", "Why"}, rows)
 }

@@ -15,6 +15,12 @@ type Report struct {
 	Since    time.Time `json:"since"`
 	Until    time.Time `json:"until"`
 	Services []string  `json:"services"`
+	// Nodes are the nodes that the incident is of; its services are those that had tasks there.
+	Nodes []string `json:"nodes"`
+	// Window is the time in which users were hit, as far as is known: what lies outside is marked.
+	Window Window `json:"impact_window"`
+	// Also are services that were in trouble within the window and that the incident is not of.
+	Also []Affected `json:"also"`
 
 	Authors  []string `json:"authors"`
 	Status   string   `json:"status"`
@@ -23,6 +29,7 @@ type Report struct {
 
 	Summary    []string     `json:"summary"`
 	Impact     []string     `json:"impact"`
+	Users      []UserImpact `json:"users"`
 	Start      ImpactStart  `json:"impact_start"`
 	Causes     []Cause      `json:"causes"`
 	Looked     []Look       `json:"looked"`
@@ -34,6 +41,7 @@ type Report struct {
 	Times      Times        `json:"times"`
 	Phases     []PhaseAt    `json:"phases"`
 	Actions    []string     `json:"action_items"`
+	Proposed   []ActionItem `json:"action_items_proposed"`
 	Lessons    []string     `json:"lessons"`
 
 	Timeline []Row    `json:"timeline"`
@@ -45,6 +53,28 @@ type Report struct {
 	Redactions []Redaction `json:"redactions"`
 	Gaps       []Gap       `json:"gaps"`
 	Chain      string      `json:"record"` // the verdict on the journal's chain
+}
+
+// Window is a stretch of time, with what its beginning stands on.
+type Window struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+	By   string    `json:"by"`
+}
+
+// Affected is a service that was in trouble beside those that the incident is of.
+type Affected struct {
+	Service string    `json:"service"`
+	Since   time.Time `json:"since"`
+	Why     []string  `json:"why"`
+}
+
+// ActionItem is something that Quarterdeck proposes to be done, from what was found. Nobody has decided on it.
+type ActionItem struct {
+	Text string `json:"text"`
+	// From is what it stands on, Query what proves that.
+	From  string `json:"from"`
+	Query string `json:"query"`
 }
 
 // PhaseAt is when an incident came to a phase: impact, detected, started, acknowledged, mitigated, resolved. Those it has not come to are not there.
@@ -73,6 +103,10 @@ type Proposal struct {
 	Query  string    `json:"query"`
 	// Before: a change before the impact, not the impact.
 	Before bool `json:"before"`
+	// Sure: the beginning of a cause that the orchestrator tells of in words.
+	Sure bool `json:"sure"`
+
+	end time.Time // of a figure's rise
 }
 
 // Confidence is how far a row can be relied on.
@@ -96,8 +130,11 @@ type Row struct {
 	Query      string     `json:"query"`
 	Confidence Confidence `json:"confidence"`
 	Bad        bool       `json:"bad"`
-	run        string     // id of the run or incident that it tells of
-	count      int        // how many of a kind it stands for
+	// Also: of a service that the incident is not of. Outside: "before" or "after" the window in which users were hit, of what is bad.
+	Also    bool   `json:"also"`
+	Outside string `json:"outside"`
+	run     string // id of the run or incident that it tells of
+	count   int    // how many of a kind it stands for
 }
 
 // Cause is a cause as the diagnosis has it.
@@ -113,8 +150,20 @@ type Cause struct {
 	Against    []Proof  `json:"against"`
 	Next       []string `json:"next"`
 	EffectOf   string   `json:"effect_of"`
+	// Since is when it began, as far as is known. Change is the change that it names; null: it names none.
+	Since  *time.Time `json:"since"`
+	Change *Deploy    `json:"change"`
 	// At is the moment that the diagnosis looked at.
 	At time.Time `json:"at"`
+	// Steps are Next with what the console and the command line have for it.
+	Steps []Step `json:"next_steps,omitempty"`
+}
+
+// Step is something to do next. Action is the diagnosis' own word for it; "" where it is done elsewhere.
+type Step struct {
+	Text   string `json:"text"`
+	Action string `json:"action"`
+	On     string `json:"on"`
 }
 
 // Proof is one piece of evidence.
@@ -122,6 +171,10 @@ type Proof struct {
 	Text   string `json:"text"`
 	Source string `json:"source"`
 	Query  string `json:"query"`
+	// At is when it was; null: it is no moment. Outside is as that of a row. More like it were left out.
+	At      *time.Time `json:"at"`
+	Outside string     `json:"outside"`
+	More    int        `json:"more"`
 }
 
 // Look says of a source whether the diagnosis could look there.
@@ -176,6 +229,8 @@ type Chart struct {
 	End     time.Time `json:"end"`
 	Step    float64   `json:"step"` // seconds that one point counts; 0: it counts nothing
 	Points  []Sample  `json:"points"`
+	Source  string    `json:"source"`
+	How     string    `json:"how"` // where the figure comes from, where that had to be found out
 	// Bounds are the finite upper bounds of the histogram that a quantile is made from, rising; none: it is a figure as others.
 	Bounds []float64 `json:"bounds,omitempty"`
 }

@@ -5,14 +5,13 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"quarterdeck/sources/fleet"
 )
 
 // words fill in the sections that are read: what is known is said, and what somebody has noted is added to it.
 func (g *gatherer) words() {
 	r := g.r
 	g.title()
+	r.Users = g.users()
 	r.Summary = append(g.notes(ForSummary), g.summary()...)
 	r.Impact = append(g.notes(ForImpact), g.impact()...)
 	r.CauseNotes = g.notes(ForCause)
@@ -60,7 +59,7 @@ func (g *gatherer) title() {
 		r.Status += " since " + stamp(x.Started.At)
 	}
 	if x.Reopened > 0 {
-		r.Status += fmt.Sprintf(", reopened %d times", x.Reopened)
+		r.Status += ", reopened " + times(x.Reopened)
 	}
 }
 
@@ -82,8 +81,8 @@ func (g *gatherer) summary() []string {
 	var out []string
 	if g.x != nil {
 		what := r.Title
-		if services := strings.Join(r.Services, ", "); !strings.HasPrefix(what, services) {
-			what = services + ": " + what
+		if of := orElse(strings.Join(r.Nodes, ", "), strings.Join(r.Services, ", ")); !strings.Contains(what, of) {
+			what = of + ": " + what
 		}
 		text := fmt.Sprintf("%s, declared at %s UTC by %s", what, clockOf(g.x.Started.At), g.x.Started.By)
 		if g.x.Resolved.Known() {
@@ -91,6 +90,10 @@ func (g *gatherer) summary() []string {
 		}
 		out = append(out, text+".")
 	}
+	if len(r.Nodes) > 0 && len(r.Services) > 0 {
+		out = append(out, fmt.Sprintf("%s had tasks on %s: %s.", count(len(r.Services), "service"), strings.Join(r.Nodes, ", "), strings.Join(r.Services, ", ")))
+	}
+	out = append(out, g.userSummary()...)
 	if len(r.Causes) > 0 {
 		c := &r.Causes[0]
 		out = append(out, fmt.Sprintf("Likeliest cause: %s (%s, %.0f %% sure).", c.Title, c.ID, 100*c.Confidence))
@@ -118,15 +121,18 @@ func (g *gatherer) impact() []string {
 	if text := g.lasted(); text != "" {
 		out = append(out, text)
 	}
+	out = append(out, g.userWords()...)
 	for i := range r.Charts {
-		if text := r.Charts[i].worst(); text != "" {
+		if text := r.Charts[i].errorLines(r.Window); text != "" {
 			out = append(out, text)
 		}
 	}
-	for _, s := range r.Services {
-		if n := g.died(s); n > 0 {
-			out = append(out, fmt.Sprintf("%d tasks of %s failed that the swarm remembers (it keeps five a slot).", n, s))
-		}
+	for i := range g.deaths {
+		out = append(out, g.deaths[i].words())
+	}
+	for i := range r.Also {
+		a := &r.Also[i]
+		out = append(out, fmt.Sprintf("Also in trouble: %s, from %s UTC on: %s.", a.Service, clockOf(a.Since), strings.Join(a.Why, "; ")))
 	}
 	return out
 }
@@ -146,30 +152,17 @@ func (g *gatherer) lasted() string {
 	return fmt.Sprintf("Lasted %s, until it was %s.", long(end.At.Sub(*g.r.Start.At)), how)
 }
 
-func (g *gatherer) died(service string) int {
-	n := 0
-	for i := range g.r.Timeline {
-		if g.r.Timeline[i].Kind == fleet.TaskDied && g.r.Timeline[i].Service == service {
-			n += max(g.r.Timeline[i].count, 1)
-		}
-	}
-	return n
-}
-
-// felt are the figures that users feel.
-var felt = map[string]string{"errors": "ratio of errors", "p95": "95th percentile of the answer's time", errorLines: errorLines}
-
-// worst says how bad a figure became, "" for one that users do not feel or that is not known.
-func (c *Chart) worst() string {
-	name, ok := felt[c.Name]
-	least, most, last := c.bounds()
-	if !ok || last == nil || most.V == nil || *most.V == 0 && c.Name != "p95" {
+// errorLines says how many error lines a step had at worst within the window, and how many are usual; "" of another figure, and where there are none.
+func (c *Chart) errorLines(w Window) string {
+	at, v, ok := c.worstIn(w)
+	if c.Name != errorLines || !ok || v < floorOf(errorLines) {
 		return ""
 	}
-	if c.Name == errorLines {
-		return fmt.Sprintf("%s: %s error lines in %s at worst (%s UTC), %s at best.", c.Service, figure(*most.V, c.Unit), long(time.Duration(c.Step*float64(time.Second))), clockOf(most.T), figure(*least.V, c.Unit))
+	text := fmt.Sprintf("%s: %s error lines in %s at worst (%s UTC)", c.Service, figure(v, c.Unit), long(time.Duration(c.Step*float64(time.Second))), clockOf(at))
+	if m, ok := c.usual(w); ok {
+		text += ", usually " + figure(m, c.Unit)
 	}
-	return fmt.Sprintf("%s: %s was %s at worst (%s UTC), %s at best.", c.Service, name, c.figure(*most.V), clockOf(most.T), c.figure(*least.V))
+	return text + "."
 }
 
 // bounds are the least, the greatest and the last sample; nil: there is none.
@@ -190,23 +183,61 @@ func (c *Chart) bounds() (least, most, last *Sample) {
 	return least, most, last
 }
 
-// trigger is the change before it.
+// trigger is what set it off: the change that the likeliest cause names, else the last change before the first evidence, else what the
+// orchestrator says came first.
 func (g *gatherer) trigger() []string {
+	c := g.top()
+	if c != nil && c.Change != nil {
+		d := g.deployOf(c.Change)
+		return []string{fmt.Sprintf("%s was changed at %s UTC %s: %s. The likeliest cause names it (%s, %.0f %% sure).", d.Service, clockOf(d.At), d.byWhom(), d.words(), c.ID, 100*c.Confidence)}
+	}
+	var out []string
+	if c != nil && c.sure() {
+		out = append(out, fmt.Sprintf("%s, at %s UTC (%s). What brought that about is not known: the cause names no change.", c.words(), clockOf(*c.Since), c.ID))
+	}
 	for _, p := range g.r.Start.Proposed {
 		if !p.Before {
 			continue
 		}
 		for i := range g.r.Deploys {
 			if d := &g.r.Deploys[i]; d.At.Equal(p.At) {
-				by := "by somebody whom the swarm does not name"
-				if d.Actor != "" {
-					by = "by " + d.Actor + " (run " + d.Run + ")"
-				}
-				return []string{fmt.Sprintf("%s was changed at %s UTC %s: %s. It came before the first evidence; that it brought it about is not proven by that.", d.Service, clockOf(d.At), by, d.words())}
+				return append(out, fmt.Sprintf("%s was changed at %s UTC %s: %s. It came before the first evidence; that it brought it about is not proven by that.", d.Service, clockOf(d.At), d.byWhom(), d.words()))
 			}
 		}
 	}
-	return nil
+	return out
+}
+
+// top is the likeliest cause that is believed more than not; nil: there is none.
+func (g *gatherer) top() *Cause {
+	if len(g.r.Causes) == 0 || g.r.Causes[0].Confidence < 0.5 {
+		return nil
+	}
+	return &g.r.Causes[0]
+}
+
+// sameChange is how far apart the record and a cause may date one change.
+const sameChange = 10 * time.Second
+
+// deployOf is a change as the record has it, which knows who made it; else as the cause tells of it.
+func (g *gatherer) deployOf(c *Deploy) *Deploy {
+	for i := range g.r.Deploys {
+		if d := &g.r.Deploys[i]; d.Service == c.Service && (c.Run != "" && d.Run == c.Run || d.At.Sub(c.At).Abs() < sameChange) {
+			return d
+		}
+	}
+	return c
+}
+
+// byWhom says who made a change.
+func (d *Deploy) byWhom() string {
+	switch {
+	case d.Actor == "":
+		return "by somebody whom the swarm does not name"
+	case d.Run == "":
+		return "by " + d.Actor
+	}
+	return "by " + d.Actor + " (run " + d.Run + ")"
 }
 
 func (g *gatherer) resolution() []string {
@@ -248,7 +279,7 @@ func (g *gatherer) detection() []string {
 		text += fmt.Sprintf("; the incident was declared %s later by %s", long(g.x.Started.At.Sub(d.At)), g.x.Started.By)
 	}
 	out := []string{text + "."}
-	alerted := slices.ContainsFunc(g.r.Timeline, func(x Row) bool { return x.Kind == "alert" && x.Bad && slices.Contains(g.r.Services, x.Service) })
+	alerted := slices.ContainsFunc(g.r.Timeline, func(x Row) bool { return x.Kind == "alert" && x.Bad && !x.Also })
 	switch {
 	case alerted:
 	case g.Alerts == nil && g.Metrics == nil:
@@ -256,7 +287,10 @@ func (g *gatherer) detection() []string {
 	case slices.ContainsFunc(g.r.Gaps, func(x Gap) bool { return strings.Contains(x.What, "alerts") }):
 		out = append(out, "Whether an alert fired is not known: see the gaps.")
 	default:
-		out = append(out, "No alert fired for "+strings.Join(g.r.Services, ", ")+" in this time.")
+		out = append(out, "No alert fired for "+strings.Join(slices.Concat(g.r.Nodes, g.r.Services), ", ")+" in this time.")
+	}
+	if len(g.earlier) > 0 {
+		out = append(out, "Fired before it already, so not of it as far as is known: "+strings.Join(g.earlier, "; ")+".")
 	}
 	return out
 }
@@ -285,4 +319,12 @@ func clip(s string, most int) string {
 		return string(r[:most-1]) + "…"
 	}
 	return s
+}
+
+// times is how often something was.
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
 }

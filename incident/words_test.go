@@ -48,7 +48,7 @@ func TestARunIsTheMitigation(t *testing.T) {
 // A quantile of coarse buckets is no figure to the millisecond.
 func TestCoarseQuantileIsARange(t *testing.T) {
 	c := Chart{Name: "p95", Unit: "s", Bounds: []float64{0.1, 0.3, 1.2, 5}}
-	for v, want := range map[float64]string{0.05: "at most 100 ms", 0.984: "between 300 ms and 1.2 s", 5: "more than 5 s"} {
+	for v, want := range map[float64]string{0.05: "at most 100 ms", 0.984: "300 ms to 1.2 s", 5: "more than 5 s"} {
 		if got := c.figure(v); got != want {
 			t.Errorf("%v: %q, want %q", v, got, want)
 		}

@@ -192,7 +192,7 @@ func (m *Model) incidentPieces() []piece {
 	if x.Owner != "" {
 		owner = plain.Clip(shortName(x.Owner), 12)
 	}
-	ps := []piece{{text: "  " + sign + " INCIDENT", style: style, drop: 1}, {text: " " + plain.Clip(inLine(strings.Join(x.Services, ",")), 20), style: style, drop: 3},
+	ps := []piece{{text: "  " + sign + " INCIDENT", style: style, drop: 1}, {text: " " + plain.Clip(inLine(x.Of()), 20), style: style, drop: 3},
 		{text: " " + age(x.Started.At, m.now()), style: style, drop: 1}, {text: " " + owner, style: style, drop: 2}}
 	if n := len(open) - 1; n > 0 {
 		ps = append(ps, piece{text: fmt.Sprintf(" +%d", n), style: style, drop: 1})

@@ -9,6 +9,7 @@ import (
 	"quarterdeck/actions"
 	"quarterdeck/incident"
 	"quarterdeck/sources"
+	"quarterdeck/sources/fleet"
 	"quarterdeck/ui/plain"
 )
 
@@ -85,6 +86,9 @@ func (p *page) incidentHead(m *Model, x *incident.Incident) {
 		text += ", " + x.Severity
 	}
 	p.sign(style, sign, text)
+	for _, name := range x.Nodes {
+		p.incidentNode(m, name)
+	}
 	for _, name := range x.Services {
 		s := m.snap.Service(name)
 		if s == nil {
@@ -101,6 +105,28 @@ func (p *page) incidentHead(m *Model, x *incident.Incident) {
 		}
 		p.sign(style, sign, text)
 	}
+}
+
+// incidentNode is where a node that an incident is of stands.
+func (p *page) incidentNode(m *Model, name string) {
+	n := nodeNamed(m.snap, name)
+	switch {
+	case n == nil:
+		p.sign(m.st.Muted, m.st.Signs.Unknown, "node "+name+": not in the swarm now")
+	case n.Up():
+		p.sign(m.st.OK, m.st.Signs.OK, "node "+name+": "+n.State)
+	default:
+		p.sign(m.st.Error, m.st.Signs.Critical, strings.TrimSuffix("node "+name+": "+n.State+", "+n.Message, ", "))
+	}
+}
+
+func nodeNamed(snap *fleet.Snapshot, name string) *fleet.Node {
+	for i := range snap.Nodes {
+		if snap.Nodes[i].Name == name {
+			return &snap.Nodes[i]
+		}
+	}
+	return nil
 }
 
 // incidentTimes are how long it took from one phase to the next. What is not known says why.
@@ -286,6 +312,11 @@ func (b *resolveBox) page(m *Model, w int) *page {
 // doubts are what speaks against its being over.
 func (m *Model) doubts(x *incident.Incident) []string {
 	var out []string
+	for _, name := range x.Nodes {
+		if n := nodeNamed(m.snap, name); n != nil && !n.Up() {
+			out = append(out, "node "+name+" is "+n.State)
+		}
+	}
 	for _, name := range x.Services {
 		s := m.snap.Service(name)
 		switch {
@@ -365,7 +396,7 @@ func (b *incidentsBox) lines(m *Model, w, h int) []string {
 		x := &m.incidents[i]
 		state := m.stateOf(x)
 		sign, style := m.incidentSign(state)
-		text := sign + " " + plain.Fit(m.clock(x.Started.At), 13) + plain.Fit(string(state), 13) + plain.Fit(inLine(strings.Join(x.Services, ",")), 18) + " " + inLine(x.Title)
+		text := sign + " " + plain.Fit(m.clock(x.Started.At), 13) + plain.Fit(string(state), 13) + plain.Fit(inLine(x.Of()), 18) + " " + inLine(x.Title)
 		if i == b.list.index {
 			style = m.st.Selection
 		}

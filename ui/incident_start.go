@@ -35,13 +35,15 @@ func newMoments(m *Model) momentList {
 	return l
 }
 
-// apply takes the evidence in. The earliest is chosen, where nobody has chosen yet: it is shown with who says so, and enter takes it.
+// apply takes the evidence in. The first is chosen, where nobody has chosen yet: it is shown with who says so, and enter takes it.
 func (l *momentList) apply(msg evidenceMsg) {
 	l.loading, l.gaps, l.err = false, msg.gaps, msg.err
-	for _, p := range msg.proposed {
+	first := incident.First(msg.proposed)
+	for i := range msg.proposed {
+		p := &msg.proposed[i]
 		row := momentRow{moment: incident.Moment{At: p.At, By: p.Source + ": " + p.Text, Query: p.Query}, text: p.Source + ": " + p.Text, before: p.Before}
 		l.rows = append(l.rows, row)
-		if l.index == 0 && !p.Before {
+		if l.index == 0 && p == first {
 			l.index = len(l.rows) - 1
 		}
 	}
@@ -100,19 +102,22 @@ func (m *Model) startIncident(also bool) tea.Cmd {
 	if m.readOnly() {
 		return m.say("read-only: no incident is written from here")
 	}
-	services := m.worstTargets()
-	if len(services) == 0 {
-		return m.say("an incident is about a service: none is selected, and none is unwell")
+	opening := incident.Opening{Also: also}
+	if n := m.snap.Node(m.nodes.selected()); m.view == viewNodes && n != nil && !n.Up() {
+		opening.Nodes = []string{n.Name}
+	} else if opening.Services = m.worstTargets(); len(opening.Services) == 0 {
+		return m.say("an incident is about a service or a node: none is selected, and none is unwell")
 	}
-	b := &incidentStartBox{opening: incident.Opening{Services: services, Also: also}, input: newInput(m.st, "what is wrong: "), moments: newMoments(m)}
+	opening.Anything = len(opening.Services) == 1
+	b := &incidentStartBox{opening: opening, input: newInput(m.st, "what is wrong: "), moments: newMoments(m)}
 	m.overlay = b
-	desk, opening := m.o.Incidents, b.opening
+	desk := m.o.Incidents
 	ctx, cancel := m.queryContext()
 	return func() tea.Msg {
 		defer cancel()
 		msg := evidenceMsg{box: b}
 		msg.opening = desk.Prefill(ctx, opening)
-		msg.proposed, msg.gaps, msg.err = desk.Evidence(ctx, services)
+		msg.proposed, msg.gaps, msg.err = desk.Evidence(ctx, msg.opening)
 		return msg
 	}
 }
@@ -137,6 +142,12 @@ func (b *incidentStartBox) paste(text string) {
 func (b *incidentStartBox) page(m *Model, w int) *page {
 	p := &page{w: w}
 	text := "of " + strings.Join(b.opening.Services, ", ")
+	if len(b.opening.Nodes) > 0 {
+		text = "of node " + strings.Join(b.opening.Nodes, ", ")
+		if n := len(b.opening.Services); n > 0 {
+			text += ", which " + count(n, "service") + " had tasks on: " + strings.Join(b.opening.Services, ", ")
+		}
+	}
 	if b.opening.Severity != "" {
 		text += ", " + b.opening.Severity
 	}

@@ -121,28 +121,34 @@ func refusedIncident(err error) error {
 }
 
 func newIncidentStart(s *surroundings) *cobra.Command {
-	var title, severity, impact, at string
+	var title, severity, impact, at, node string
 	var also bool
 	cmd := &cobra.Command{
 		Use:   "start SERVICE...",
-		Short: "Declare an incident of one or more services",
-		Long: `Without --title it is the worst service's state. --impact sets when the impact began: a time, or "first" for
+		Short: "Declare an incident of one or more services, or of a node",
+		Long: `Where the likeliest cause is a node, or with --node, it is of that node, and of the services that had tasks there.
+Without --title it is the worst service's state. --impact sets when the impact began: a time, or "first" for
 the earliest evidence (an alert, a bad verdict, a dead task, a jump of errors). Without it the evidence is
 shown and nothing is set.
 ` + incidentExits,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return &exitStatus{exitUsage, errors.New("say of which service: incident start SERVICE")}
+			if len(args) == 0 && node == "" {
+				return &exitStatus{exitUsage, errors.New("say of which service or node: incident start SERVICE, or --node NAME")}
 			}
 			began, err := moment(at, time.Now())
 			if err != nil {
 				return err
 			}
-			return startIncident(cmd.Context(), s, incident.Opening{Title: title, Severity: severity, Services: args, Also: also, At: began}, impact)
+			o := incident.Opening{Title: title, Severity: severity, Services: args, Also: also, At: began}
+			if node != "" {
+				o.Nodes = []string{node}
+			}
+			return startIncident(cmd.Context(), s, o, impact)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&title, "title", "", "what is wrong, in a few `words`")
+	f.StringVar(&node, "node", "", "of this node, by `name`")
 	f.StringVar(&severity, "severity", "", "how bad: a `word` of your own; critical, warning")
 	f.StringVar(&impact, "impact", "", "`when` the impact began: 15m, 14:30, RFC 3339, or \"first\"")
 	f.StringVar(&at, "at", "", "`when` it was declared, where that is not now")
@@ -162,7 +168,7 @@ func startIncident(ctx context.Context, s *surroundings, o incident.Opening, imp
 	defer end()
 	o = k.Prefill(ctx, o)
 	if impact != "" || !asJSON {
-		list, _, err := k.Evidence(ctx, o.Services)
+		list, _, err := k.Evidence(ctx, o)
 		if err != nil {
 			return err
 		}
@@ -186,10 +192,8 @@ func impactOf(text string, list []incident.Proposal) (incident.Moment, error) {
 		return incident.Moment{}, nil
 	}
 	if text == "first" {
-		for _, p := range list {
-			if !p.Before {
-				return incident.Moment{At: p.At, By: p.Source + ": " + p.Text, Query: p.Query}, nil
-			}
+		if p := incident.First(list); p != nil {
+			return incident.Moment{At: p.At, By: p.Source + ": " + p.Text, Query: p.Query}, nil
 		}
 		return incident.Moment{}, &exitStatus{exitUsage, errors.New("no evidence says when the impact began: give a time")}
 	}

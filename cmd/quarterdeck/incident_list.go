@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -19,7 +20,7 @@ func (s *surroundings) showIncident(x *incident.Incident, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(s.out).Encode(incidentOf(x, incident.TimesOf(x, nil)))
 	}
-	_, err := fmt.Fprintf(s.out, "%s  %s  %s  %s\n", x.ID, x.State, plain.Line(strings.Join(x.Services, ",")), plain.Line(x.Title))
+	_, err := fmt.Fprintf(s.out, "%s  %s  %s  %s\n", x.ID, x.State, plain.Line(x.Of()), plain.Line(x.Title))
 	return err
 }
 
@@ -28,6 +29,7 @@ type incidentJSON struct {
 	ID           string         `json:"id"`
 	Also         []string       `json:"also"`
 	Services     []string       `json:"services"`
+	Nodes        []string       `json:"nodes"`
 	Title        string         `json:"title"`
 	Severity     string         `json:"severity"`
 	State        string         `json:"state"`
@@ -56,7 +58,7 @@ type phaseJSON struct {
 }
 
 func incidentOf(x *incident.Incident, t incident.Times) incidentJSON {
-	out := incidentJSON{ID: x.ID, Also: orEmpty(x.Also), Services: orEmpty(x.Services), Title: x.Title, Severity: x.Severity, State: string(x.State), Owner: x.Owner, By: x.Started.By,
+	out := incidentJSON{ID: x.ID, Also: orEmpty(x.Also), Services: orEmpty(x.Services), Nodes: orEmpty(x.Nodes), Title: x.Title, Severity: x.Severity, State: string(x.State), Owner: x.Owner, By: x.Started.By,
 		Started: utc(x.Started.At), Impact: utc(x.Impact.At), Detected: utc(x.Detected.At), DetectedBy: x.Detected.By, Acknowledged: utc(x.Acknowledged.At), Mitigated: utc(x.Mitigated.At), Resolved: utc(x.Resolved.At),
 		Reopened: x.Reopened, Times: t, Entries: []phaseJSON{}}
 	for i := range x.Entries {
@@ -129,7 +131,7 @@ func writeIncidents(out io.Writer, list []incidentJSON, m incident.Medians) erro
 	fmt.Fprintln(w, "ID\tSTARTED\tSTATE\tSERVICES\tOWNER\tDETECT\tACK\tMITIGATE\tRESOLVE\tTITLE")
 	for i := range list {
 		x := &list[i]
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", x.ID, x.Started.Format(time.RFC3339), x.State, plain.Line(strings.Join(x.Services, ",")), plain.Line(orDash(x.Owner)),
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", x.ID, x.Started.Format(time.RFC3339), x.State, plain.Line(strings.Join(slices.Concat(x.Nodes, x.Services), ",")), plain.Line(orDash(x.Owner)),
 			seconds(x.Times.Detect.Seconds), seconds(x.Times.Acknowledge.Seconds), seconds(x.Times.Mitigate.Seconds), seconds(x.Times.Resolve.Seconds), plain.Line(x.Title))
 	}
 	fmt.Fprintf(w, "median\t\t\t\t\t%s\t%s\t%s\t%s\t\n", medianOf(m.Detect), medianOf(m.Acknowledge), medianOf(m.Mitigate), medianOf(m.Resolve))
