@@ -17,6 +17,9 @@ func (x *inquiry) nodeDown(n *fleet.Node) *Cause {
 	}
 	c := &Cause{ID: "node-down", Title: fmt.Sprintf("node %s is %s", n.Name, n.State), Node: n.Name, Grade: Signature, Confidence: 0.95, Since: x.downSince(n),
 		Why: "the managers say so: " + orWord(n.Message, "no heartbeat")}
+	if c.Since.IsZero() { // nobody was looking: the managers wrote its state down at the latest then
+		c.Since = n.Updated
+	}
 	c.proves(fleet.SwarmName, "docker node ls", n.Updated, "%s is %s: %s", n.Name, n.State, orWord(n.Message, "no word why"))
 	var m *Machine
 	if x.wide != nil {
