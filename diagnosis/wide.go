@@ -112,7 +112,12 @@ func (x *inquiry) askWide(ctx context.Context) {
 			x.look(source, lookedAt, "")
 		})
 	}
-	if logs := x.d.Logs; logs != nil {
+	switch logs := x.d.Logs; {
+	case logs == nil:
+		x.look(fleet.LokiName, notAsked, "what the services say is not known: --loki or LOKI_ADDR")
+	case logs.Name() != fleet.LokiName: // an engine has no index: of single services it is asked closely
+		x.look(fleet.LokiName, notAsked, "rates of lines, bursts and what is new of all services are not known, only what "+logs.Name()+" still keeps of single ones: --loki or LOKI_ADDR")
+	default:
 		w.logs, w.explain = logs.Name(), x.explain
 		ask(logs.Name(), "count the error lines", func() error {
 			m, err := logs.Rates(ctx, at, errorsWindow)
@@ -141,8 +146,6 @@ func (x *inquiry) askWide(ctx context.Context) {
 				return err
 			})
 		}
-	} else {
-		x.look(fleet.LokiName, notAsked, "what the services say is not known: --loki or LOKI_ADDR")
 	}
 	if m := x.d.Metrics; m != nil {
 		ask(fleet.PrometheusName, "throttling", func() error {

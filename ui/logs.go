@@ -284,6 +284,9 @@ func (m *Model) whyNoLogs() string {
 	return "no line in the last hour; new ones appear here"
 }
 
+// byDocker tells whether the lines are the engine's own, which has no index and keeps what the log driver and the swarm keep.
+func (m *Model) byDocker() bool { return m.o.Logs != nil && m.o.Logs.Name() == "docker" }
+
 // resizeLogs gives the views their room.
 func (m *Model) resizeLogs(r rect) {
 	if r.w <= 0 || r.h <= 0 {

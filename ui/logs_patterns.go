@@ -121,6 +121,9 @@ func findPatterns(ctx context.Context, logs sources.Logs, q sources.LogQuery, st
 		out.base = "what was there before could not be read: " + baseErr.Error()
 	case before.lines == 0 && len(before.known) == 0:
 		out.base = "no line is stored of the time before, so nothing can be called new"
+		if logs.Name() == "docker" {
+			out.base = "Docker keeps no line of the time before, or not of tasks that Swarm has forgotten: nothing can be called new"
+		}
 	default:
 		candidates := append(patterns.New(before.known, now.known), patterns.New(before.mined, now.mined)...)
 		candidates = slices.DeleteFunc(candidates, func(p sources.Pattern) bool { return p.Last.Before(base) })

@@ -58,6 +58,9 @@ func (m *Model) openLogQuery() tea.Cmd {
 	if m.o.Logs == nil {
 		return m.say(m.whyNoLogs())
 	}
+	if m.byDocker() {
+		return m.say("the lines are Docker's own, and LogQL is Loki's: --loki or LOKI_ADDR; / filters what is here")
+	}
 	b := &queryBox{input: newInput(m.st, ""), at: -1}
 	text := m.logs.expr
 	if x, ok := m.o.Logs.(interface{ Explain(sources.LogQuery) string }); text == "" && ok && m.logs.key != "" {

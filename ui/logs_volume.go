@@ -158,6 +158,9 @@ func (m *Model) volumeHead(w int) string {
 		}
 	}
 	ps = append(ps, piece{text: fmt.Sprintf("  · at most %s in %s", wholeNumber(most), v.step), style: st.Muted, drop: 9})
+	if m.byDocker() {
+		ps = append(ps, piece{text: "  · of what Docker still keeps: no task that Swarm has forgotten", style: st.Muted, drop: 8})
+	}
 	if v.note != "" {
 		ps = append(ps, piece{text: "  · " + v.note, style: st.Warn, drop: 1})
 	}
