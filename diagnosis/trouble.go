@@ -23,7 +23,8 @@ type Trouble struct {
 	// Causes are those that explain it, as places in the report's Causes, the likeliest first; none: it is not explained.
 	Causes []int
 
-	onItsWay bool // it is trouble if there is a cause for it to be stuck
+	maybe  bool // it is updated or well again: trouble if there is a cause
+	failed bool // tasks of it failed just now
 }
 
 // TroubleKind is what sort of thing is not well.
@@ -71,7 +72,8 @@ func (x *inquiry) troubles() []Trouble {
 	services := slices.Clone(snap.Services)
 	slices.SortStableFunc(services, func(a, b *fleet.Service) int { return a.Health.Rank() - b.Health.Rank() })
 	for _, v := range services {
-		if v.NotYet || v.Health != fleet.Down && v.Health != fleet.Degraded && v.Health != fleet.Updating {
+		ill := v.Health == fleet.Down || v.Health == fleet.Degraded
+		if v.NotYet || !ill && v.Health != fleet.Updating && v.Failures == 0 {
 			continue
 		}
 		t := Trouble{Kind: TroubledService, Service: v.Name, Text: string(v.Health), Since: v.HealthSince}
@@ -81,7 +83,10 @@ func (x *inquiry) troubles() []Trouble {
 		if v.UpdateState != "" && v.UpdateState != "completed" && v.UpdateState != "rollback_completed" {
 			t.Kind = StuckUpdate
 		}
-		t.onItsWay = v.Health == fleet.Updating
+		if !ill && v.Failures > 0 {
+			t.Text += fmt.Sprintf(", and %s failed in %s", plural(v.Failures, "task"), short(fleet.FailureWindow))
+		}
+		t.maybe, t.failed = !ill, v.Failures > 0
 		out = append(out, t)
 	}
 	first := len(out)
@@ -123,7 +128,7 @@ const (
 func (x *inquiry) explained(causes []Cause) (here, elsewhere []Trouble) {
 	for _, t := range x.troubles() {
 		if x.q.Service != "" && t.Service != x.q.Service {
-			if !t.onItsWay {
+			if !t.maybe || t.failed {
 				elsewhere = append(elsewhere, t)
 			}
 			continue
@@ -139,7 +144,7 @@ func (x *inquiry) explained(causes []Cause) (here, elsewhere []Trouble) {
 				t.Causes = append(t.Causes, i)
 			}
 		}
-		if !t.onItsWay || len(t.Causes) > 0 {
+		if !t.maybe || len(t.Causes) > 0 {
 			here = append(here, t)
 		}
 	}
@@ -155,11 +160,11 @@ func (c *Cause) explains(t *Trouble, labels map[string]string) bool {
 		return false
 	case t.Service != "":
 		return c.Service == t.Service
-	case t.Node != "":
-		return c.Node == t.Node || strings.Contains(textOf(c.Evidence), t.Node)
+	case t.Node != "" && c.Node == t.Node:
+		return true
 	}
-	for k, v := range labels {
-		if k != "alertname" && k != "severity" && k != "job" && len(v) > 2 && mentions(c.Title+textOf(c.Evidence), v) {
+	for k, v := range labels { // where it was measured is not what it is about
+		if !slices.Contains([]string{"alertname", "severity", "job", "node", "instance"}, k) && len(v) > 2 && mentions(c.Title+textOf(c.Evidence), v) {
 			return true
 		}
 	}

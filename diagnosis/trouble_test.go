@@ -30,12 +30,15 @@ func troubled() *diagnosis.Doctor {
 	}
 	service("cart", 1, 24*time.Hour)
 	service("store", 1, 24*time.Hour)
+	service("queue", 1, 24*time.Hour)
 	service("worker", 6, 20*time.Second).Networks = []string{"small"}
 	for i := range w.Tasks {
 		if t := &w.Tasks[i]; t.ServiceID == "worker" && t.Slot > 2 {
 			t.State, t.NodeID, t.Created, t.Since = "new", "", twelve.Add(-20*time.Second), twelve.Add(-20*time.Second)
 		}
 	}
+	w.Tasks = append(w.Tasks, sources.Task{ID: "queue-old", ServiceID: "queue", Slot: 1, NodeID: "n1", Generation: "g", State: sources.TaskFailed, Desired: sources.TaskShutdown,
+		Err: "task: non-zero exit (2)", ExitCode: 2, Created: twelve.Add(-90 * time.Minute), Since: twelve.Add(-time.Minute)})
 	f.Fold(sources.Change{World: &w})
 	f.SetAlerts([]sources.Alert{
 		{Name: "MemoryNearLimit", Service: "cart", State: sources.Firing, Since: twelve.Add(-time.Minute), Summary: "cart is near its limit"},
@@ -75,20 +78,46 @@ func TestAllThatIsNotWell(t *testing.T) {
 	}
 }
 
+// TestACauseExplainsAnAlert: about the same service, about the node that the alert is about, or about what a label names; not about where it was measured,
+// not if it hardly may be, and not if it began long after.
+func TestACauseExplainsAnAlert(t *testing.T) {
+	labels := map[string]string{"alertname": "CertificateExpiring", "node": "node1", "instance": "node1:8080", "cn": "shop.example"}
+	proof := func(text string) []diagnosis.Proof { return []diagnosis.Proof{{Text: text}} }
+	for name, c := range map[string]struct {
+		cause diagnosis.Cause
+		about diagnosis.Trouble
+		want  bool
+	}{
+		"what a label names":          {diagnosis.Cause{Confidence: 0.9, Evidence: proof("the certificate of shop.example ends in 35 h")}, diagnosis.Trouble{Node: "node1"}, true},
+		"its node":                    {diagnosis.Cause{Confidence: 0.9, Node: "node1"}, diagnosis.Trouble{Node: "node1"}, true},
+		"where it was measured":       {diagnosis.Cause{Confidence: 0.9, Service: "web", Evidence: proof("web.1 on node1 failed")}, diagnosis.Trouble{Node: "node1"}, false},
+		"its service":                 {diagnosis.Cause{Confidence: 0.9, Service: "web"}, diagnosis.Trouble{Service: "web"}, true},
+		"another service":             {diagnosis.Cause{Confidence: 0.9, Service: "api"}, diagnosis.Trouble{Service: "web"}, false},
+		"it only may be":              {diagnosis.Cause{Confidence: 0.4, Service: "web"}, diagnosis.Trouble{Service: "web"}, false},
+		"a new line is no reason":     {diagnosis.Cause{ID: "log-pattern-new", Confidence: 0.9, Service: "web"}, diagnosis.Trouble{Service: "web"}, false},
+		"it began long after":         {diagnosis.Cause{Confidence: 0.9, Service: "web", Since: twelve}, diagnosis.Trouble{Service: "web", Since: twelve.Add(-time.Hour)}, false},
+		"it began as the alert fired": {diagnosis.Cause{Confidence: 0.9, Service: "web", Since: twelve}, diagnosis.Trouble{Service: "web", Since: twelve.Add(-time.Minute)}, true},
+	} {
+		if got := diagnosis.Explains(&c.cause, &c.about, labels); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 // TestNothingForOne: an answer about a service that is well says so of that service alone, and what is not well elsewhere.
 func TestNothingForOne(t *testing.T) {
 	d := troubled()
 	r, err := d.Investigate(t.Context(), diagnosis.Question{Service: "store"}, nil)
 	must(t, err)
-	if !r.Inconclusive() || len(r.Troubles) != 0 || r.Outcome() != "nothing for store; elsewhere 3 alerts firing" {
+	if !r.Inconclusive() || len(r.Troubles) != 0 || r.Outcome() != "nothing for store; elsewhere 1 service in trouble, 3 alerts firing" {
 		t.Errorf("%q %+v", r.Outcome(), r.Troubles)
 	}
 	r, err = d.Investigate(t.Context(), diagnosis.Question{Service: "cart"}, nil)
 	must(t, err)
-	if got, want := r.Outcome(), "no cause found yet for what is not well (1 alert firing); elsewhere 2 alerts firing"; got != want {
+	if got, want := r.Outcome(), "no cause found yet for what is not well (1 alert firing); elsewhere 1 service in trouble, 2 alerts firing"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-	if text := r.Markdown(); !strings.Contains(text, "MemoryNearLimit fires: cart is near its limit") || !strings.Contains(text, "Elsewhere: 2 alerts firing") {
+	if text := r.Markdown(); !strings.Contains(text, "MemoryNearLimit fires: cart is near its limit") || !strings.Contains(text, "Elsewhere: 1 service in trouble, 2 alerts firing") {
 		t.Error(text)
 	}
 }

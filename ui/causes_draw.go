@@ -242,7 +242,9 @@ func (b *causesBox) hints(w int) []string {
 	if !ok {
 		out = append(out, tab...)
 	} else {
-		out = append(out, "enter", b.enterHint(r))
+		if hint := b.enterHint(r); hint != "" {
+			out = append(out, "enter", hint)
+		}
 		n := 2
 		for _, step := range stepsOf(r) {
 			if a, known := stepActs[step]; known && n > 0 {
@@ -280,9 +282,11 @@ func stepsOf(r causeRow) []string {
 	return out
 }
 
-// enterHint is what enter does with a row; see [causesBox.first].
+// enterHint is what enter does with a row; "": nothing. See [causesBox.first].
 func (b *causesBox) enterHint(r causeRow) string {
 	switch {
+	case r.cause != nil && !slices.ContainsFunc(r.cause.Next, func(s diagnosis.Step) bool { return s.Action != "" }):
+		return ""
 	case r.cause != nil:
 		return "do what is next"
 	case r.trouble.Service != "" && r.trouble.Service != b.q.question.Service:
