@@ -266,6 +266,7 @@ func serviceColumns(wide bool) []column {
 	if wide {
 		cols[colName].flex, cols[colName].width = false, 26
 		cols[colCPUSpark].width, cols[colMemorySpark].width = 8, 8
+		cols[colLines].drop = 11 // the version says more than how much it writes
 		cols = append(cols, column{title: "IMAGE", width: 28, drop: 9}, column{title: "WHY", width: 16, flex: true, drop: 10})
 	}
 	return cols
