@@ -283,7 +283,7 @@ func TestTeamOnLab(t *testing.T) {
 	env := func(name string) string { return os.Getenv(name) }
 	ada := console(t, env("DOCKER_HOST"), env("LOKI_ADDR"), env("PROMETHEUS_URL"), env("ALERTMANAGER_URL"), "ada@lab")
 	bo := console(t, env("DOCKER_HOST"), env("LOKI_ADDR"), env("PROMETHEUS_URL"), env("ALERTMANAGER_URL"), "bo@lab")
-	x, err := ada.Start(Opening{Title: "a rehearsal", Services: []string{"shop_idle-of-the-test"}, Also: true, Impact: Moment{At: time.Now().Add(-time.Minute)}})
+	x, err := ada.Start(Opening{Title: "a rehearsal", Services: []string{"shop_web", "shop_idle-of-the-test"}, Also: true, Impact: Moment{At: time.Now().Add(-time.Minute)}})
 	must(t, x, err)
 	find := func(k *Desk) Incident { y, _ := k.Find(x.ID); return y }
 	until(t, "the colleague has it", func() bool { return find(bo).ID == x.ID })
