@@ -125,7 +125,7 @@ func (b *causesBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
 	case actLeave:
 		return m.quit(), false
 	case actHelp:
-		m.overlay = newHelpOver(m, b, areaCauses)
+		m.overlay = newHelpOver(b, areaCauses)
 	case actUp, actDown, actTop, actBottom:
 		b.moved = m.o.Now()
 		if b.list.handle(a) {

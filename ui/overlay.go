@@ -83,10 +83,10 @@ type helpBox struct {
 
 const helpColumn = 52
 
-func newHelp(m *Model) *helpBox { return newHelpOver(m, nil, m.areas()...) }
+func newHelp(m *Model) *helpBox { return newHelpOver(nil, m.areas()...) }
 
 // newHelpOver is the help of a box: its own keys stand first.
-func newHelpOver(m *Model, under overlay, areas ...area) *helpBox {
+func newHelpOver(under overlay, areas ...area) *helpBox {
 	b := &helpBox{areas: areas, under: under}
 	for a := areaAll; a < areaOverlay; a++ {
 		if !slices.Contains(b.areas, a) {

@@ -79,10 +79,10 @@ func runInvestigate(ctx context.Context, s *surroundings, q diagnosis.Question) 
 }
 
 type investigationJSON struct {
-	Service string       `json:"service"`
-	At      time.Time    `json:"at"`
-	Took    float64      `json:"took"`
-	Causes  []causeJSON  `json:"causes"`
+	Service string      `json:"service"`
+	At      time.Time   `json:"at"`
+	Took    float64     `json:"took"`
+	Causes  []causeJSON `json:"causes"`
 	// Troubles are all that is not well, explained or not; Elsewhere those that the question was not about.
 	Troubles  []troubleJSON `json:"troubles"`
 	Elsewhere []troubleJSON `json:"elsewhere"`
