@@ -33,17 +33,13 @@ type TroubleKind string
 // The kinds of trouble.
 const (
 	TroubledService TroubleKind = "service"
+	TroubledNode    TroubleKind = "node"
 	StuckUpdate     TroubleKind = "update"
 	FiringAlert     TroubleKind = "alert"
 )
 
-// Name is what is in trouble: an alert by its name, else the service.
-func (t *Trouble) Name() string {
-	if t.Alert != "" {
-		return t.Alert
-	}
-	return t.Service
-}
+// Name is what is in trouble: an alert by its name, else the service or the node.
+func (t *Trouble) Name() string { return orWord(t.Alert, t.About()) }
 
 // About is what a trouble is about: its service, its node, or the platform.
 func (t *Trouble) About() string { return orWord(t.Service, orWord(t.Node, platformWord)) }
@@ -62,7 +58,7 @@ const platformWord = "the platform"
 // About is what a cause is about: its service, its node, or the platform.
 func (c *Cause) About() string { return orWord(c.Service, orWord(c.Node, platformWord)) }
 
-// troubles are all that is not well at the moment asked about, the worst first: services, updates that are stuck, alerts.
+// troubles are all that is not well at the moment asked about, the worst first: services and updates that are stuck, nodes, alerts.
 func (x *inquiry) troubles() []Trouble {
 	snap := x.snap
 	if x.q.At.Before(snap.At.Add(-clockSlack)) {
@@ -88,6 +84,11 @@ func (x *inquiry) troubles() []Trouble {
 		}
 		t.maybe, t.failed = !ill, v.Failures > 0
 		out = append(out, t)
+	}
+	for i := range snap.Nodes {
+		if n := &snap.Nodes[i]; !n.Up() {
+			out = append(out, Trouble{Kind: TroubledNode, Node: n.Name, Text: strings.TrimSuffix("the node is "+n.State+": "+oneLine(n.Message), ": ")})
+		}
 	}
 	first := len(out)
 	for i := range snap.Alerts {
@@ -244,19 +245,25 @@ func (r *Report) Outcome() string {
 	return about
 }
 
-// Tally counts troubles in words: 1 service in trouble, 2 alerts firing.
+// Tally counts troubles in words: 1 service in trouble, 1 node down, 2 alerts firing.
 func Tally(list []Trouble) string {
-	services, alerts := 0, 0
+	services, nodes, alerts := 0, 0, 0
 	for i := range list {
-		if list[i].Kind == FiringAlert {
+		switch list[i].Kind {
+		case FiringAlert:
 			alerts++
-		} else {
+		case TroubledNode:
+			nodes++
+		default:
 			services++
 		}
 	}
 	var out []string
 	if services > 0 {
 		out = append(out, plural(services, "service")+" in trouble")
+	}
+	if nodes > 0 {
+		out = append(out, plural(nodes, "node")+" down")
 	}
 	if alerts > 0 {
 		out = append(out, plural(alerts, "alert")+" firing")

@@ -65,12 +65,12 @@ func TestAllThatIsNotWell(t *testing.T) {
 		x := &r.Troubles[i]
 		said[x.Name()] = x.About() + ": " + r.Explanation(x)
 	}
-	for name, want := range map[string]string{"MemoryNearLimit": "cart: no cause found yet: looked at swarm", "worker": "worker: 92% its network has no address left", "NodeDown": "node2: 95% node node2 is down", "Backlog": "the platform: no cause found yet"} {
+	for name, want := range map[string]string{"MemoryNearLimit": "cart: no cause found yet: looked at swarm", "worker": "worker: 92% its network has no address left", "NodeDown": "node2: 95% node node2 is down", "node2": "node2: 95% node node2 is down", "Backlog": "the platform: no cause found yet"} {
 		if !strings.HasPrefix(said[name], want) {
 			t.Errorf("%s is said to be %q, want %q", name, said[name], want)
 		}
 	}
-	if _, ok := said["Soon"]; ok || len(said) != 4 {
+	if _, ok := said["Soon"]; ok || len(said) != 5 {
 		t.Errorf("%d troubles: %v", len(said), said)
 	}
 	if got := r.Unexplained(); len(got) != 2 || len(r.Elsewhere) != 0 {
@@ -109,15 +109,15 @@ func TestNothingForOne(t *testing.T) {
 	d := troubled()
 	r, err := d.Investigate(t.Context(), diagnosis.Question{Service: "store"}, nil)
 	must(t, err)
-	if !r.Inconclusive() || len(r.Troubles) != 0 || r.Outcome() != "nothing for store; elsewhere 1 service in trouble, 3 alerts firing" {
+	if !r.Inconclusive() || len(r.Troubles) != 0 || r.Outcome() != "nothing for store; elsewhere 1 service in trouble, 1 node down, 3 alerts firing" {
 		t.Errorf("%q %+v", r.Outcome(), r.Troubles)
 	}
 	r, err = d.Investigate(t.Context(), diagnosis.Question{Service: "cart"}, nil)
 	must(t, err)
-	if got, want := r.Outcome(), "no cause found yet for what is not well (1 alert firing); elsewhere 1 service in trouble, 2 alerts firing"; got != want {
+	if got, want := r.Outcome(), "no cause found yet for what is not well (1 alert firing); elsewhere 1 service in trouble, 1 node down, 2 alerts firing"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-	if text := r.Markdown(); !strings.Contains(text, "MemoryNearLimit fires: cart is near its limit") || !strings.Contains(text, "Elsewhere: 1 service in trouble, 2 alerts firing") {
+	if text := r.Markdown(); !strings.Contains(text, "MemoryNearLimit fires: cart is near its limit") || !strings.Contains(text, "Elsewhere: 1 service in trouble, 1 node down, 2 alerts firing") {
 		t.Error(text)
 	}
 }

@@ -80,6 +80,9 @@ func (m *Model) aboutLines(r rect) []string {
 		return blankLines(r.w, r.h)
 	}
 	sign, word, style := st.Health(string(v.Health))
+	if stopped(then, v) {
+		sign, word, style = stoppedWords(st)
+	}
 	head := style.Render(" " + sign + " " + word)
 	used := 3 + plain.Width(word)
 	if !v.HealthSince.IsZero() {

@@ -226,6 +226,8 @@ func (b *causesBox) first(m *Model) (tea.Cmd, bool) {
 		return nil, false
 	case r.cause == nil && r.trouble.Service != "" && r.trouble.Service != b.q.question.Service:
 		return b.leadOn(m, r.trouble.Service), false
+	case r.cause == nil && r.trouble.Kind == diagnosis.TroubledNode:
+		return b.do(m, "nodes")
 	case r.cause == nil && r.trouble.Alert == "":
 		return b.do(m, "tasks")
 	case r.cause == nil:

@@ -293,6 +293,8 @@ func (b *causesBox) enterHint(r causeRow) string {
 		return "look into " + inLine(r.trouble.Service)
 	case r.trouble.Alert != "":
 		return "the alerts"
+	case r.trouble.Kind == diagnosis.TroubledNode:
+		return "the nodes"
 	}
 	return "its tasks"
 }

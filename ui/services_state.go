@@ -31,6 +31,11 @@ func stopped(s *fleet.Snapshot, v *fleet.Service) bool {
 	})
 }
 
+// stoppedWords are how a service that was scaled to 0 just now is shown.
+func stoppedWords(st theme.Styles) (sign, word string, style theme.Style) {
+	return st.Signs.Warning, "set to 0", st.Warn
+}
+
 // urgency orders services, the worst first from 0: those whose users are hit although the swarm calls them well come behind those that it does not.
 func urgency(s *fleet.Snapshot, v *fleet.Service) int {
 	bad := max(fleet.Down.Rank(), fleet.Degraded.Rank())
@@ -77,7 +82,7 @@ func firingFor(st theme.Styles, s *fleet.Snapshot, v *fleet.Service) []*sources.
 func stateCell(st theme.Styles, s *fleet.Snapshot, v *fleet.Service, w int) cell {
 	sign, word, style := st.Health(string(v.Health))
 	if stopped(s, v) {
-		sign, word, style = st.Signs.Warning, "set to 0", st.Warn
+		sign, word, style = stoppedWords(st)
 	}
 	c := cell{text: sign + " " + word, style: style}
 	alerts := firingFor(st, s, v)

@@ -109,7 +109,7 @@ type causeJSON struct {
 }
 
 type troubleJSON struct {
-	Kind    string     `json:"kind"` // service, update, alert
+	Kind    string     `json:"kind"` // service, update, node, alert
 	Service string     `json:"service"`
 	Node    string     `json:"node"`
 	Alert   string     `json:"alert"`
