@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"quarterdeck/actions"
 	"quarterdeck/incident"
+	"quarterdeck/sources/fleet"
 )
 
 // withDesk is a rig that keeps incidents.
@@ -145,6 +147,50 @@ func TestReadOnlyIncident(t *testing.T) {
 	if r.overlay != nil || !strings.Contains(r.toast.text, "read-only") {
 		t.Errorf("%T %q", r.overlay, r.toast.text)
 	}
+}
+
+// TestIncidentIsOffered: where something is in trouble the last line offers the incident behind the why, at each width, and the help has it in its
+// first lines; where all is well it does not crowd.
+func TestIncidentIsOffered(t *testing.T) {
+	for _, size := range sizes {
+		r := withDesk(t, size[0], size[1], nil)
+		last := func() string {
+			lines := strings.Split(strings.TrimRight(r.screen(), "\n"), "\n")
+			return lines[len(lines)-1]
+		}
+		if s := last(); !strings.Contains(s, "i why  I ") || !strings.Contains(s, "incident") || !strings.Contains(s, "? help") {
+			t.Errorf("%v, in trouble: %q", size, s)
+		}
+		r.press("?")
+		r.shows("incident: the open one")
+		r.press("esc")
+		well := *r.snap
+		well.Alerts, well.Nodes, well.Services = nil, nil, slices.Clone(well.Services)
+		for i, v := range well.Services {
+			x := *v
+			x.Health, x.Firing = fleet.Healthy, 0
+			well.Services[i] = &x
+		}
+		r.Model.snap = &well
+		if s := last(); strings.Contains(s, "I ") {
+			t.Errorf("%v, all is well: %q", size, s)
+		}
+	}
+}
+
+// TestStartOfNode: with the cursor on a node that is down the incident is of the node.
+func TestStartOfNode(t *testing.T) {
+	r := withDesk(t, 120, 40, nil)
+	snap := *r.snap
+	snap.Nodes = slices.Clone(snap.Nodes)
+	for i := range snap.Nodes {
+		snap.Nodes[i].State, snap.Nodes[i].Message = "down", "heartbeat failure"
+	}
+	r.Model.snap = &snap
+	r.press("9")
+	name := snap.Node(r.nodes.selected()).Name
+	r.press("I")
+	r.shows("start an incident", "of node "+name)
 }
 
 // pastIncident is one with all that one may have; evil is put into each text of others.

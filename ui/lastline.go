@@ -7,6 +7,8 @@ import (
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 
+	"quarterdeck/sources"
+	"quarterdeck/sources/fleet"
 	"quarterdeck/ui/plain"
 )
 
@@ -45,7 +47,7 @@ func (m *Model) lastLine() string {
 	var ps []piece
 	ps = append(ps, piece{text: " ", style: m.st.Text})
 	hints := m.whenHints()
-	for _, h := range hintsFor(m.areas()...) {
+	for _, h := range m.withIncident(hintsFor(m.areas()...)) {
 		if !slices.ContainsFunc(hints, func(said key.Help) bool { return said.Key == h.Key }) {
 			hints = append(hints, h)
 		}
@@ -58,4 +60,38 @@ func (m *Model) lastLine() string {
 		ps = append(ps, piece{text: h.Key, style: m.st.HintKey, drop: rank}, piece{text: " " + h.Desc + "  ", style: m.st.HintDesc, drop: rank})
 	}
 	return fitPieces(ps, nil, m.w)
+}
+
+// withIncident puts the key of the incident among the hints, behind that of the causes, where one is open or something is in trouble: it is then
+// what comes after the why. The last two stay the last.
+func (m *Model) withIncident(hints []key.Help) []key.Help {
+	word := ""
+	switch {
+	case m.o.Incidents == nil || slices.ContainsFunc(hints, func(h key.Help) bool { return h.Key == incidentKey }):
+		return hints
+	case len(m.ongoing()) > 0:
+		word = "incident"
+	case m.inTrouble() && !m.readOnly():
+		word = "start an incident"
+		if m.w < 120 {
+			word = "incident"
+		}
+	default:
+		return hints
+	}
+	at := slices.IndexFunc(hints, func(h key.Help) bool { return h.Key == "i" }) + 1
+	if at == 0 {
+		at = max(len(hints)-2, 0)
+	}
+	return slices.Insert(slices.Clone(hints), at, key.Help{Key: incidentKey, Desc: word})
+}
+
+// incidentKey is the key of actIncident.
+const incidentKey = "I"
+
+// inTrouble tells whether a service is not well, a node is lost, or an alert fires that nobody has silenced.
+func (m *Model) inTrouble() bool {
+	return slices.ContainsFunc(m.snap.Services, func(s *fleet.Service) bool { return s.Health == fleet.Down || s.Health == fleet.Degraded || s.Firing > 0 }) ||
+		slices.ContainsFunc(m.snap.Nodes, func(n fleet.Node) bool { return n.State == "down" }) ||
+		slices.ContainsFunc(m.snap.Alerts, func(a sources.Alert) bool { return a.State == sources.Firing })
 }
