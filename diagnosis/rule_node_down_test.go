@@ -139,3 +139,14 @@ func TestNodeDownAtFirst(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// TestNodeDownSince: where nobody was looking when it went, the managers' own word is when it was down at the latest.
+func TestNodeDownSince(t *testing.T) {
+	x := lost(scraper{}, nil)
+	x.snap.History = nil
+	n := *x.snap.Node("n3")
+	n.Updated = noon.Add(-5 * time.Minute)
+	if got := x.nodeDown(&n); got == nil || !got.Since.Equal(n.Updated) {
+		t.Errorf("%+v", got)
+	}
+}

@@ -21,7 +21,7 @@ func (g *gatherer) begun() {
 	g.changeRows()
 	g.readEntries()
 	g.keptCauses()
-	for _, s := range g.r.Services {
+	for _, s := range g.asked() {
 		g.addCauses(s)
 	}
 	g.sortCauses()

@@ -284,9 +284,24 @@ func TestIncidentOfNode(t *testing.T) {
 	if must(t, y, err); !slices.Equal(y.Nodes, o.Nodes) {
 		t.Errorf("the record does not know the node: %+v", y)
 	}
-	z := Opening{Services: []string{"idle"}, Anything: true, Causes: []Cause{sureCause("", "node9", "node-down", "node node9 is down", noon)}}
-	k.ofNode(&z)
-	if !slices.Equal(z.Nodes, []string{"node9"}) || len(z.Services) != 0 {
-		t.Errorf("%+v", z)
+	downed := []Cause{sureCause("", "node9", "node-down", "node node9 is down", noon)}
+	for state, want := range map[string]int{"down": 1, "ready": 0} {
+		k.Deck.Fleet = fleetWith(t, state)
+		z := Opening{Services: []string{"idle"}, Anything: true, Causes: downed}
+		k.ofNode(&z)
+		if len(z.Nodes) != want || want == 1 && !slices.Equal(z.Services, []string{"web"}) || want == 0 && !slices.Equal(z.Services, []string{"idle"}) {
+			t.Errorf("%s: %+v", state, z)
+		}
 	}
+}
+
+// fleetWith is a fleet with a node in a state, on which a task of web is.
+func fleetWith(t *testing.T, state string) *fleet.Fleet {
+	t.Helper()
+	f := fleet.New(func() time.Time { return after(60) }, fleet.SwarmName)
+	f.Fold(sources.Change{World: &sources.World{At: noon, Nodes: []sources.Node{{ID: "n9", Name: "node9", State: state, Availability: "active"}},
+		Services: []sources.Service{{ID: "web", Name: "web", Mode: sources.Replicated, Desired: 1}, {ID: "idle", Name: "idle", Mode: sources.Replicated}},
+		Tasks:    []sources.Task{{ID: "web1", ServiceID: "web", Slot: 1, NodeID: "n9", State: sources.TaskRunning, Desired: sources.TaskRunning, Created: after(-600), Since: after(-600)}}}})
+	f.Snapshot()
+	return f
 }

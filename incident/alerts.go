@@ -88,6 +88,9 @@ func (g *gatherer) alertsOf(a *sources.Alert, node string) bool {
 // alertRows puts an alert on the timeline; also: it is not of what the incident is of, so its beginning proposes nothing.
 func (g *gatherer) alertRows(a *sources.Alert, live, also bool) {
 	name := alertName(a)
+	if !also && g.severity == "" && a.Severity != "" { // nobody has said how bad it is
+		g.severity = a.Severity + ", as alert " + a.Name + " has it"
+	}
 	text := joined(name+" fires", g.redact("alerts", a.Summary))
 	source, query := g.Deck.Fleet.Snapshot().AlertsBy(), "quarterdeck alerts"
 	if !live {

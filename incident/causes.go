@@ -27,7 +27,7 @@ func (g *gatherer) investigate(ctx context.Context, service string) {
 		if errors.Is(err, diagnosis.ErrNoService) { // said already
 			return
 		}
-		g.gap("diagnosis", "causes of what is wrong with "+service, why(err))
+		g.gap("diagnosis", strings.TrimSpace("causes of what is wrong with "+orElse(service, "the fleet")), why(err))
 		return
 	}
 	g.mu.Lock()
@@ -101,6 +101,14 @@ var varying = regexp.MustCompile(`(?:path|url|uri)=\S+|[0-9a-f]*[0-9][0-9a-f.:TZ
 // alike is a text without what varies.
 func alike(text string) string { return varying.ReplaceAllString(text, "#") }
 
+// asked are what the diagnosis is asked about: each service, or "", all at once, where the incident is a node's.
+func (g *gatherer) asked() []string {
+	if len(g.r.Services) == 0 || len(g.r.Nodes) > 0 {
+		return []string{""}
+	}
+	return g.r.Services
+}
+
 // Causes are what the diagnosis holds to be behind what is wrong with some services now, those about the services themselves first; no services:
 // with all. nil where it names none or cannot look.
 func (k *Desk) Causes(ctx context.Context, services []string) []Cause {
@@ -112,10 +120,7 @@ func (k *Desk) Causes(ctx context.Context, services []string) []Cause {
 	if err := g.open(Asked{Services: services, Since: now.Add(-lookBack), Until: now}); err != nil {
 		return nil
 	}
-	asked := g.r.Services
-	if len(asked) == 0 {
-		asked = []string{""} // all of them
-	}
+	asked := g.asked()
 	var wg sync.WaitGroup
 	for _, s := range asked {
 		wg.Go(func() { g.investigate(ctx, s) })

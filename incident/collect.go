@@ -53,7 +53,8 @@ type gatherer struct {
 	side      map[string][]Chart // figures of other services, not drawn
 	counts    map[string]counted // requests by service
 	deaths    []deaths
-	starting  bool // it is looked for when an incident began that is about to be declared
+	severity  string // of the first alert of what the incident is of
+	starting  bool   // it is looked for when an incident began that is about to be declared
 }
 
 // counted is what came of counting a service's requests.
@@ -77,6 +78,8 @@ func (k *Desk) Report(ctx context.Context, a Asked) (*Report, error) {
 	for _, s := range g.r.Services {
 		wg.Go(func() { g.readMetrics(ctx, s, keyFigures...) })
 		wg.Go(func() { g.readLogs(ctx, s) })
+	}
+	for _, s := range g.asked() {
 		wg.Go(func() { g.investigate(ctx, s) })
 	}
 	wg.Go(g.verify)

@@ -8,9 +8,9 @@ import (
 	"quarterdeck/sources/fleet"
 )
 
-// ofNode makes an incident one of the node where the likeliest cause is a node and no service: its services are then those that had tasks there.
+// ofNode makes an incident one of the node where the likeliest cause is that a node is lost: its services are then those that had tasks there.
 func (k *Desk) ofNode(o *Opening) {
-	if len(o.Nodes) == 0 && len(o.Causes) > 0 && o.Causes[0].Node != "" && o.Causes[0].Service == "" {
+	if len(o.Nodes) == 0 && len(o.Causes) > 0 && o.Causes[0].Service == "" && lost(k.Deck.Fleet.Snapshot(), o.Causes[0].Node) {
 		o.Nodes = []string{o.Causes[0].Node}
 		if o.Anything {
 			o.Services = nil
@@ -29,6 +29,11 @@ func (k *Desk) ofNode(o *Opening) {
 			}
 		}
 	}
+}
+
+// lost tells whether a node can run no tasks: it is down, or was taken out. Of one that runs, a full disk say, the incident is the services'.
+func lost(snap *fleet.Snapshot, node string) bool {
+	return slices.ContainsFunc(snap.Nodes, func(n fleet.Node) bool { return n.Name == node && (!n.Up() || n.Availability != "active") })
 }
 
 // hitBy are the services that had tasks on a node when it went, as far as the swarm remembers; since zero: in the last hour.

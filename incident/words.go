@@ -45,7 +45,7 @@ func (g *gatherer) title() {
 		return
 	}
 	x := g.x
-	r.ID, r.Title, r.Severity, r.Owner = x.ID, g.redact("notes", x.Title), x.Severity, x.Owner
+	r.ID, r.Title, r.Severity, r.Owner = x.ID, g.redact("notes", x.Title), orElse(x.Severity, g.severity), x.Owner
 	r.Status = string(x.State)
 	mitigated := MitigatedBy(x, r.Fixes)
 	switch {

@@ -144,12 +144,12 @@ func (b *incidentStartBox) page(m *Model, w int) *page {
 	text := "of " + strings.Join(b.opening.Services, ", ")
 	if len(b.opening.Nodes) > 0 {
 		text = "of node " + strings.Join(b.opening.Nodes, ", ")
-		if n := len(b.opening.Services); n > 0 {
-			text += ", which " + count(n, "service") + " had tasks on: " + strings.Join(b.opening.Services, ", ")
-		}
 	}
 	if b.opening.Severity != "" {
 		text += ", " + b.opening.Severity
+	}
+	if n := len(b.opening.Services); n > 0 && len(b.opening.Nodes) > 0 {
+		text += "; " + count(n, "service") + " had tasks there: " + strings.Join(b.opening.Services, ", ")
 	}
 	if b.opening.Also {
 		text += ", beside those that are open"

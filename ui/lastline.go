@@ -91,7 +91,9 @@ const incidentKey = "I"
 
 // inTrouble tells whether a service is not well, a node is lost, or an alert fires that nobody has silenced.
 func (m *Model) inTrouble() bool {
-	return slices.ContainsFunc(m.snap.Services, func(s *fleet.Service) bool { return s.Health == fleet.Down || s.Health == fleet.Degraded || s.Firing > 0 }) ||
+	return slices.ContainsFunc(m.snap.Services, func(s *fleet.Service) bool {
+		return s.Health == fleet.Down || s.Health == fleet.Degraded || s.Firing > 0
+	}) ||
 		slices.ContainsFunc(m.snap.Nodes, func(n fleet.Node) bool { return n.State == "down" }) ||
 		slices.ContainsFunc(m.snap.Alerts, func(a sources.Alert) bool { return a.State == sources.Firing })
 }
