@@ -64,7 +64,7 @@ func logPatternNew(s *Scene, _ *Wide) *Cause {
 		c.Why = fmt.Sprintf("the %s before have no such line; of yesterday there is none to compare with", short(beforeSpan))
 	}
 	for _, p := range fresh[:min(len(fresh), 3)] {
-		c.proves(s.Logs.Source, s.Logs.ErrorsQuery, p.First, "%d times %s since %s: %s", p.Count, p.Level, p.First.UTC().Format(time.TimeOnly), clip(orWord(p.Sample, p.Text), 240))
+		c.proves(s.Logs.Source, s.Logs.ErrorsQuery, p.First, "%s %s since %s: %s", plural(p.Count, "time"), p.Level, p.First.UTC().Format(time.TimeOnly), clip(orWord(p.Sample, p.Text), 240))
 	}
 	c.step("read its first lines", "logs", s.Service.Name)
 	c.step("see what was changed", "change", s.Service.Name)

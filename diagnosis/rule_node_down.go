@@ -114,7 +114,7 @@ func (x *inquiry) goesOn(c *Cause, n *fleet.Node, m *Machine) {
 		for _, list := range m.Boxes {
 			boxes += len(list)
 		}
-		c.proves(fleet.PrometheusName, m.BoxesQuery, x.q.At, "cAdvisor has seen %d containers of %s there since", boxes, services(len(m.Boxes)))
+		c.proves(fleet.PrometheusName, m.BoxesQuery, x.q.At, "cAdvisor has seen %s of %s there since", plural(boxes, "container"), services(len(m.Boxes)))
 		c.objects(fleet.PrometheusName, m.BoxesQuery, "a container that is seen need not serve: who is sent there by the other nodes is not known")
 	}
 	if e := m.Line; e.Stream != nil {

@@ -166,6 +166,21 @@ func TestTheCausesChangeIsTheTrigger(t *testing.T) {
 	}
 }
 
+// The surest cause stands first, one about the incident's own service before another that is as sure, and effects behind all.
+func TestCausesInOrder(t *testing.T) {
+	g := gathering([]string{"web"}, nil)
+	g.r.Causes = []Cause{{ID: "effect", Service: "web", Confidence: 0.99, EffectOf: "store: full"}, {ID: "node", Node: "node2", Confidence: 0.7}, {ID: "full", Service: "store", Confidence: 0.9}, {ID: "own", Service: "web", Confidence: 0.85},
+		{ID: "hardly", Service: "web", Confidence: 0.3}}
+	g.sortCauses()
+	var got []string
+	for i := range g.r.Causes {
+		got = append(got, g.r.Causes[i].ID)
+	}
+	if want := []string{"own", "full", "node", "hardly", "effect"}; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+}
+
 // Evidence from outside the window is marked as that.
 func TestOutsideIsMarked(t *testing.T) {
 	g := gathering([]string{"web"}, nil)

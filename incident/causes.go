@@ -163,10 +163,19 @@ func (c *Cause) words() string {
 	return c.Title
 }
 
-// sortCauses puts what is about the services themselves first, effects behind what they follow from, then the surest.
+// ownBonus is by how much a cause about the incident's own services may be less sure than one about another, and stand before it.
+const ownBonus = 0.1
+
+// sortCauses puts effects behind what they follow from, then the surest first, those about the services themselves before others that are as sure.
 func (g *gatherer) sortCauses() {
+	weight := func(c *Cause) float64 {
+		if c.Service != "" && g.about(c.Service) {
+			return c.Confidence + ownBonus
+		}
+		return c.Confidence
+	}
 	slices.SortStableFunc(g.r.Causes, func(a, b Cause) int {
-		return cmp.Or(compareBool(a.EffectOf != "", b.EffectOf != ""), compareBool(a.Service != "" && !g.about(a.Service), b.Service != "" && !g.about(b.Service)), cmp.Compare(b.Confidence, a.Confidence))
+		return cmp.Or(compareBool(a.EffectOf != "", b.EffectOf != ""), cmp.Compare(weight(&b), weight(&a)))
 	})
 }
 

@@ -132,7 +132,8 @@ func ofTeam(run, action, target, actor string, began, ended time.Time, result, r
 }
 
 // Prefill fills in what an incident begins with: a title from the top cause, else from the worst of its services; the severity and the time of
-// detection from the first alert that fires for them. Where the top cause is a node it is of that node, and of the services that had tasks there.
+// detection from the first alert that fires for them. Where the top cause is a lost node it is of that node, and of the services that had tasks there; where it is another service, of that
+// as well.
 func (k *Desk) Prefill(ctx context.Context, o Opening) Opening {
 	if len(o.Services) > 0 {
 		o.Causes = k.Causes(ctx, o.Services)
@@ -142,6 +143,11 @@ func (k *Desk) Prefill(ctx context.Context, o Opening) Opening {
 		o.Causes = slices.DeleteFunc(k.Causes(ctx, nil), func(c Cause) bool { return !slices.Contains(o.Nodes, c.Node) })
 	}
 	k.ofNode(&o)
+	if len(o.Causes) > 0 && o.Title == "" { // where it comes from is part of it
+		if c := &o.Causes[0]; c.Service != "" && c.Confidence >= 0.5 && !slices.Contains(o.Services, c.Service) {
+			o.Services = append(slices.Clone(o.Services), c.Service)
+		}
+	}
 	if o.Title == "" && len(o.Causes) > 0 {
 		o.Title = o.Causes[0].words()
 	}

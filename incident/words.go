@@ -81,8 +81,8 @@ func (g *gatherer) summary() []string {
 	var out []string
 	if g.x != nil {
 		what := r.Title
-		if of := orElse(strings.Join(r.Nodes, ", "), strings.Join(r.Services, ", ")); !strings.Contains(what, of) {
-			what = of + ": " + what
+		if names := slices.Concat(r.Nodes, r.Services); len(names) > 0 && !slices.ContainsFunc(names, func(n string) bool { return strings.Contains(what, n) }) {
+			what = orElse(strings.Join(r.Nodes, ", "), strings.Join(r.Services, ", ")) + ": " + what
 		}
 		text := fmt.Sprintf("%s, declared at %s UTC by %s", what, clockOf(g.x.Started.At), g.x.Started.By)
 		if g.x.Resolved.Known() {

@@ -2,7 +2,6 @@ package ui
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -219,7 +218,7 @@ func (m *Model) requestRollback(service string, o actions.RollbackOptions) tea.C
 func (m *Model) requestStackRollback(stack string, only []string) tea.Cmd {
 	what := "roll back stack " + inLine(stack)
 	if only != nil {
-		what = fmt.Sprintf("roll back %d services of %s", len(only), inLine(stack))
+		what = "roll back " + count(len(only), "service") + " of " + inLine(stack)
 	}
 	return m.requestPlan(what, func(ctx context.Context, d *actions.Deck) (*actions.Plan, error) {
 		return d.PlanRollbackStack(ctx, stack, actions.RollbackOptions{Only: only})

@@ -157,6 +157,9 @@ func (b *incidentStartBox) page(m *Model, w int) *page {
 	p.add(m.st.Title, text)
 	b.input.SetWidth(max(w-len(b.input.Prompt)-2, 8))
 	p.drawn(b.input.View())
+	if title := b.input.Value(); plain.Width(title) > b.input.Width() { // the line shows where the cursor is: the whole stands below
+		p.add(m.st.Muted, title)
+	}
 	p.gap()
 	b.moments.draw(m, p)
 	if b.complain != "" {

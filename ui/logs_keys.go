@@ -180,7 +180,7 @@ func (m *Model) applySaved(msg savedMsg) tea.Cmd {
 	if msg.err != nil {
 		return m.say("not saved: " + inLine(msg.err.Error()))
 	}
-	return m.say(fmt.Sprintf("saved %d lines to %s", msg.lines, inLine(msg.path)))
+	return m.say("saved " + count(msg.lines, "line") + " to " + inLine(msg.path))
 }
 
 // fileName is the name of a file with the lines of a pane.

@@ -232,9 +232,9 @@ func patternsIn(ctx context.Context, logs sources.Logs, q sources.LogQuery, star
 	}
 	switch {
 	case own != nil:
-		out.how = fmt.Sprintf("%s's own, and rare ones of level warn and above mined from %d lines%s", logs.Name(), out.lines, cut)
+		out.how = fmt.Sprintf("%s's own, and rare ones of level warn and above mined from %s%s", logs.Name(), count(out.lines, "line"), cut)
 	default:
-		out.how = fmt.Sprintf("mined from %d lines%s", out.lines, cut)
+		out.how = "mined from " + count(out.lines, "line") + cut
 	}
 	return out, nil
 }

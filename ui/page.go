@@ -80,7 +80,7 @@ type scroller struct{ at int }
 // note tells how much is out of sight.
 func (s *scroller) note(m *Model, over int) string {
 	at := min(s.at, over)
-	return fmt.Sprintf("%s %d lines above, %s %d below", m.st.Signs.Up, at, m.st.Signs.DownArrow, over-at)
+	return fmt.Sprintf("%s %s above, %s %d below", m.st.Signs.Up, count(at, "line"), m.st.Signs.DownArrow, over-at)
 }
 
 // handle scrolls where a key says so; over is by how much the page is longer than what is shown.
