@@ -147,10 +147,10 @@ func (g *gatherer) otherHistory() {
 	for _, o := range fleet.Timeline(bad) {
 		g.occurrence(&o, true)
 		text := strings.TrimSpace(o.Kind + " " + g.redact("also", o.Text))
-		switch {
-		case o.Kind == fleet.HealthChanged:
+		switch o.Kind {
+		case fleet.HealthChanged:
 			text = g.redact("also", o.Text)
-		case o.Kind == fleet.TaskDied:
+		case fleet.TaskDied:
 			text = count(max(o.Count, 1), "task") + " failed: " + g.redact("also", o.Text)
 		}
 		g.also(o.Service, o.Time, text+" at "+clockOf(o.Time))
