@@ -319,6 +319,9 @@ func TestNothingHereSomethingThere(t *testing.T) {
 	if strings.Contains(f, "do what is next") || strings.Contains(f, "redeploy  tab") {
 		t.Errorf("keys that help with nothing:\n%s", f)
 	}
+	if lines := strings.Split(f, "\n"); strings.Contains(lines[len(lines)-1], "redeploy") {
+		t.Errorf("the last line tells of keys that mean nothing now: %s", lines[len(lines)-1])
+	}
 	press(t, m, "enter")
 	if b.q.question.Service != "" {
 		t.Error("enter does not lead to what is not well")

@@ -44,6 +44,9 @@ func (m *Model) lastLine() string {
 	case m.toast.text != "":
 		return m.st.Accent.Render(plain.Fit(" "+m.toast.text, m.w))
 	}
+	if _, ok := m.overlay.(*causesBox); ok { // the keys of what is below it mean nothing now
+		return m.st.Muted.Render(plain.Fit(" the keys that help stand in the box; ? lists all of them, esc closes it", m.w))
+	}
 	var ps []piece
 	ps = append(ps, piece{text: " ", style: m.st.Text})
 	hints := m.whenHints()
