@@ -61,7 +61,7 @@ type Proof struct {
 	Source string // swarm | loki | docker | prometheus | alertmanager | journal
 	Query  string // what to ask the source to see the same; "" where it is the swarm's own state
 	At     time.Time
-	// Change is the change that it tells of; nil: it tells of none.
+	// Change is the change that it tells of; nil: it tells of none. One change is one proof, however it is told.
 	Change *Change
 }
 
@@ -109,7 +109,14 @@ type Change struct {
 	Fields []sources.FieldChange
 	// First: the state that it made is the first that is known, so what it changed is not.
 	First bool
+	// Back: what it made is what was before the change before it.
+	Back bool
+	// Engine: nobody made it: the swarm took back a deploy that failed.
+	Engine bool
 }
+
+// harmless tells whether a change cannot be known as what brought trouble: nothing is known of before it, or the engine made it because of trouble.
+func (d *Change) harmless() bool { return d.First || d.Engine }
 
 // Report is what an investigation has found so far. It is a value: never changed once it is given out.
 type Report struct {

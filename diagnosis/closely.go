@@ -159,7 +159,22 @@ func (x *inquiry) askChanges(ctx context.Context, s *Scene) {
 	x.look("journal", lookedAt, "")
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	for i := range list {
+		c := &list[i]
+		c.Engine = c.Back && c.Run == "" && s.tookBack(c.At)
+	}
 	s.Changes = joinChanges(list, s.Changes, s.At)
+}
+
+// tookBack tells whether the swarm took a deploy back by itself at a moment, as its update state or the fleet's history say.
+func (s *Scene) tookBack(at time.Time) bool {
+	v := s.Service
+	if strings.HasPrefix(v.UpdateState, "rollback_") && !at.Before(v.UpdateStarted.Add(-clockSlack)) && (v.UpdateCompleted.IsZero() || !at.After(v.UpdateCompleted.Add(clockSlack))) {
+		return true
+	}
+	return slices.ContainsFunc(s.happened(s.At.Sub(at)+clockSlack, fleet.RolledBack), func(h fleet.Happening) bool {
+		return !at.Before(h.Began.Add(-clockSlack)) && !at.After(h.Time.Add(clockSlack))
+	})
 }
 
 // joinChanges adds what the swarm tells to what the record does, each change once.

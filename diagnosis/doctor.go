@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -43,6 +44,8 @@ type Doctor struct {
 	// Budget is how long sources are waited for; 0: [Budget].
 	Budget time.Duration
 	Logger *slog.Logger // nil: nothing is logged
+
+	memory memory
 }
 
 // Question is what is asked: about a service or, where it is "", all; at a moment or, where it is zero, now.
@@ -63,7 +66,7 @@ func (d *Doctor) Investigate(ctx context.Context, q Question, emit func(Report))
 	}
 	x := &inquiry{d: d, q: q, began: d.Now(), snap: d.Fleet.Snapshot(), scenes: map[string]*Scene{}, asking: map[string]bool{}}
 	if x.q.At.IsZero() || x.q.At.After(x.began) {
-		x.q.At = x.began
+		x.q.At, x.live = x.began, true
 	}
 	if q.Service != "" {
 		v := x.snap.Service(q.Service)
@@ -97,6 +100,7 @@ type inquiry struct {
 	d     *Doctor
 	q     Question
 	began time.Time
+	live  bool // it is about now
 	snap  *fleet.Snapshot
 
 	wide  *Wide // nil: not asked yet
@@ -210,7 +214,11 @@ func (x *inquiry) told(s *Scene) []Change {
 	v := s.Service
 	var out []Change
 	if !v.UpdateStarted.IsZero() && !v.UpdateStarted.After(s.At.Add(clockSlack)) {
-		out = append(out, Change{At: v.UpdateStarted, Text: "a deploy of " + v.Image})
+		d := Change{At: v.UpdateStarted, Text: "a deploy of " + v.Image}
+		if strings.HasPrefix(v.UpdateState, "rollback_") { // what runs is what was before, and of what was deployed nothing is kept
+			d.Text = "a deploy, which the swarm took back or tried to"
+		}
+		out = append(out, d)
 	}
 	for _, h := range s.happened(Span, fleet.Scaled) {
 		out = append(out, Change{At: h.Time, Text: "scaled " + h.Text})
@@ -300,6 +308,9 @@ func (x *inquiry) report(done bool) Report {
 		causes = x.holdBack(causes)
 	}
 	r.Causes = x.arrange(causes)
+	if x.live {
+		x.d.memory.recall(r.Causes, x.q.At, done)
+	}
 	r.Troubles, r.Elsewhere = x.explained(r.Causes)
 	r.Looked = append([]Looked{x.swarmLook()}, x.looked...)
 	return r

@@ -118,6 +118,9 @@ func (x *inquiry) certificate() *Cause {
 		c.proves(fleet.PrometheusName, cert.Query, x.q.At, "the certificate of %s ends in %s", cert.Name, days(cert.Left))
 	}
 	if c != nil {
+		if c.Service == "" {
+			c.Service = x.onlyTraefik()
+		}
 		if c.Service != "" {
 			c.step("see its lines: why its renewal fails", "logs", c.Service)
 			c.step("redeploy it: an ACME client tries again at its start", "redeploy", c.Service)
@@ -125,6 +128,20 @@ func (x *inquiry) certificate() *Cause {
 		c.outside("see what is served", "openssl s_client -connect %s:443 -servername %s </dev/null | openssl x509 -noout -dates -issuer", shell(name), shell(name))
 	}
 	return c
+}
+
+// onlyTraefik is the one service that can have told of a certificate in Traefik's words where the scrape does not say which; "": none, or several.
+func (x *inquiry) onlyTraefik() string {
+	name := ""
+	for _, v := range x.snap.Services {
+		if has(v.Image, "traefik") {
+			if name != "" {
+				return ""
+			}
+			name = v.Name
+		}
+	}
+	return name
 }
 
 // firstName is the first host of a certificate's names, without what it was scraped with.

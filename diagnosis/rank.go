@@ -106,9 +106,7 @@ func fold(causes []Cause) []Cause {
 		c, s := &causes[into], &causes[i]
 		c.Evidence = slices.Clone(c.Evidence)
 		for _, p := range s.Evidence {
-			if !slices.ContainsFunc(c.Evidence, func(have Proof) bool { return have.Text == p.Text }) {
-				c.Evidence = append(c.Evidence, p)
-			}
+			c.add(p)
 		}
 		if s.ID != "bad-deploy" { // that is when it came, and not what follows
 			c.Effects = append(slices.Clone(c.Effects), s.Title)

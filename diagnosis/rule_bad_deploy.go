@@ -29,7 +29,7 @@ func badDeploy(s *Scene, wide *Wide) *Cause {
 	after := onset.Sub(d.At)
 	c.Confidence = 0.85 - 0.3*min(max(after.Seconds(), 0)/JustBefore.Seconds(), 1)
 	c.Why = fmt.Sprintf("%s %s after the service was changed, and not before", sign, short(after))
-	c.Evidence = append(c.Evidence, d.proof(onset))
+	c.add(d.proof(onset))
 	c.showTrouble(s, wide)
 	if sign == burstSign { // users need not notice
 		c.Confidence = min(c.Confidence, 0.7)
@@ -57,6 +57,18 @@ func (s *Scene) logsName() string {
 	return s.Logs.Source
 }
 
+// failedUpdates are the orchestrator's words for an update that failed: what to call it, and what it means.
+var failedUpdates = map[string]struct{ title, means string }{
+	"paused": {"the deploy failed and stands half way",
+		"tasks of the new version failed and it stopped there; the rest runs the version before, and nothing goes on until somebody goes back or deploys again"},
+	"rollback_started": {"the deploy failed and is being taken back by the swarm",
+		"tasks of the new version failed, and it puts the version before back; wait for that, then see why they failed"},
+	"rollback_completed": {"the deploy failed and was taken back by the swarm",
+		"tasks of the new version failed, and it put the version before back; the new one must be mended and deployed again"},
+	"rollback_paused": {"the deploy failed, and so did going back",
+		"tasks of the new version failed, it tried to put the version before back, and tasks of that failed as well; it does nothing more by itself: mend what both lack, or go back to a version that is known to run"},
+}
+
 // failedUpdate is an update that the orchestrator itself gave up.
 func failedUpdate(s *Scene) *Cause {
 	v := s.Service
@@ -69,14 +81,13 @@ func failedUpdate(s *Scene) *Cause {
 			return nil
 		}
 	}
-	words := map[string]string{"paused": "the deploy failed and is paused half way", "rollback_paused": "the deploy failed, and so did going back",
-		"rollback_completed": "the deploy failed and was taken back by the swarm", "rollback_started": "the deploy failed and is being taken back by the swarm"}
-	c := &Cause{Title: words[v.UpdateState], Grade: Signature, Confidence: 0.9, Why: "the orchestrator says so: update " + v.UpdateState, Since: v.UpdateStarted}
-	c.proves(fleet.SwarmName, "docker service inspect --format '{{json .UpdateStatus}}' "+v.Name, when, "update %s: %s", v.UpdateState, v.UpdateMessage)
+	words := failedUpdates[v.UpdateState]
+	c := &Cause{Title: words.title, Grade: Signature, Confidence: 0.9, Why: "the orchestrator says so: " + words.means, Since: v.UpdateStarted}
+	c.proves(fleet.SwarmName, "docker service inspect --format '{{json .UpdateStatus}}' "+v.Name, when, "%s (update state %s: %s)", words.title, v.UpdateState, v.UpdateMessage)
 	if len(s.Changes) > 0 {
 		for i := range s.Changes {
-			if d := &s.Changes[i]; !d.First && !d.At.After(when.Add(clockSlack)) && len(d.Fields) > 0 {
-				c.Evidence = append(c.Evidence, d.proof(when))
+			if d := &s.Changes[i]; !d.harmless() && !d.At.After(when.Add(clockSlack)) && len(d.Fields) > 0 {
+				c.add(d.proof(when))
 				break
 			}
 		}
@@ -91,7 +102,10 @@ func failedUpdate(s *Scene) *Cause {
 		c.objects(fleet.SwarmName, s.tasksQuery(), "what ran before runs again: users are served, the new version is not")
 	}
 	c.step("see what was changed", "change", v.Name)
-	c.step("go back to what ran before", "rollback", v.Name)
+	if v.UpdateState != "rollback_started" && v.UpdateState != "rollback_completed" { // there the swarm has gone back itself
+		c.step("go back to what is known to have run", "rollback", v.Name)
+	}
+	c.step("see its tasks", "tasks", v.Name)
 	return c
 }
 
@@ -136,7 +150,7 @@ func (s *Scene) troubleSince(wide *Wide) (time.Time, string) {
 // atLeastSince is a moment, or the newest change after it: what is only known to have begun in a stretch of time may have begun with that.
 func (s *Scene) atLeastSince(t time.Time) time.Time {
 	for i := range s.Changes {
-		if c := &s.Changes[i]; !c.First && c.At.After(t) && !c.At.After(s.At) {
+		if c := &s.Changes[i]; !c.harmless() && c.At.After(t) && !c.At.After(s.At) {
 			return c.At
 		}
 	}
@@ -146,7 +160,7 @@ func (s *Scene) atLeastSince(t time.Time) time.Time {
 // inStep is when a figure rose whose step begins at t: a change within the step may be what it rose with.
 func (s *Scene) inStep(t time.Time) time.Time {
 	for i := range s.Changes {
-		if c := &s.Changes[i]; !c.First && c.At.After(t) && c.At.Before(t.Add(figuresStep)) {
+		if c := &s.Changes[i]; !c.harmless() && c.At.After(t) && c.At.Before(t.Add(figuresStep)) {
 			return c.At
 		}
 	}

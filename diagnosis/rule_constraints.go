@@ -3,6 +3,7 @@ package diagnosis
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"quarterdeck/sources"
@@ -122,12 +123,35 @@ func insufficientResources(s *Scene, _ *Wide) *Cause {
 	if s.Service.Desired > 1 {
 		c.step("scale it down to what fits", "scale", s.Service.Name)
 	}
-	if cpus, memory := s.largestFree(); r.ReserveBytes > memory && memory > 0 {
+	cpus, memory := s.largestFree()
+	if field, was := s.reservedBefore(); was != "" {
+		c.outside("or lower the reservation to what it was", "docker service update --%s %s %s", field, was, s.Service.Name)
+	} else if r.ReserveBytes > memory && memory > 0 {
 		c.outside("lower the reservation to what the emptiest node has", "docker service update --reserve-memory %dM %s", memory>>20, s.Service.Name)
 	} else if r.ReserveNanoCPUs > cpus && cpus > 0 {
 		c.outside("lower the reservation to what the emptiest node has", "docker service update --reserve-cpu %.2f %s", float64(cpus)/1e9, s.Service.Name)
 	}
 	return c
+}
+
+// reservedBefore is what the newest change of a reservation has raised, in the docker command's words; "": none is known.
+func (s *Scene) reservedBefore() (field, was string) {
+	for i := range s.Changes {
+		for k := range s.Changes[i].Fields {
+			f := &s.Changes[i].Fields[k]
+			n, err := strconv.ParseInt(fmt.Sprint(f.Before), 10, 64)
+			switch {
+			case f.Field != "reserve-memory" && f.Field != "reserve-cpu":
+				continue
+			case f.Before == nil || err != nil:
+				return f.Field, "0"
+			case f.Field == "reserve-memory":
+				return f.Field, strconv.FormatInt(n, 10) + "b"
+			}
+			return f.Field, fmt.Sprintf("%.2f", float64(n)/1e9)
+		}
+	}
+	return "", ""
 }
 
 // largestFree is the most that a node has not reserved.

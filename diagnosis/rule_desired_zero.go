@@ -22,8 +22,7 @@ func desiredZero(s *Scene, _ *Wide) *Cause {
 			if f := &d.Fields[k]; f.Field == "replicas" && fmt.Sprint(f.After) == "0" {
 				c.Confidence, c.Since = 0.95, d.At
 				c.Why = "0 replicas are asked for, and it was otherwise before"
-				c.proves(sourceOf(d), runQuery(d), d.At, "scaled from %s to 0%s", value(f.Before), byWhom(d))
-				c.Evidence[len(c.Evidence)-1].Change = d
+				c.add(Proof{Text: fmt.Sprintf("scaled from %s to 0%s", value(f.Before), byWhom(d)), Source: sourceOf(d), Query: runQuery(d), At: d.At, Change: d})
 				break
 			}
 		}

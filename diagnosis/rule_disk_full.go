@@ -31,6 +31,7 @@ func diskFull(s *Scene, wide *Wide) *Cause {
 			}
 		}
 		if n > 0 {
+			c.Since = s.Logs.saidSince(c.Since)
 			c.Confidence = max(c.Confidence, 0.9)
 			c.Why = orWord(c.Why, "the service says so in words")
 		}

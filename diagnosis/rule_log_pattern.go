@@ -53,7 +53,7 @@ func logPatternNew(s *Scene, _ *Wide) *Cause {
 		return nil
 	}
 	first := fresh[0]
-	c := &Cause{Title: "it says something new", Grade: Anomaly, Confidence: 0.5, Since: first.First,
+	c := &Cause{Title: "it says something new", Grade: Anomaly, Confidence: 0.5, Since: s.Logs.saidSince(first.First),
 		Why: fmt.Sprintf("the %s before and the same time yesterday have no such line", short(beforeSpan))}
 	switch {
 	case !s.Logs.BeforeSeen:

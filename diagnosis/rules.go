@@ -53,8 +53,10 @@ func (r rule) causes(s *Scene, wide *Wide) []Cause {
 	}
 	if c.Grade == Signature { // when it came, and with what: the deploy is part of the proof
 		if d := s.changeBefore(c.Since); d != nil && len(c.Evidence) > 0 {
-			c.Evidence = append(c.Evidence, d.proof(c.Since))
-			c.step("go back to before the change", "rollback", s.Service.Name)
+			c.add(d.proof(c.Since))
+			if u := s.Service.UpdateState; u != "rollback_started" && u != "rollback_completed" && !slices.ContainsFunc(s.Changes, func(o Change) bool { return o.Engine && o.At.After(d.At) }) {
+				c.step("go back to before the change", "rollback", s.Service.Name)
+			}
 		}
 	}
 	return []Cause{*c}
@@ -89,6 +91,15 @@ func (c *Cause) proves(source, query string, at time.Time, format string, args .
 	c.Evidence = append(c.Evidence, Proof{Text: oneLine(fmt.Sprintf(format, args...)), Source: source, Query: query, At: at})
 }
 
+// add adds a piece of evidence that it has not yet: what is said already, or a change that is told of already.
+func (c *Cause) add(p Proof) {
+	if !slices.ContainsFunc(c.Evidence, func(have Proof) bool {
+		return have.Text == p.Text || p.Change != nil && have.Change != nil && have.Change.At.Sub(p.Change.At).Abs() < 2*clockSlack
+	}) {
+		c.Evidence = append(c.Evidence, p)
+	}
+}
+
 func (c *Cause) objects(source, query, format string, args ...any) {
 	c.Against = append(c.Against, Proof{Text: oneLine(fmt.Sprintf(format, args...)), Source: source, Query: query})
 }
@@ -103,7 +114,11 @@ func (d *Change) proof(onset time.Time) Proof {
 	if d.Actor != "" {
 		by = " by " + d.Actor
 	}
-	p := Proof{Text: oneLine(fmt.Sprintf("%s before: %s%s", short(onset.Sub(d.At)), text, by)), Source: fleet.SwarmName, At: d.At, Change: d}
+	when := "just before"
+	if ago := onset.Sub(d.At); ago >= time.Second {
+		when = short(ago) + " before"
+	}
+	p := Proof{Text: oneLine(when + ": " + text + by), Source: fleet.SwarmName, At: d.At, Change: d}
 	if d.Run != "" {
 		p.Source, p.Query = "journal", "quarterdeck journal --run "+d.Run
 	}
@@ -119,7 +134,8 @@ func (d *Change) fields(n int) string {
 			break
 		}
 		f := &d.Fields[i]
-		parts = append(parts, fmt.Sprintf("%s %s → %s", f.Field, value(f.Before), value(f.After)))
+		before, after := f.Text()
+		parts = append(parts, fmt.Sprintf("%s %s → %s", f.Field, clip(before, 60), clip(after, 60)))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -192,7 +208,7 @@ func (c *Cause) shows(s *Scene, tasks []sources.Task) {
 	c.proves(fleet.SwarmName, s.tasksQuery(), tasks[0].Since, "%s%s", s.taskWords(&tasks[0]), more)
 	first := tasks[len(tasks)-1]
 	if first.State.Ended() {
-		c.Since = first.Since
+		c.Since = s.began(&first)
 	} else {
 		c.Since = first.Created
 	}

@@ -175,7 +175,7 @@ func (s *Scene) changeBefore(onset time.Time) *Change {
 	}
 	for i := range s.Changes {
 		c := &s.Changes[i]
-		if c.At.IsZero() || c.First || c.At.After(onset.Add(clockSlack)) {
+		if c.At.IsZero() || c.harmless() || c.At.After(onset.Add(clockSlack)) {
 			continue
 		}
 		if onset.Sub(c.At) <= JustBefore {

@@ -29,6 +29,7 @@ func (r Deck) Changes(ctx context.Context, service string) ([]diagnosis.Change, 
 		if s.Since.IsZero() {
 			continue
 		}
+		c.Back = i+2 < len(states) && states[i+2].Spec == s.Spec
 		if !c.First {
 			if c.Fields, err = r.Between(states[i+1].Spec, s.Spec); err != nil {
 				return nil, fmt.Errorf("compare two states of %s: %w", service, err)
