@@ -112,7 +112,7 @@ func fold(causes []Cause) []Cause {
 			c.Effects = append(slices.Clone(c.Effects), s.Title)
 		}
 		for _, n := range s.Next {
-			if !slices.ContainsFunc(c.Next, func(x Step) bool { return x.Action == n.Action && x.On == n.On && x.Action != "" }) {
+			if !slices.ContainsFunc(c.Next, func(x Step) bool { return x.Text == n.Text || x.Action == n.Action && x.On == n.On && x.Action != "" }) {
 				c.Next = append(slices.Clone(c.Next), n)
 			}
 		}
