@@ -121,6 +121,11 @@ func TestEffectsStandBehindTheRoot(t *testing.T) {
 	if got[0].EffectOf != "" {
 		t.Errorf("a ring has no cause: %+v", got)
 	}
+	x.scenes = map[string]*Scene{"api": {Learnt: []Link{{Service: "db", Learnt: true}}}}
+	got = x.arrange([]Cause{after("web", "api", 0.6), {ID: "dependency-failing", Service: "db", Confidence: 0.45}})
+	if got[0].Service != "db" || got[1].EffectOf != "db: dependency-failing" {
+		t.Errorf("through one that is no cause: %+v", got)
+	}
 	x.asking = map[string]bool{"db": true}
 	if left := x.holdBack([]Cause{after("web", "api", 0.75), after("api", "db", 0.85), {ID: "killed", Service: "web"}}); len(left) != 1 || left[0].ID != "killed" {
 		t.Errorf("shown before what it comes from: %+v", left)

@@ -204,10 +204,18 @@ func (x *inquiry) follows(e, c *Cause) bool {
 	switch {
 	case e.ID == "errors-after-dependency" && c.Service == e.of:
 		return c.ID == "errors-after-dependency" || c.Confidence >= 0.4
+	case e.of != "" && c.ID != "errors-after-dependency" && c.Confidence >= 0.4 && x.hasLearnt(e.of, c.Service): // the one between says so, and is not yet a cause
+		return true
 	case e.ID != "errors-after-dependency" && (e.ID != c.ID || e.ID == "log-pattern-new" || e.ID == "log-burst"), c.Confidence < 0.5:
 		return false
 	}
 	return slices.ContainsFunc(x.linksOf(e.Service), func(l Link) bool { return l.Service == c.Service })
+}
+
+// hasLearnt tells whether a service's error lines name another one.
+func (x *inquiry) hasLearnt(service, other string) bool {
+	s := x.scenes[service]
+	return s != nil && slices.ContainsFunc(s.Learnt, func(l Link) bool { return l.Service == other })
 }
 
 // nearer tells whether a is nearer to what a cause follows from than b: about the service that it names, then its own trouble and not what that
