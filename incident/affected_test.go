@@ -107,6 +107,9 @@ func TestAlso(t *testing.T) {
 	if len(g.proposals) != 1 || !strings.Contains(g.proposals[0].Text, "Errors") {
 		t.Errorf("%+v", g.proposals)
 	}
+	if g.severity != "critical, as alert Errors of web has it" {
+		t.Errorf("severity %q", g.severity)
+	}
 	text := strings.Join(g.impact(), "\n")
 	if !strings.Contains(text, "Also in trouble: api, from 12:00:45 UTC on: alert Errors (critical) fired at 12:00:45.") {
 		t.Errorf("%s", text)

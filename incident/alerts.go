@@ -59,6 +59,14 @@ func (g *gatherer) alert(a *sources.Alert, live bool) {
 	g.alertRows(a, live, false)
 }
 
+// joinedOf is an alert and what it is of.
+func joinedOf(a *sources.Alert) string {
+	if a.Service == "" {
+		return a.Name
+	}
+	return a.Name + " of " + a.Service
+}
+
 // alertName is an alert with how bad it is.
 func alertName(a *sources.Alert) string {
 	if a.Severity == "" {
@@ -88,8 +96,8 @@ func (g *gatherer) alertsOf(a *sources.Alert, node string) bool {
 // alertRows puts an alert on the timeline; also: it is not of what the incident is of, so its beginning proposes nothing.
 func (g *gatherer) alertRows(a *sources.Alert, live, also bool) {
 	name := alertName(a)
-	if !also && g.severity == "" && a.Severity != "" { // nobody has said how bad it is
-		g.severity = a.Severity + ", as alert " + a.Name + " has it"
+	if a.Severity != "" && (g.severity == "" || g.severityAlso && !also) { // nobody has said how bad it is: as its own alerts have it, else others'
+		g.severity, g.severityAlso = a.Severity+", as alert "+joinedOf(a)+" has it", also
 	}
 	text := joined(name+" fires", g.redact("alerts", a.Summary))
 	source, query := g.Deck.Fleet.Snapshot().AlertsBy(), "quarterdeck alerts"

@@ -53,8 +53,10 @@ type gatherer struct {
 	side      map[string][]Chart // figures of other services, not drawn
 	counts    map[string]counted // requests by service
 	deaths    []deaths
-	severity  string // of the first alert of what the incident is of
-	starting  bool   // it is looked for when an incident began that is about to be declared
+	severity  string // of the first alert of what the incident is of, else of others
+
+	severityAlso bool
+	starting     bool // it is looked for when an incident began that is about to be declared
 }
 
 // counted is what came of counting a service's requests.
