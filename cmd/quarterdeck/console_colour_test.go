@@ -52,6 +52,9 @@ func colours(stream string) map[string]int {
 // TestColours: what a terminal or its user does not want is not written, in any view; signs and words stay.
 func TestColours(t *testing.T) {
 	d := quietDemo(t)
+	if err := d.StartScenario("noise"); err != nil { // an alert, for its page
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name string
 		env  []string
@@ -69,7 +72,7 @@ func TestColours(t *testing.T) {
 			x := consoleWith(t, d, c.env...)
 			for _, view := range []struct{ key, mark string }{{"2", "IMAGE"}, {"3", "logs "}, {"4", "memory"}, {"5", "SEVERITY"}, {"6", "WHAT"}, {"9", "leader"}, {"?", "Everywhere"}} {
 				x.keys(t, view.key)
-				x.wait(t, 20*time.Second, view.mark)
+				x.wait(t, time.Minute, view.mark)
 			}
 			got := colours(x.written())
 			t.Log(got)
