@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"quarterdeck/sources"
+	"quarterdeck/sources/alertmanager"
 	"quarterdeck/sources/demo"
 )
 
@@ -94,6 +95,28 @@ func leaks(t *testing.T, before goleak.Option) {
 	}
 }
 
+// anAlert has an alert fire on a platform on which all is well.
+func anAlert(t *testing.T, d *demo.Platform) {
+	t.Helper()
+	if err := d.StartScenario("certificate-expiring"); err != nil {
+		t.Fatal(err)
+	}
+	c, err := alertmanager.New(alertmanager.Options{Access: sources.Access{Address: d.AlertmanagerURL()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	for deadline := time.Now().Add(raceSlows * 2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		alerts, err := c.Alerts(t.Context())
+		if len(alerts) > 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("no alert fires, %v", err)
+		}
+	}
+}
+
 // TestBadDays gives each fault to each source, the others being well: the header says which source and what since
 // when, the pane says why, the others stay live, and when the fault is gone the source comes back by itself.
 func TestBadDays(t *testing.T) {
@@ -102,6 +125,7 @@ func TestBadDays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	anAlert(t, d) // an answer of "[]" is too short to drip or to be cut
 	addresses := map[string]string{"swarm": d.DockerHost(), "loki": d.LokiAddr(), "prometheus": d.PrometheusURL(), "alertmanager": d.AlertmanagerURL()}
 	var seen results
 	t.Run("sources", func(t *testing.T) {
