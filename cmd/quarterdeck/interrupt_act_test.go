@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moby/moby/api/types/swarm"
+
 	"quarterdeck/sources/demo"
 )
 
@@ -65,6 +67,7 @@ func TestInterruptedByHand(t *testing.T) {
 			if c.signal == os.Interrupt && !strings.Contains(out.String(), `"result":"interrupted"`) {
 				t.Errorf("%s", &out)
 			}
+			a.updated(t)
 			a.refuses(t, exitRefused, "has "+a.service+" in hand", "scale", a.service+"=5", "--yes")
 			text, errs, code := a.ask(t, "resume")
 			if code != exitDone || !strings.Contains(text, "interrupted at \"verify "+a.service+"\", after 1 of 2 steps") || !strings.Contains(text, a.service+"  changed") {
@@ -101,4 +104,18 @@ func (w *waiting) Write(p []byte) (int, error) {
 		close(w.seen)
 	}
 	return len(p), nil
+}
+
+// updated waits until the service's update is over: while one goes on another is refused for that.
+func (a *actor) updated(t testing.TB) {
+	t.Helper()
+	for deadline := time.Now().Add(raceSlows * time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		u := a.look(t, a.service).UpdateStatus
+		if u == nil || u.State != swarm.UpdateStateUpdating {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s is still being updated: %+v", a.service, u)
+		}
+	}
 }

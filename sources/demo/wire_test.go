@@ -240,6 +240,9 @@ func TestSilences(t *testing.T) {
 		Status struct{ State string }
 	}
 	list := func() []alert { return ask[[]alert](t, p.AlertmanagerURL()+"/api/v2/alerts") }
+	if err := p.StartScenario("certificate-expiring"); err != nil {
+		t.Fatal(err)
+	}
 	eventually(t, "the certificate's alert", func() bool { return len(list()) > 0 })
 	base := p.AlertmanagerURL() + "/api/v2/"
 	at := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(time.RFC3339) }
