@@ -93,6 +93,9 @@ var Actions = map[string][]string{
 // WasLooked is the state of a source that could be looked at.
 const WasLooked = "looked"
 
+// CouldNotLook is the state of a source that failed, or had no time to answer.
+const CouldNotLook = "could not look"
+
 // Looked says of a source whether it could be looked at: what was not looked at is not nothing there.
 type Looked struct {
 	Source, State string

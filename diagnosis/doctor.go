@@ -282,7 +282,7 @@ func (x *inquiry) look(source, state, detail string) {
 // The states of a look.
 const (
 	lookedAt    = WasLooked
-	couldNot    = "could not look"
+	couldNot    = CouldNotLook
 	notAsked    = "not configured"
 	stillAsking = "asking"
 )

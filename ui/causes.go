@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -198,15 +199,33 @@ func (m *Model) causeLines(w int) []string {
 	case q.err != nil:
 		first = "it could not be looked into: " + inLine(q.err.Error())
 	case q.known && q.report.Done:
-		first = inLine(q.report.Outcome())
+		first, second = inLine(q.report.Outcome()), "l its logs, d what changed"
+		if blind := q.blind(); len(blind) > 0 {
+			second = "could not look: " + inLine(strings.Join(blind, ", ")) + "; i says why"
+		}
 	default:
 		first = "looking for the cause" + m.st.Signs.Ellipsis
 		style = m.st.Muted
 	}
+	next := ""
+	if second != "" {
+		next = m.st.Muted.Render("   next: ") + m.st.Text.Render(plain.Fit(second, max(w-9, 8)))
+	}
 	more := "i all of it"
 	head := m.st.Muted.Render("   why: ")
 	return []string{fitStyled(head+style.Render(plain.Fit(first, max(w-8-plain.Width(more)-1, 8)))+m.st.HintDesc.Render(" "+more), w),
-		fitStyled(m.st.Muted.Render("   next: ")+m.st.Text.Render(plain.Fit(second, max(w-9, 8))), w)}
+		fitStyled(next, w)}
+}
+
+// blind are the sources that could not be looked at.
+func (q *inquest) blind() []string {
+	var names []string
+	for _, l := range q.report.Looked {
+		if l.State == diagnosis.CouldNotLook {
+			names = append(names, l.Source)
+		}
+	}
+	return names
 }
 
 // sure is how sure a cause is, in a sign that needs no colour.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 	"github.com/charmbracelet/x/exp/golden"
 
 	"quarterdeck/diagnosis"
@@ -396,5 +397,23 @@ func TestHelpTellsOfMore(t *testing.T) {
 	press(t, m, "G")
 	if f := m.Frame(); strings.Contains(f, "more line") || !strings.Contains(f, areaTitles[areaRule]) && !strings.Contains(f, areaTitles[areaCompare]) {
 		t.Error(f)
+	}
+}
+
+// TestNextIsNeverEmpty: beside a service for which no cause is known yet stands what could not look, or where to look oneself.
+func TestNextIsNeverEmpty(t *testing.T) {
+	for want, looked := range map[string][]diagnosis.Looked{
+		"next: could not look: loki, prometheus; i says why": {{Source: "swarm", State: diagnosis.WasLooked}, {Source: "loki", State: diagnosis.CouldNotLook}, {Source: "prometheus", State: diagnosis.CouldNotLook}},
+		"next: l its logs, d what changed":                   {{Source: "swarm", State: diagnosis.WasLooked}},
+	} {
+		r := found("")
+		r.Causes, r.Troubles, r.Looked = nil, nil, looked
+		m := ill(t, 160, 48, &r, nil)
+		if frame := ansi.Strip(m.Frame()); !strings.Contains(frame, want) {
+			t.Errorf("%q is not on the screen:\n%s", want, frame)
+		}
+	}
+	if frame := ansi.Strip(ill(t, 160, 48, nil, nil).Frame()); strings.Contains(frame, "next:") || !strings.Contains(frame, "looking for the cause") {
+		t.Errorf("while it is being looked, next is named:\n%s", frame)
 	}
 }
