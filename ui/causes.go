@@ -37,11 +37,20 @@ type inquest struct {
 	known      bool // report holds something
 	err        error
 	ended      time.Time
+	vain       int // how often in a row no cause was found, restLong where one was
 	cancel     context.CancelFunc
 }
 
-// askAgain is how often a service that stays ill is looked at again by itself: it costs a handful of queries.
-const askAgain = 30 * time.Second
+// askAgain is how often a service that stays ill is looked at again by itself: it costs a handful of queries. While no cause is known it is
+// sooner, for the first sign of trouble often comes before its proof: after askSoon, and twice as long each time.
+const (
+	askAgain = 30 * time.Second
+	askSoon  = 4 * time.Second
+	restLong = 3 // doublings: askAgain is passed
+)
+
+// rest is how long a question that has been answered rests.
+func (q *inquest) rest() time.Duration { return min(askSoon<<min(q.vain, restLong), askAgain) }
 
 // start asks; the answers come as messages, the first at once. What was asked before is given up.
 func (q *inquest) start(m *Model, question diagnosis.Question) tea.Cmd {
@@ -105,6 +114,9 @@ func (q *inquest) apply(m *Model, msg causesMsg) tea.Cmd {
 	if msg.err != nil || msg.report.Done {
 		q.running, q.ended = false, m.o.Now()
 		q.cancel = nil
+		if q.vain++; q.top() != nil {
+			q.vain = restLong
+		}
 	}
 	if msg.more == nil {
 		return nil
@@ -144,12 +156,12 @@ func (m *Model) wantCauses() tea.Cmd {
 		return nil
 	}
 	same := q.asked && q.question.Service == v.Name
-	if same && (q.running || q.ended.IsZero() || m.o.Now().Sub(q.ended) < askAgain) {
+	if same && (q.running || q.ended.IsZero() || m.o.Now().Sub(q.ended) < q.rest()) {
 		return nil
 	}
 	if !same {
 		q.stop()
-		q.report, q.known, q.ended = diagnosis.Report{}, false, time.Time{}
+		q.report, q.known, q.ended, q.vain = diagnosis.Report{}, false, time.Time{}, 0
 	}
 	q.question, q.asked = diagnosis.Question{Service: v.Name}, true
 	q.ended = time.Time{}

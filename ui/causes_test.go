@@ -417,3 +417,32 @@ func TestNextIsNeverEmpty(t *testing.T) {
 		t.Errorf("while it is being looked, next is named:\n%s", frame)
 	}
 }
+
+// TestAskedSoonerInVain: while no cause is known it is asked again soon, then ever later; a cause rests for as long as one that stays.
+func TestAskedSoonerInVain(t *testing.T) {
+	m := ill(t, 160, 48, nil, nil)
+	q, now := &m.causes, noon
+	m.o.Now = func() time.Time { return now }
+	var rests []time.Duration
+	for range 5 {
+		q.generation++
+		q.running = true
+		q.apply(m, causesMsg{of: q, generation: q.generation, report: diagnosis.Report{Service: "shop_payments", Done: true}})
+		rest := q.rest()
+		if rests = append(rests, rest); m.wantCauses() != nil {
+			t.Fatal("asked again at once")
+		}
+		if now = now.Add(rest); m.wantCauses() == nil {
+			t.Fatalf("not asked again after %s", rest)
+		}
+	}
+	if rests[0] > 10*time.Second || rests[1] <= rests[0] || rests[4] != askAgain {
+		t.Errorf("it rests %s", rests)
+	}
+	q.vain = 0
+	r := found("")
+	q.apply(m, causesMsg{of: q, generation: q.generation, report: r})
+	if q.rest() != askAgain {
+		t.Errorf("with a cause it rests %s", q.rest())
+	}
+}
