@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"quarterdeck/sources"
@@ -18,9 +17,11 @@ import (
 // LogsSeen is what the logs tell of one service.
 type LogsSeen struct {
 	Source string
-	// Errors are the newest lines of level warn and above since From; Dead the last ones of tasks that came to a bad end. In rising order of time.
+	// Errors are the lines of level warn and above since From; Dead the last ones of tasks that came to a bad end. In rising order of time.
 	Errors, Dead []sources.Entry
 	From         time.Time
+	// Cut: there are more such lines than were read: Errors are the oldest and the newest. Headless: the oldest could not be read.
+	Cut, Headless bool
 	// Before are lines of level warn and above of before it began, Yesterday of the same time a day ago. BeforeSeen and YesterdaySeen: there are lines,
 	// of any level, of then at all.
 	Before, Yesterday         []sources.Entry
@@ -193,114 +194,6 @@ func joinChanges(recorded, told []Change, at time.Time) []Change {
 	}
 	slices.SortStableFunc(out, func(a, b Change) int { return b.At.Compare(a.At) })
 	return out
-}
-
-// Bounds of what is read of a service's logs.
-const (
-	linesRead     = 1000
-	errorsRead    = 300
-	deadRead      = 100
-	deadTasks     = 4
-	beforeSpan    = 20 * time.Minute
-	yesterdaySpan = 30 * time.Minute
-	spokeBefore   = 30 * time.Second
-)
-
-func (x *inquiry) askLogs(ctx context.Context, s *Scene, onset time.Time, told, late bool) {
-	logs, at, name := x.d.Logs, x.q.At, s.Service.Name
-	if onset.IsZero() || onset.Before(at.Add(-15*time.Minute)) {
-		onset = at.Add(-5 * time.Minute)
-	}
-	seen := &LogsSeen{Source: logs.Name(), From: onset.Add(-30 * time.Second)}
-	warn := []sources.Level{sources.LevelWarn, sources.LevelError, sources.LevelFatal}
-	errs := sources.LogQuery{Services: []string{name}, Since: seen.From, Until: at, Limit: errorsRead, Levels: warn}
-	before := sources.LogQuery{Services: []string{name}, Since: onset.Add(-beforeSpan), Until: onset.Add(-30 * time.Second), Limit: linesRead, Levels: warn}
-	anything := func(q sources.LogQuery) sources.LogQuery {
-		q.Levels, q.Limit = nil, 1
-		return q
-	}
-	day := sources.LogQuery{Services: []string{name}, Since: at.Add(-24*time.Hour - yesterdaySpan), Until: at.Add(-24 * time.Hour), Limit: linesRead, Levels: warn}
-	seen.ErrorsQuery = x.explain(errs)
-	var wg sync.WaitGroup
-	var blind atomic.Bool
-	read := func(what string, q sources.LogQuery, into *[]sources.Entry) {
-		wg.Go(func() {
-			page, err := logs.Query(ctx, q)
-			*into = page.Entries
-			if err != nil {
-				x.failed(logs.Name(), what, err)
-				if !q.Until.Equal(at) {
-					blind.Store(true)
-				}
-				return
-			}
-			x.look(logs.Name(), lookedAt, "")
-		})
-	}
-	read("errors of "+name, errs, &seen.Errors)
-	var someBefore, someYesterday []sources.Entry
-	if !told { // the swarm's own words need no baseline
-		read("whether "+name+" said anything before", anything(before), &someBefore)
-		read("whether "+name+" said anything yesterday", anything(day), &someYesterday)
-		read("lines of before of "+name, before, &seen.Before)
-		read("lines of yesterday of "+name, day, &seen.Yesterday)
-		wg.Go(func() {
-			var volume []sources.VolumePoint
-			seen.Jump, volume = x.errorJump(ctx, name)
-			seen.Burst = x.askBurst(ctx, name, volume)
-		})
-	}
-	if q, ok := s.deadQuery(); ok {
-		seen.DeadQuery = x.explain(q)
-		read("last lines of dead tasks of "+name, q, &seen.Dead)
-	}
-	if late {
-		slow := sources.LogQuery{Services: []string{name}, Since: seen.From, Until: at, Limit: slowRead, Regexp: slowLines}
-		seen.SlowQuery = x.explain(slow)
-		read("slow work of "+name, slow, &seen.Slow)
-		slow.Since, slow.Until = before.Since, before.Until
-		read("slow work of "+name+" before", slow, &seen.SlowBefore)
-	}
-	wg.Wait()
-	seen.Blind = blind.Load()
-	seen.BeforeSeen, seen.YesterdaySeen = len(someBefore) > 0, len(someYesterday) > 0
-	if len(seen.Errors) > 0 && len(seen.Errors) < errorsRead && !told && !seen.BeforeSeen { // it is young: it has its own beginning to compare with
-		first := anything(errs)
-		first.Forward = true
-		first.Since, first.Until = before.Since, seen.Errors[0].Time.Add(-spokeBefore)
-		var some []sources.Entry
-		read("whether "+name+" said anything until then", first, &some)
-		wg.Wait()
-		if len(some) > 0 {
-			seen.Spoke = some[0].Time
-		}
-	}
-	if ctx.Err() != nil && len(seen.Dead)+len(seen.Errors) == 0 {
-		return // it was not looked at
-	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	s.Logs = seen
-	s.Learnt = learnLinks(s)
-}
-
-// deadQuery asks for the last lines of the tasks that came to a bad end last.
-func (s *Scene) deadQuery() (sources.LogQuery, bool) {
-	dead := s.since(func(t *sources.Task) bool {
-		return t.Container != "" && (bad(t) || t.State == sources.TaskComplete && !s.Service.Mode.Job())
-	})
-	if len(dead) == 0 {
-		return sources.LogQuery{}, false
-	}
-	dead = dead[:min(len(dead), deadTasks)]
-	q := sources.LogQuery{Services: []string{s.Service.Name}, Until: s.At, Since: s.At.Add(-Recent), Limit: deadRead}
-	for _, t := range dead {
-		q.Tasks = append(q.Tasks, t.ID)
-		if t.Created.Before(q.Since) {
-			q.Since = t.Created
-		}
-	}
-	return q, true
 }
 
 func (x *inquiry) explain(q sources.LogQuery) string {

@@ -89,7 +89,7 @@ func full(s *Scene, _ *Wide) *Cause {
 	}
 	c := &Cause{Title: fmt.Sprintf("it is at a limit and refuses its callers: %q", word), Grade: Signature, Confidence: 0.7, Since: s.Logs.saidSince(lines[0].Time),
 		Why: "it says so itself, and did not before"}
-	c.proves(s.Logs.Source, s.Logs.ErrorsQuery, lines[0].Time, "%d of its own lines say so since then, the first: %s", len(lines), clip(lines[0].Line, 240))
+	c.proves(s.Logs.Source, s.Logs.ErrorsQuery, lines[0].Time, "%s of its own lines say so since then, the first: %s", s.Logs.number(len(lines)), clip(lines[0].Line, 240))
 	if s.Logs.Blind {
 		c.Confidence, c.Why = 0.55, "it says so itself; whether it did before could not be looked at"
 	}
@@ -271,7 +271,7 @@ func failsOthers(s *Scene, wide *Wide) *Cause {
 			c.Why += ", and its own error lines rose no later than theirs"
 		}
 		c.Since = s.Logs.saidSince(e.Time)
-		c.proves(s.Logs.Source, s.Logs.ErrorsQuery, e.Time, "%d error lines of its own, the first: %s", len(own), clip(e.Line, 240))
+		c.proves(s.Logs.Source, s.Logs.ErrorsQuery, e.Time, "%s error lines of its own, the first: %s", s.Logs.number(len(own)), clip(e.Line, 240))
 	} else if s.well() {
 		c.objects(fleet.SwarmName, s.tasksQuery(), "as many of its tasks run as should")
 	}

@@ -34,7 +34,7 @@ func (s *Scene) began(t *sources.Task) time.Time {
 
 // saidSince is when lines began of which the first that was read is known: where earlier ones were left away, with the jump of their number.
 func (l *LogsSeen) saidSince(first time.Time) time.Time {
-	cut := len(l.Errors) >= errorsRead || first.Sub(l.From) < 2*figuresStep
+	cut := l.Headless || first.Sub(l.From) < 2*figuresStep
 	if cut && l.Jump.Found && l.Jump.From.Before(first) {
 		return l.Jump.From
 	}

@@ -67,13 +67,13 @@ func TestSinceStays(t *testing.T) {
 
 // TestLinesCutBeginWithTheJump: where lines were left away, the first that was read is not the beginning.
 func TestLinesCutBeginWithTheJump(t *testing.T) {
-	l := &LogsSeen{From: noon.Add(-5 * time.Minute), Jump: Jump{Found: true, From: noon.Add(-10 * time.Minute)}, Errors: make([]sources.Entry, errorsRead)}
+	l := &LogsSeen{From: noon.Add(-5 * time.Minute), Jump: Jump{Found: true, From: noon.Add(-10 * time.Minute)}, Cut: true, Headless: true}
 	if got := l.saidSince(noon.Add(-time.Minute)); !got.Equal(l.Jump.From) {
 		t.Errorf("cut by number: %s", got)
 	}
-	l.Errors = l.Errors[:3]
+	l.Headless = false
 	if got := l.saidSince(noon.Add(-time.Minute)); !got.Equal(noon.Add(-time.Minute)) {
-		t.Errorf("whole: %s", got)
+		t.Errorf("with its oldest lines: %s", got)
 	}
 	if got := l.saidSince(l.From.Add(time.Second)); !got.Equal(l.Jump.From) {
 		t.Errorf("cut by time: %s", got)
