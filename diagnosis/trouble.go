@@ -86,7 +86,7 @@ func (x *inquiry) troubles() []Trouble {
 		out = append(out, t)
 	}
 	for i := range snap.Nodes {
-		if n := &snap.Nodes[i]; !n.Up() {
+		if n := &snap.Nodes[i]; !n.Up() && n.Message != fleet.NotLooked { // what is not known is no trouble
 			out = append(out, Trouble{Kind: TroubledNode, Node: n.Name, Text: strings.TrimSuffix("the node is "+n.State+": "+oneLine(n.Message), ": ")})
 		}
 	}

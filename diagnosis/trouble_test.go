@@ -121,3 +121,14 @@ func TestNothingForOne(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// TestNotKnownIsNoTrouble: of a moment at which nobody was looking no node is said to be down.
+func TestNotKnownIsNoTrouble(t *testing.T) {
+	r, err := troubled().Investigate(t.Context(), diagnosis.Question{At: twelve.Add(-time.Hour)}, nil)
+	must(t, err)
+	for _, x := range append(r.Troubles, r.Elsewhere...) {
+		if x.Kind == diagnosis.TroubledNode {
+			t.Errorf("%s: %s", x.Name(), x.Text)
+		}
+	}
+}
