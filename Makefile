@@ -42,7 +42,7 @@ fuzz: ## a minute of each fuzz target
 
 docs: build ## what of the manual is made from the program: the keys, README's picture
 	UPDATE_DOCS=1 $(GO) test ./ui -run KeysPage
-	$(BIN) snapshot --demo --scenario crash-loop --settle 20s --select shop_payments --size 140x42 --format svg >docs/overview.svg
+	$(BIN) snapshot --demo --scenario crash-loop --settle 30s --select shop_payments --size 140x42 --format svg >docs/overview.svg
 
 release-check: ## archives, packages and checksums as a release makes them, in dist/ (GoReleaser)
 	goreleaser check
