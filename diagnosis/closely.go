@@ -28,8 +28,7 @@ type LogsSeen struct {
 	BeforeSeen, YesterdaySeen bool
 	// Blind: the lines of before, or of yesterday, could not be looked at. That is not that there are none.
 	Blind bool
-	// Spoke is when it said something, of any level, for some time before the first of Errors; zero: that is not known, or it did not. It is asked where
-	// there is nothing of before.
+	// Spoke is when it said the first that is known of it, of any level; zero: that is not known. It is asked where there is nothing of before.
 	Spoke time.Time
 	// Jump is about error lines a minute.
 	Jump Jump

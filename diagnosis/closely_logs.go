@@ -20,7 +20,6 @@ const (
 	deadTasks     = 4
 	beforeSpan    = 20 * time.Minute
 	yesterdaySpan = 30 * time.Minute
-	spokeBefore   = 30 * time.Second
 )
 
 func (x *inquiry) askLogs(ctx context.Context, s *Scene, onset time.Time, told, late bool) {
@@ -84,9 +83,9 @@ func (x *inquiry) askLogs(ctx context.Context, s *Scene, onset time.Time, told, 
 	if len(seen.Errors) > 0 && !seen.Headless && !told && !seen.BeforeSeen { // it is young: it has its own beginning to compare with
 		first := anything(errs)
 		first.Forward = true
-		first.Since, first.Until = before.Since, seen.Errors[0].Time.Add(-spokeBefore)
+		first.Since, first.Until = before.Since, seen.Errors[len(seen.Errors)-1].Time
 		var some []sources.Entry
-		read("whether "+name+" said anything until then", first, &some)
+		read("when "+name+" began to speak", first, &some)
 		wg.Wait()
 		if len(some) > 0 {
 			seen.Spoke = some[0].Time

@@ -85,11 +85,11 @@ func (l *LogsSeen) ownLines() []sources.Entry {
 	return l.own
 }
 
-// quotesOf are what the services looked at so far say of one. Callers hold mu.
+// quotesOf are what the services looked at so far say of one: what those that run have stopped to say is over. Callers hold mu.
 func (x *inquiry) quotesOf(service string) []Quote {
 	var out []Quote
 	for by, s := range x.scenes {
-		if by == service || s.Logs == nil || len(s.Logs.names[service]) < learnLeast {
+		if by == service || s.Logs == nil || len(s.Logs.names[service]) < learnLeast || s.well() && !goesOn(s.Logs.names[service], s.At) {
 			continue
 		}
 		q := Quote{By: by, Lines: s.Logs.names[service], Source: s.Logs.Source, Query: s.Logs.ErrorsQuery}

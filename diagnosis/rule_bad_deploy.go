@@ -28,9 +28,17 @@ func badDeploy(s *Scene, wide *Wide) *Cause {
 	c := &Cause{Title: "it began with a deploy", Grade: ChangeBefore, Since: onset}
 	after := onset.Sub(d.At)
 	c.Confidence = 0.85 - 0.3*min(max(after.Seconds(), 0)/JustBefore.Seconds(), 1)
-	c.Why = fmt.Sprintf("%s %s after the service was changed, and not before", sign, short(after))
+	c.Why = fmt.Sprintf("%s %s after the service was changed, and not before", sign, short(max(after, 0)))
 	c.add(d.proof(onset))
 	c.showTrouble(s, wide)
+	if young := s.At.Sub(d.At); sign == slowSign && young < slowAtFirst {
+		c.Confidence = min(c.Confidence, 0.6)
+		c.objects(fleet.SwarmName, "", "the change was made %s ago: what has just started is often slow at first", short(young))
+	}
+	if after < 0 {
+		c.Confidence = min(c.Confidence, 0.6)
+		c.objects(fleet.SwarmName, "", "the first sign came %s before the change, by the clocks of both", short(-after))
+	}
 	if sign == burstSign { // users need not notice
 		c.Confidence = min(c.Confidence, 0.7)
 		if _, before, _ := wide.lines(v.Name); before == 0 {
@@ -109,6 +117,12 @@ func failedUpdate(s *Scene) *Cause {
 	return c
 }
 
+// slowSign alone is weak for the first slowAtFirst after a start: caches are cold, connections are not made yet, and the old tasks end beside it.
+const (
+	slowSign    = "it became slow"
+	slowAtFirst = 45 * time.Second
+)
+
 // burstSign is the one sign of a deploy's trouble that harms nobody by itself.
 const burstSign = "it began to write many times its usual lines"
 
@@ -123,8 +137,8 @@ func (s *Scene) troubleSince(wide *Wide) (time.Time, string) {
 	}
 	if s.Metrics != nil {
 		for _, j := range s.Metrics.jumps() {
-			words := map[string]string{"errors": "requests began to fail", "p95": "it became slow"}[j.Name]
-			take(s.inStep(j.From), words)
+			words := map[string]string{"errors": "requests began to fail", "p95": slowSign}[j.Name]
+			take(j.From, words) // a value is of the time up to it: no step to look into
 		}
 	}
 	if s.Logs != nil && s.Logs.Jump.Found {

@@ -54,6 +54,9 @@ func (s *Scene) after(d *fleet.Service, l Link, wide *Wide) *Cause {
 		c.Confidence += 0.15
 	}
 	named := s.naming(d)
+	if s.well() && !goesOn(named, s.At) { // it was so, and is over
+		named = nil
+	}
 	if ill == "" && len(named) == 0 {
 		return nil
 	}

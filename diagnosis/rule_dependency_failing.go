@@ -84,7 +84,7 @@ func full(s *Scene, _ *Wide) *Cause {
 			lines, word = append(lines, e), w
 		}
 	}
-	if len(lines) < fullLeast || saidAsOften(s.Logs, word, len(lines)) {
+	if len(lines) < fullLeast || saidAsOften(s.Logs, word, len(lines)) || s.well() && !goesOn(lines, s.At) {
 		return nil
 	}
 	c := &Cause{Title: fmt.Sprintf("it is at a limit and refuses its callers: %q", word), Grade: Signature, Confidence: 0.7, Since: s.Logs.saidSince(lines[0].Time),

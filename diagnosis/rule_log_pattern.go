@@ -32,9 +32,12 @@ func saidBefore(sample string, earlier ...[]sources.Entry) bool {
 	return false
 }
 
+// spokeBefore is how long a service must have spoken before a line is new in its mouth: what it says at its start is not.
+const spokeBefore = 30 * time.Second
+
 // longSilent tells whether a service spoke for so long before a pattern's first line that ten more of it would have come, had it been usual.
 func longSilent(p sources.Pattern, spoke time.Time) bool {
-	return p.First.Sub(spoke) >= 10*p.Last.Sub(p.First)/time.Duration(p.Count-1)
+	return p.First.Sub(spoke) >= max(spokeBefore, 10*p.Last.Sub(p.First)/time.Duration(p.Count-1))
 }
 
 // logPatternNew: a pattern of warnings or errors that the baseline, the time before and the same hour yesterday, has not.
@@ -45,6 +48,9 @@ func logPatternNew(s *Scene, _ *Wide) *Cause {
 	base := patterns.Mine(append(append([]sources.Entry{}, s.Logs.Before...), s.Logs.Yesterday...))
 	var fresh []sources.Pattern
 	for _, p := range patterns.New(base, patterns.Mine(s.Logs.Errors)) {
+		if s.well() && !still(p.First, p.Last, p.Count, s.At) {
+			continue // it has stopped to say so
+		}
 		if p.Level >= sources.LevelWarn && p.Count >= newLeast && (s.Logs.BeforeSeen || longSilent(p, s.Logs.Spoke)) && !saidBefore(p.Sample, s.Logs.Before, s.Logs.Yesterday) {
 			fresh = append(fresh, p)
 		}

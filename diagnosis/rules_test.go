@@ -127,16 +127,73 @@ func TestNewPatternOfAYoungService(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoke time.Duration // before the first line
 		found bool
-	}{"long before": {time.Minute, true}, "just before": {15 * time.Second, false}} {
+	}{"long before": {time.Minute, true}, "just before": {29 * time.Second, false}, "by ten of its gaps": {30 * time.Second, true}} {
 		t.Run(name, func(t *testing.T) {
 			s := erring(noon.Add(-time.Hour))
 			s.Logs = &LogsSeen{Source: "loki", Errors: lines, Spoke: lines[0].Time.Add(-c.spoke)}
 			if got := logPatternNew(s, nil); (got != nil) != c.found || got != nil && got.Confidence >= 0.45 {
 				t.Errorf("%+v", got)
 			}
+			// Another warning while it starts says nothing about this one.
+			s.Logs.Errors = append([]sources.Entry{{Time: s.Logs.Spoke.Add(time.Second), Level: sources.LevelWarn, Line: "slow request"}}, lines...)
+			if got := logPatternNew(s, nil); (got != nil) != c.found {
+				t.Errorf("beside another one: %+v", got)
+			}
 			s.Logs.Spoke = time.Time{}
 			if got := logPatternNew(s, nil); got != nil {
 				t.Errorf("with nothing known of before: %+v", got)
+			}
+		})
+	}
+}
+
+// TestBadDeploySlowAtFirst: that a service is slow while it starts, or was before it was changed, is no sure sign of a bad deploy.
+func TestBadDeploySlowAtFirst(t *testing.T) {
+	for name, c := range map[string]struct {
+		changed, slow time.Duration // before noon
+		sure          bool
+	}{"slow since a minute, which a deploy just before has brought": {70 * time.Second, 60 * time.Second, true}, "it has just started": {20 * time.Second, 15 * time.Second, false},
+		"slow before the deploy": {57 * time.Second, 60 * time.Second, false}} {
+		t.Run(name, func(t *testing.T) {
+			s := erring(noon.Add(-c.changed))
+			s.Logs = nil
+			s.Metrics = &MetricsSeen{Jumps: map[string]Jump{"p95": {Name: "p95", Unit: "s", Found: true, Now: 0.4, Before: 0.04, From: noon.Add(-c.slow)}}}
+			got := badDeploy(s, nil)
+			if got == nil || got.Confidence >= Confident != c.sure || len(got.Against) > 0 == c.sure {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+// TestWhatIsOverIsNoCause: lines about another service count while they go on, or while the service that said them is down.
+func TestWhatIsOverIsNoCause(t *testing.T) {
+	for name, c := range map[string]struct {
+		gap, ago time.Duration // between lines; since the last
+		health   fleet.Health
+		counts   bool
+	}{
+		"now":                         {time.Second, 10 * time.Second, fleet.Healthy, true},
+		"while it started":            {100 * time.Millisecond, 4 * time.Minute, fleet.Healthy, false},
+		"seldom, as it is called":     {time.Minute, 4 * time.Minute, fleet.Healthy, true},
+		"it is down since it said so": {100 * time.Millisecond, 4 * time.Minute, fleet.Down, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := neighbours(nil, nil)
+			api := s.Snap.Services[1]
+			api.Health, api.Running, api.Want = c.health, 1, 1
+			caller := &Scene{At: noon, Snap: s.Snap, Service: api, Logs: &LogsSeen{Source: "loki", BeforeSeen: true, Jump: Jump{Found: true}}}
+			for i := range 5 {
+				caller.Logs.Errors = append(caller.Logs.Errors, sources.Entry{Time: noon.Add(-c.ago - time.Duration(4-i)*c.gap), Level: sources.LevelError, Line: "lookup db:5432: context deadline exceeded"})
+			}
+			learnLinks(caller)
+			x := &inquiry{scenes: map[string]*Scene{"s_api": caller, "s_db": s}}
+			if got := x.quotesOf("s_db"); len(got) > 0 != c.counts {
+				t.Errorf("quotes: %+v", got)
+			}
+			got := caller.after(s.Service, Link{Service: "s_db", How: "declared"}, &Wide{})
+			if (got != nil) != c.counts {
+				t.Errorf("its cause: %+v", got)
 			}
 		})
 	}

@@ -41,6 +41,21 @@ func (l *LogsSeen) saidSince(first time.Time) time.Time {
 	return first
 }
 
+// lull is the least time without a line after which what the lines are about is over.
+const lull = time.Minute
+
+// goesOn tells whether what lines say, in rising order of time, is still so at a moment: the last is no further back than ten of their gaps, or lull.
+// What a stack says while it starts is true, and over.
+func goesOn(lines []sources.Entry, at time.Time) bool {
+	n := len(lines)
+	return n > 0 && still(lines[0].Time, lines[n-1].Time, n, at)
+}
+
+// still is goesOn of n lines of which the first and the last are known.
+func still(first, last time.Time, n int, at time.Time) bool {
+	return at.Sub(last) <= max(lull, 10*last.Sub(first)/time.Duration(max(n-1, 1)))
+}
+
 // memory is since when causes are known that were named before, by their keys. Safe for concurrent use.
 type memory struct {
 	mu    sync.Mutex
