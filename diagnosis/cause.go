@@ -132,11 +132,15 @@ type Report struct {
 	// Troubles are all that the fleet calls not well about what was asked, each with its causes; Elsewhere, where one service was asked
 	// about, are the others, which were not explained.
 	Troubles, Elsewhere []Trouble
+	// Strays, where all was asked about, are alerts on services that the swarm does not have, or not any more: no trouble of what it has.
+	Strays              []Trouble
 	Looked              []Looked
 	// Subjects are the services that were looked at closely; Left are those that should have been, past the bound.
 	Subjects, Left []string
 	// Done: all sources have answered, or their time is over.
 	Done bool
+
+	removed map[string]time.Time // when the services of Strays were removed, as far as is known
 }
 
 // Inconclusive tells that nothing was found.

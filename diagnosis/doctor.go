@@ -191,6 +191,9 @@ func (x *inquiry) suspect(v *fleet.Service) bool {
 		return true
 	}
 	s := Scene{At: x.q.At, Snap: x.snap, Service: v, Tasks: v.Tasks}
+	if s.alert(sources.Pending) != nil {
+		return true
+	}
 	if len(s.since(func(t *sources.Task) bool { return bad(t) || t.State == sources.TaskComplete && !v.Mode.Job() })) > 0 {
 		return true
 	}
@@ -249,8 +252,8 @@ func (s *Scene) findOnset() {
 	if !s.well() && s.Onset.IsZero() {
 		take(s.Service.HealthSince, "the fleet's verdict")
 	}
-	for i := range s.Snap.Alerts {
-		if a := &s.Snap.Alerts[i]; a.Service == s.Service.Name && a.State == sources.Firing && s.Onset.IsZero() {
+	for _, state := range []sources.AlertState{sources.Firing, sources.Pending} {
+		if a := s.alert(state); a != nil && s.Onset.IsZero() {
 			take(a.Since, "alert "+a.Name)
 		}
 	}
@@ -311,7 +314,11 @@ func (x *inquiry) report(done bool) Report {
 	if x.live {
 		x.d.memory.recall(r.Causes, x.q.At, done)
 	}
-	r.Troubles, r.Elsewhere = x.explained(r.Causes)
+	r.Troubles, r.Elsewhere, r.Strays = x.explained(r.Causes)
+	if x.q.Service != "" {
+		r.Strays = nil
+	}
+	r.removed = x.removals(r.Strays)
 	r.Looked = append([]Looked{x.swarmLook()}, x.looked...)
 	return r
 }

@@ -1,4 +1,10 @@
 package diagnosis
 
-// Explains lets tests ask whether a cause explains a trouble.
-func Explains(c *Cause, t *Trouble, labels map[string]string) bool { return c.explains(t, labels) }
+import "quarterdeck/sources"
+
+// Explains lets tests ask whether a cause explains an alert, and whether it may.
+func Explains(c *Cause, t *Trouble, a *sources.Alert, query string) (yes, perhaps bool) {
+	asked := *t
+	asked.about, asked.labels = aboutAlert(a, query), a.Labels
+	return c.explains(&asked)
+}

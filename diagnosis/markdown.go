@@ -75,6 +75,9 @@ func (r *Report) troublesMarkdown(b *strings.Builder) {
 		t := &r.Troubles[i]
 		fmt.Fprintf(b, "- %s: %s. %s.\n", markdown.Text(t.About()), markdown.Text(t.Words()), markdown.Text(upperFirst(r.Explanation(t))))
 	}
+	if stray := r.Stray(); stray != "" {
+		fmt.Fprintf(b, "\n%s.\n", markdown.Text(upperFirst(stray)))
+	}
 	if len(r.Elsewhere) > 0 {
 		fmt.Fprintf(b, "\nElsewhere: %s.\n", markdown.Text(Tally(r.Elsewhere)))
 	}

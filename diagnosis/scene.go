@@ -153,6 +153,16 @@ func (s *Scene) well() bool {
 	return s.Service.Health == fleet.Healthy || s.Service.Health == fleet.Idle
 }
 
+// alert is the first alert on the service that is in a state; nil: none is.
+func (s *Scene) alert(state sources.AlertState) *sources.Alert {
+	for i := range s.Snap.Alerts {
+		if a := &s.Snap.Alerts[i]; a.Service == s.Service.Name && a.State == state {
+			return a
+		}
+	}
+	return nil
+}
+
 // happened are the entries of the fleet's history about this service, of one of the kinds, up to At; the newest first.
 func (s *Scene) happened(within time.Duration, kinds ...string) []fleet.Happening {
 	var out []fleet.Happening

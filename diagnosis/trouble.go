@@ -20,11 +20,17 @@ type Trouble struct {
 	Text string
 	// Since is when it began, as far as is known.
 	Since time.Time
+	// Pending: an alert whose condition holds, but not for long enough yet to fire.
+	Pending bool
 	// Causes are those that explain it, as places in the report's Causes, the likeliest first; none: it is not explained.
 	Causes []int
+	// Perhaps: they fit by where and when, and what the alert is about is not known.
+	Perhaps bool
 
 	maybe  bool // it is updated or well again: trouble if there is a cause
 	failed bool // tasks of it failed just now
+	about  []topic
+	labels map[string]string // an alert's
 }
 
 // TroubleKind is what sort of thing is not well.
@@ -49,7 +55,11 @@ func (t *Trouble) Words() string {
 	if t.Alert == "" {
 		return t.Text
 	}
-	return strings.TrimSuffix("alert "+t.Alert+" fires: "+t.Text, ": ")
+	how := " fires: "
+	if t.Pending {
+		how = " is pending: "
+	}
+	return strings.TrimSuffix("alert "+t.Alert+how+t.Text, ": ")
 }
 
 // platformWord is what is about no one service or node.
@@ -58,12 +68,55 @@ const platformWord = "the platform"
 // About is what a cause is about: its service, its node, or the platform.
 func (c *Cause) About() string { return orWord(c.Service, orWord(c.Node, platformWord)) }
 
-// troubles are all that is not well at the moment asked about, the worst first: services and updates that are stuck, nodes, alerts.
-func (x *inquiry) troubles() []Trouble {
+// troubles are all that is not well at the moment asked about, the worst first: services and updates that are stuck, nodes, alerts that fire, alerts that
+// are pending. strays are the alerts on services that the swarm does not have: nothing is known of what they are about.
+func (x *inquiry) troubles() (out, strays []Trouble) {
 	snap := x.snap
 	if x.q.At.Before(snap.At.Add(-clockSlack)) {
 		snap = snap.Then(x.q.At)
 	}
+	out = troubledServices(snap)
+	for i := range snap.Nodes {
+		if n := &snap.Nodes[i]; !n.Up() && n.Message != fleet.NotLooked { // what is not known is no trouble
+			out = append(out, Trouble{Kind: TroubledNode, Node: n.Name, Text: strings.TrimSuffix("the node is "+n.State+": "+oneLine(n.Message), ": "), about: []topic{aboutUp}})
+		}
+	}
+	first := len(out)
+	for i := range snap.Alerts {
+		a := &snap.Alerts[i]
+		if a.State != sources.Firing && a.State != sources.Pending {
+			continue
+		}
+		t := Trouble{Kind: FiringAlert, Service: a.Service, Alert: a.Name, Text: oneLine(a.Summary), Since: a.Since, Pending: a.State == sources.Pending, labels: a.Labels}
+		if x.wide != nil {
+			t.about = aboutAlert(a, x.wide.RuleQueries[a.Name])
+		} else {
+			t.about = aboutAlert(a, "")
+		}
+		if t.Service == "" {
+			t.Node = x.nodeNamed(snap, a.Labels)
+		} else if x.swarmOK() && snap.Service(t.Service) == nil && x.snap.Service(t.Service) == nil {
+			strays = append(strays, t)
+			continue
+		}
+		out = append(out, t)
+	}
+	order := func(a, b Trouble) int {
+		if a.Pending != b.Pending {
+			if b.Pending {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(a.Since.Compare(b.Since), strings.Compare(a.Alert, b.Alert), strings.Compare(a.Service, b.Service))
+	}
+	slices.SortStableFunc(out[first:], order)
+	slices.SortStableFunc(strays, order)
+	return out, strays
+}
+
+// troubledServices are the services that are not well, and the updates that are stuck.
+func troubledServices(snap *fleet.Snapshot) []Trouble {
 	var out []Trouble
 	services := slices.Clone(snap.Services)
 	slices.SortStableFunc(services, func(a, b *fleet.Service) int { return a.Health.Rank() - b.Health.Rank() })
@@ -72,7 +125,7 @@ func (x *inquiry) troubles() []Trouble {
 		if v.NotYet || !ill && v.Health != fleet.Updating && v.Failures == 0 {
 			continue
 		}
-		t := Trouble{Kind: TroubledService, Service: v.Name, Text: string(v.Health), Since: v.HealthSince}
+		t := Trouble{Kind: TroubledService, Service: v.Name, Text: string(v.Health), Since: v.HealthSince, about: []topic{aboutUp, aboutRestarts}}
 		if v.Reason != "" {
 			t.Text += ": " + oneLine(v.Reason)
 		}
@@ -85,26 +138,6 @@ func (x *inquiry) troubles() []Trouble {
 		t.maybe, t.failed = !ill, v.Failures > 0
 		out = append(out, t)
 	}
-	for i := range snap.Nodes {
-		if n := &snap.Nodes[i]; !n.Up() && n.Message != fleet.NotLooked { // what is not known is no trouble
-			out = append(out, Trouble{Kind: TroubledNode, Node: n.Name, Text: strings.TrimSuffix("the node is "+n.State+": "+oneLine(n.Message), ": ")})
-		}
-	}
-	first := len(out)
-	for i := range snap.Alerts {
-		a := &snap.Alerts[i]
-		if a.State != sources.Firing {
-			continue
-		}
-		t := Trouble{Kind: FiringAlert, Service: a.Service, Alert: a.Name, Text: oneLine(a.Summary), Since: a.Since}
-		if t.Service == "" {
-			t.Node = x.nodeNamed(snap, a.Labels)
-		}
-		out = append(out, t)
-	}
-	slices.SortStableFunc(out[first:], func(a, b Trouble) int {
-		return cmp.Or(a.Since.Compare(b.Since), strings.Compare(a.Alert, b.Alert), strings.Compare(a.Service, b.Service))
-	})
 	return out
 }
 
@@ -125,46 +158,59 @@ const (
 	laterThan     = 5 * time.Minute
 )
 
-// explained joins troubles with the causes that explain them. Those that are about what was asked for come first, the others second.
-func (x *inquiry) explained(causes []Cause) (here, elsewhere []Trouble) {
-	for _, t := range x.troubles() {
+// explained joins troubles with the causes that explain them. Those that are about what was asked for come first, the others second, and alerts on
+// services that the swarm does not have third.
+func (x *inquiry) explained(causes []Cause) (here, elsewhere, strays []Trouble) {
+	all, strays := x.troubles()
+	for _, t := range all {
 		if x.q.Service != "" && t.Service != x.q.Service {
 			if !t.maybe || t.failed {
 				elsewhere = append(elsewhere, t)
 			}
 			continue
 		}
-		var labels map[string]string
-		for i := range x.snap.Alerts {
-			if a := &x.snap.Alerts[i]; t.Alert != "" && a.Name == t.Alert && a.Service == t.Service && oneLine(a.Summary) == t.Text {
-				labels = a.Labels
+		var perhaps []int
+		for i := range causes {
+			switch yes, may := causes[i].explains(&t); {
+			case yes:
+				t.Causes = append(t.Causes, i)
+			case may:
+				perhaps = append(perhaps, i)
 			}
 		}
-		for i := range causes {
-			if causes[i].explains(&t, labels) {
-				t.Causes = append(t.Causes, i)
-			}
+		if len(t.Causes) == 0 && len(perhaps) > 0 {
+			t.Causes, t.Perhaps = perhaps, true
 		}
 		if !t.maybe || len(t.Causes) > 0 {
 			here = append(here, t)
 		}
 	}
-	return here, elsewhere
+	return here, elsewhere, strays
 }
 
-// explains tells whether a trouble is no riddle any more. labels are an alert's.
-func (c *Cause) explains(t *Trouble, labels map[string]string) bool {
+// explains tells whether a trouble is no riddle any more: the cause is about the same service or node, or about what a label names, began in time, and is
+// of a kind that can be behind what the trouble is about. perhaps: what that is is not known.
+func (c *Cause) explains(t *Trouble) (yes, perhaps bool) {
 	switch {
 	case c.Confidence < explainedFrom || c.ID == "log-pattern-new": // a new line is a sign, and no reason
-		return false
+		return false, false
 	case !t.Since.IsZero() && c.Since.After(t.Since.Add(laterThan)):
-		return false
+		return false, false
+	case !c.concerns(t):
+		return false, false
+	}
+	return c.fits(t.about)
+}
+
+// concerns tells whether a cause is about the service, the node or the thing that a trouble is about.
+func (c *Cause) concerns(t *Trouble) bool {
+	switch {
 	case t.Service != "":
 		return c.Service == t.Service
 	case t.Node != "" && c.Node == t.Node:
 		return true
 	}
-	for k, v := range labels { // where it was measured is not what it is about
+	for k, v := range t.labels { // where it was measured is not what it is about
 		if !slices.Contains([]string{"alertname", "severity", "job", "node", "instance"}, k) && len(v) > 2 && mentions(c.Title+textOf(c.Evidence), v) {
 			return true
 		}
@@ -211,6 +257,9 @@ func (r *Report) Explanation(t *Trouble) string {
 	if n := len(t.Causes) - 1; n > 0 {
 		text += fmt.Sprintf(", and %d more", n)
 	}
+	if t.Perhaps {
+		text = "perhaps " + text
+	}
 	return text
 }
 
@@ -234,6 +283,8 @@ func (r *Report) Outcome() string {
 	switch {
 	case len(open) > 0:
 		about = fmt.Sprintf("no cause found yet for what is not well (%s)", Tally(open))
+	case r.Service == "" && len(r.Strays) > 0:
+		about += " that explains trouble, and nothing that the swarm has is known to be in trouble"
 	case r.Service == "":
 		about += " that explains trouble, and nothing is known to be in trouble"
 	}
@@ -245,14 +296,73 @@ func (r *Report) Outcome() string {
 	return about
 }
 
-// Tally counts troubles in words: 1 service in trouble, 1 node down, 2 alerts firing.
+// straysNamed is how many services an alert is on that the swarm does not have are named.
+const straysNamed = 4
+
+// Stray says in one sentence that alerts are about services that the swarm does not have; "": there are none.
+func (r *Report) Stray() string {
+	if len(r.Strays) == 0 {
+		return ""
+	}
+	var names []string
+	since := time.Time{}
+	for i := range r.Strays {
+		t := &r.Strays[i]
+		if !slices.Contains(names, t.Service) {
+			names = append(names, t.Service)
+		}
+		if !t.Since.IsZero() && (since.IsZero() || t.Since.Before(since)) {
+			since = t.Since
+		}
+	}
+	slices.Sort(names)
+	n := len(names)
+	for i, name := range names[:min(n, straysNamed)] {
+		if at := r.removed[name]; !at.IsZero() {
+			names[i] = fmt.Sprintf("%s (removed %s ago)", name, short(r.At.Sub(at)))
+		}
+	}
+	text := strings.Join(names[:min(n, straysNamed)], ", ")
+	if more := n - straysNamed; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	is := "is about a service that the swarm does not have"
+	if len(r.Strays) > 1 {
+		is = "are about services that the swarm does not have"
+	}
+	text = fmt.Sprintf("%s %s: %s", plural(len(r.Strays), "alert"), is, text)
+	if !since.IsZero() {
+		text += ", the first since " + short(r.At.Sub(since))
+	}
+	return text + "; such alerts end by themselves once its figures do, or are of another cluster"
+}
+
+// removals are when services that the swarm does not have any more were removed, as far as the fleet's history tells.
+func (x *inquiry) removals(strays []Trouble) map[string]time.Time {
+	var out map[string]time.Time
+	for i := range x.snap.History {
+		h := &x.snap.History[i]
+		if h.Kind != fleet.Removed || h.Time.After(x.q.At.Add(clockSlack)) || !slices.ContainsFunc(strays, func(t Trouble) bool { return t.Service == h.Service }) {
+			continue
+		}
+		if out == nil {
+			out = map[string]time.Time{}
+		}
+		out[h.Service] = h.Time
+	}
+	return out
+}
+
+// Tally counts troubles in words: 1 service in trouble, 1 node down, 2 alerts firing, 1 alert pending.
 func Tally(list []Trouble) string {
-	services, nodes, alerts := 0, 0, 0
+	services, nodes, alerts, pending := 0, 0, 0, 0
 	for i := range list {
-		switch list[i].Kind {
-		case FiringAlert:
+		switch {
+		case list[i].Pending:
+			pending++
+		case list[i].Kind == FiringAlert:
 			alerts++
-		case TroubledNode:
+		case list[i].Kind == TroubledNode:
 			nodes++
 		default:
 			services++
@@ -267,6 +377,9 @@ func Tally(list []Trouble) string {
 	}
 	if alerts > 0 {
 		out = append(out, plural(alerts, "alert")+" firing")
+	}
+	if pending > 0 {
+		out = append(out, plural(pending, "alert")+" pending")
 	}
 	return strings.Join(out, ", ")
 }

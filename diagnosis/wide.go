@@ -32,6 +32,8 @@ type Wide struct {
 	Certs []Cert
 	// OOMKills are kills by the kernel within Recent, by node; HealthFails health checks of engines that failed, by node.
 	OOMKills, HealthFails map[string]float64
+	// RuleQueries are the queries of alerting rules by name, of which alerts do not tell by a link of theirs.
+	RuleQueries map[string]string
 	// Machines are what others tell of the nodes that are down, by name.
 	Machines map[string]*Machine
 
@@ -176,6 +178,10 @@ func (x *inquiry) askWide(ctx context.Context) {
 			return err
 		})
 	}
+	wg.Go(func() {
+		q := x.askRules(ctx)
+		put(func() { w.RuleQueries = q })
+	})
 	wg.Go(func() {
 		m := x.machines(ctx)
 		put(func() { w.Machines = m })

@@ -160,6 +160,10 @@ func (b *causesBox) aboutTrouble(m *Model, p *page, t *diagnosis.Trouble) {
 
 // aboutElsewhere tells of what is not well and was not asked about.
 func (b *causesBox) aboutElsewhere(m *Model, p *page) {
+	if stray := b.q.report.Stray(); stray != "" {
+		p.sign(m.st.Muted, " "+m.st.Signs.Warning, stray)
+		p.gap()
+	}
 	list := b.q.report.Elsewhere
 	if len(list) == 0 {
 		return
@@ -203,7 +207,11 @@ func (b *causesBox) aboutCause(m *Model, p *page, c *diagnosis.Cause) {
 	}
 	for i := range b.q.report.Troubles {
 		if t := &b.q.report.Troubles[i]; slices.ContainsFunc(t.Causes, func(at int) bool { return &b.q.report.Causes[at] == c }) {
-			p.sign(m.st.Muted, " "+m.st.Signs.Updating, "explains "+t.About()+": "+t.Words())
+			word := "explains "
+			if t.Perhaps {
+				word = "perhaps explains "
+			}
+			p.sign(m.st.Muted, " "+m.st.Signs.Updating, word+t.About()+": "+t.Words())
 		}
 	}
 }

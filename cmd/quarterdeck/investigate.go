@@ -23,7 +23,7 @@ func newInvestigateCommand(s *surroundings) *cobra.Command {
 		Use:   "investigate [SERVICE]",
 		Short: "Ranked causes of what is wrong, with their evidence",
 		Long: `Looks at a service, or at all that is not well: tasks, updates, nodes, logs, metrics, alerts and what was changed.
-Each service in trouble, each update that is stuck and each alert that fires is listed with its cause, or with what was looked at in vain.
+Each service in trouble, each update that is stuck and each alert that fires or is pending is listed with its cause, or with what was looked at in vain.
 Each cause says how sure it is and why, what proves it and with which query, what speaks against it, and what to do next.
 What could not be looked at is listed: it is not the same as nothing found.
 
@@ -54,7 +54,7 @@ func runInvestigate(ctx context.Context, s *surroundings, q diagnosis.Question) 
 	defer p.Close()
 	ctx, cancel := context.WithTimeout(ctx, p.settings.Timeout)
 	defer cancel()
-	if err := p.fleet.Once(ctx, fleet.Feeds{Swarm: p.swarm, Alerts: p.feeds().Alerts, Logger: p.log}); err != nil {
+	if err := p.fleet.Once(ctx, fleet.Feeds{Swarm: p.swarm, Alerts: p.feeds().Alerts, Metrics: p.feeds().Metrics, Logger: p.log}); err != nil {
 		return err
 	}
 	deck, deckErr := p.deck()
@@ -86,6 +86,8 @@ type investigationJSON struct {
 	// Troubles are all that is not well, explained or not; Elsewhere those that the question was not about.
 	Troubles  []troubleJSON `json:"troubles"`
 	Elsewhere []troubleJSON `json:"elsewhere"`
+	// Strays are alerts on services that the swarm does not have.
+	Strays    []troubleJSON `json:"strays"`
 	Looked    []lookedJSON  `json:"looked"`
 	// Subjects were looked at closely; Left should have been, past the bound.
 	Subjects []string `json:"subjects"`
@@ -113,10 +115,13 @@ type troubleJSON struct {
 	Service string     `json:"service"`
 	Node    string     `json:"node"`
 	Alert   string     `json:"alert"`
+	Pending bool       `json:"pending"` // the alert does not fire yet
 	Text    string     `json:"text"`
 	Since   *time.Time `json:"since"`
 	// Causes are places in causes, from 0, the likeliest first; Explanation is the first in words, or what was looked at in vain.
+	// Perhaps: what the alert is about is not known, and they fit by where and when alone.
 	Causes      []int  `json:"causes"`
+	Perhaps     bool   `json:"perhaps"`
 	Explanation string `json:"explanation"`
 }
 
@@ -154,7 +159,10 @@ func investigationOf(r *diagnosis.Report) investigationJSON {
 	for _, l := range r.Looked {
 		out.Looked = append(out.Looked, lookedJSON(l))
 	}
-	out.Troubles, out.Elsewhere = []troubleJSON{}, []troubleJSON{}
+	out.Troubles, out.Elsewhere, out.Strays = []troubleJSON{}, []troubleJSON{}, []troubleJSON{}
+	for i := range r.Strays {
+		out.Strays = append(out.Strays, troubleOf(&r.Strays[i]))
+	}
 	for i := range r.Troubles {
 		t := troubleOf(&r.Troubles[i])
 		t.Explanation = r.Explanation(&r.Troubles[i])
@@ -167,7 +175,7 @@ func investigationOf(r *diagnosis.Report) investigationJSON {
 }
 
 func troubleOf(t *diagnosis.Trouble) troubleJSON {
-	return troubleJSON{Kind: string(t.Kind), Service: t.Service, Node: t.Node, Alert: t.Alert, Text: t.Text, Since: utc(t.Since), Causes: append([]int{}, t.Causes...)}
+	return troubleJSON{Kind: string(t.Kind), Service: t.Service, Node: t.Node, Alert: t.Alert, Pending: t.Pending, Text: t.Text, Since: utc(t.Since), Causes: append([]int{}, t.Causes...), Perhaps: t.Perhaps}
 }
 
 func proofsOf(list []diagnosis.Proof) []proofJSON {
@@ -216,6 +224,9 @@ func writeTroubles(b *strings.Builder, r *diagnosis.Report) {
 	for i := range r.Troubles {
 		t := &r.Troubles[i]
 		fmt.Fprintf(b, "   %s: %s\n      %s\n", plain.Line(t.About()), plain.Line(t.Words()), plain.Line(r.Explanation(t)))
+	}
+	if stray := r.Stray(); stray != "" {
+		fmt.Fprintf(b, "\n%s\n", plain.Line(stray))
 	}
 	if len(r.Elsewhere) > 0 {
 		fmt.Fprintf(b, "\nelsewhere: %s; `quarterdeck investigate` looks at all\n", diagnosis.Tally(r.Elsewhere))
