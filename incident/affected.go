@@ -25,6 +25,7 @@ func (g *gatherer) begun() {
 		g.addCauses(s)
 	}
 	g.sortCauses()
+	g.placeAlerts()
 	g.startOf()
 	g.r.Window = g.window()
 	g.causeRows()
@@ -108,7 +109,7 @@ func (g *gatherer) findAlso() {
 }
 
 // otherAlert takes in an alert of what the incident is not of, where it began to fire in the window. One that fired before is said once.
-func (g *gatherer) otherAlert(a *seenAlert) {
+func (g *gatherer) otherAlert(a *spell) {
 	w := g.r.Window
 	if a.Since.After(w.To) || !a.Ends.IsZero() && a.Ends.Before(w.From) {
 		return
@@ -127,7 +128,7 @@ func (g *gatherer) otherAlert(a *seenAlert) {
 		}
 		return
 	}
-	g.alertRows(&a.Alert, a.live, true)
+	g.alertRows(a, true)
 	if a.Service != "" {
 		g.also(a.Service, a.Since, "alert "+alertName(&a.Alert)+" fired at "+clockOf(a.Since))
 	}

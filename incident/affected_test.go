@@ -77,8 +77,9 @@ func TestAlso(t *testing.T) {
 		return &sources.Alert{Name: name, Severity: "critical", Service: service, State: sources.Firing, Since: after(since)}
 	}
 	for _, a := range []*sources.Alert{alert("Errors", "web", 30), alert("Errors", "api", 45), alert("Old", "api", -800), alert("Cert", "", 20)} {
-		g.alert(a, true)
+		g.spells = append(g.spells, spell{Alert: *a, live: true, source: fleet.AlertmanagerName, query: "quarterdeck alerts"})
 	}
+	g.placeAlerts()
 	for _, h := range []fleet.Happening{{Time: after(10), Kind: fleet.HealthChanged, Service: "store", Text: "healthy → degraded", Source: "fleet", Bad: true},
 		{Time: after(-700), Kind: fleet.HealthChanged, Service: "elsewhere", Text: "healthy → down", Source: "fleet", Bad: true}} {
 		g.Deck.Fleet.Note(h)
@@ -256,11 +257,14 @@ func TestProposedItems(t *testing.T) {
 	g.Metrics = counting{}
 	g.r.Window = Window{From: after(0), To: after(300)}
 	g.r.Start.Proposed = []Proposal{{At: after(0), Text: "error lines of web go from 0 to 9", Query: "q1"}}
-	g.r.Timeline = []Row{{Time: after(50), Kind: "alert", Bad: true, Text: "Errors (critical) fires: x", Service: "web"}}
-	g.r.Causes = []Cause{{ID: "bad-deploy", Title: "it began with a deploy", Service: "web", Confidence: 0.85, Steps: []Step{{"see what was changed", "change", "web"}, {"go back to before it", "rollback", "web"}}},
+	g.Deck.Fleet = proposing()
+	g.rulesRead = true
+	g.r.Timeline = []Row{{Time: after(150), Kind: "alert", Bad: true, Text: "Errors (critical) fires: x", Service: "web"}}
+	g.r.Causes = []Cause{{ID: "bad-deploy", Title: "it began with a deploy", Service: "web", Confidence: 0.85, Steps: []Step{{"see what was changed", "change", "web"}, {"go back to before it", "rollback", "web"}},
+		Change: &Deploy{Service: "web", At: after(-5), Fields: []Field{{"web", "env POOL", "none", `"4"`}}}},
 		{ID: "x", Title: "hardly", Confidence: 0.3, Steps: []Step{{"nothing", "", ""}}}}
 	g.r.Fixes = []Mitigation{{Action: actions.Rollback, Target: "web", Result: actions.ResultDone}}
-	g.r.Users = []UserImpact{{Service: "web", Reason: "no request metrics"}}
+	g.r.Users = []UserImpact{{Service: "web", Reason: "no request metrics; route it"}, {Service: "base", Reason: "no request metrics"}}
 	g.r.Gaps = []Gap{{Source: "loki", What: "logs of tasks that are gone", Reason: notConfigured}}
 	g.proposeItems()
 	var got []string
@@ -270,8 +274,11 @@ func TestProposedItems(t *testing.T) {
 		}
 		got = append(got, x.Text)
 	}
-	want := []string{"see what was changed", "add an alert that tells sooner: the first one, Errors (critical), fired 50s after the first sign",
-		"have the requests of web counted, where users or other services call them: how many failed is not known", "connect loki: without it logs of tasks that are gone are not known"}
+	want := []string{"have a test before the deploy of web that fails on this change: env POOL 4",
+		"give web a health check that fails on what failed here: without one the swarm calls any task that runs well",
+		"have a deploy of web that fails be taken back: docker service update --update-failure-action rollback web", "watch a new task of web for longer: docker service update --update-monitor 30s web",
+		"add an alert on the share of requests that fail", "add an alert that tells sooner: the first one, Errors (critical), fired 2m30s after the first sign",
+		"have the requests to web counted, by the proxy or by themselves: how many failed is not known", "connect loki: without it logs of tasks that are gone are not known"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
@@ -284,6 +291,34 @@ func TestProposedItems(t *testing.T) {
 	empty.proposeItems()
 	if len(empty.r.Proposed) != 0 {
 		t.Errorf("nothing was found, and it proposes %+v", empty.r.Proposed)
+	}
+}
+
+// proposing is a fleet with a service that a proxy sends requests to, and a database that none does.
+func proposing() *fleet.Fleet {
+	f := fleet.New(func() time.Time { return after(600) }, fleet.SwarmName)
+	f.Fold(sources.Change{World: &sources.World{At: noon, Services: []sources.Service{
+		{ID: "web", Name: "web", Mode: sources.Replicated, Desired: 2, Labels: map[string]string{"traefik.http.routers.web.rule": "Host(`x`)"}, Update: sources.UpdatePolicy{FailureAction: "pause", Monitor: 5 * time.Second}},
+		{ID: "base", Name: "base", Mode: sources.Replicated, Desired: 1, Resources: sources.Resources{LimitBytes: 192 << 20}}}}})
+	f.Snapshot()
+	return f
+}
+
+// What is proposed after a kill for memory is what keeps it from coming again, with what the spec has, and no step of looking for the cause.
+func TestMeasuresOfAKillForMemory(t *testing.T) {
+	g := gathering([]string{"base"}, nil)
+	g.Deck.Fleet = proposing()
+	g.r.Causes = []Cause{sureCause("base", "", "oom-killed", "killed for its memory", after(0))}
+	g.r.Causes[0].Steps = []Step{{"see its memory against the limit", "metrics", "base"}}
+	g.rules, g.rulesRead = []sources.Rule{{Name: "MemoryNearLimit", Query: "container_memory_working_set_bytes / container_spec_memory_limit_bytes > 0.9"}}, true
+	g.itemsOfCauses()
+	if p := g.r.Proposed; len(p) != 2 || !strings.Contains(p[0].Text, "leaks") || p[0].From != "the limit is 192 MiB in its spec" || !strings.Contains(p[1].Text, "reserve memory") {
+		t.Errorf("%+v", p)
+	}
+	g.r.Proposed, g.rules = nil, nil
+	g.itemsOfCauses()
+	if p := g.r.Proposed; len(p) != 3 || p[2].Text != "add an alert on memory near its limit" {
+		t.Errorf("no rule looks at memory: %+v", p)
 	}
 }
 

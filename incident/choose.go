@@ -158,9 +158,9 @@ func (k *Desk) Prefill(ctx context.Context, o Opening) Opening {
 			worst = s
 		}
 	}
-	alert := firstAlert(snap, func(service string) bool { return slices.Contains(o.Services, service) })
+	g := &gatherer{Desk: k, r: &Report{Services: o.Services, Nodes: o.Nodes, Causes: o.Causes}}
+	alert := firstAlertOf(snap, func(a *sources.Alert) bool { return len(o.Services)+len(o.Nodes) > 0 && g.owns(a) })
 	for _, n := range o.Nodes { // what fires for the node itself comes first
-		g := &gatherer{Desk: k}
 		if a := firstAlertOf(snap, func(a *sources.Alert) bool { return g.alertsOf(a, n) }); a != nil {
 			alert = a
 		}

@@ -48,11 +48,15 @@ type gatherer struct {
 	lines     map[string]Lines
 	entries   map[string][]sources.Entry // error lines by service
 	found     map[string]diagnosis.Report
-	others    []seenAlert        // alerts of other services, and of none
+	spells    []spell            // alerts that fired, whoever they are of
+	own       []spell            // those of what the report is of
+	others    []spell            // those of other services, and of none
 	earlier   []string           // alerts that fired before the window already
 	side      map[string][]Chart // figures of other services, not drawn
 	counts    map[string]counted // requests by service
 	deaths    []deaths
+	rules     []sources.Rule // Prometheus' alerting rules
+	rulesRead bool
 	severity  string // of the first alert of what the incident is of, else of others
 
 	severityAlso bool
@@ -77,6 +81,7 @@ func (k *Desk) Report(ctx context.Context, a Asked) (*Report, error) {
 	g.frame(a)
 	var wg sync.WaitGroup
 	wg.Go(func() { g.readAlerts(ctx) })
+	wg.Go(func() { g.readRules(ctx) })
 	for _, s := range g.r.Services {
 		wg.Go(func() { g.readMetrics(ctx, s, keyFigures...) })
 		wg.Go(func() { g.readLogs(ctx, s) })
@@ -113,6 +118,7 @@ func (k *Desk) Evidence(ctx context.Context, o Opening) (proposed []Proposal, ga
 		})
 	}
 	wg.Wait()
+	g.placeAlerts()
 	g.readHistory()
 	g.startOf()
 	return g.r.Start.Proposed, g.r.Gaps, nil

@@ -263,11 +263,12 @@ func (g *gatherer) readPatterns() {
 		isNew := func(p *sources.Pattern) bool { // no line before is of it, whatever the miner would have made of them together
 			return !onset.IsZero() && !slices.ContainsFunc(before, func(e sources.Entry) bool { return patterns.Match(p.Text, e.Line) })
 		}
-		slices.SortStableFunc(found, func(a, b sources.Pattern) int { return compareBool(isNew(&b), isNew(&a)) })
-		for i := range found[:min(len(found), mostPattern)] {
+		for i := range found {
 			p := &found[i]
 			out.Patterns = append(out.Patterns, Pattern{Text: g.redact("logs of "+service, p.Text), Count: p.Count, First: p.First.UTC(), Last: p.Last.UTC(), New: isNew(p)})
 		}
+		out.Patterns = sameReason(out.Patterns)
+		out.Patterns = out.Patterns[:min(len(out.Patterns), mostPattern)]
 		for i := range all[cut:][:min(firstLines, len(all)-cut)] {
 			out.First = append(out.First, g.line(service, &all[cut+i]))
 		}

@@ -17,6 +17,8 @@ const (
 	cellText = 60
 	// proofText is what one piece of evidence says: the diagnosis has cut it already.
 	proofText = 400
+	// lineText is what is shown of a log line or a pattern in a table: its reason often stands at its end, so the middle is left out.
+	lineText = 240
 )
 
 // Markdown writes the report in the order in which people expect it. All times are UTC.
@@ -200,7 +202,7 @@ func (r *Report) writeLooked(b *strings.Builder) {
 
 // words are a piece of evidence with its time.
 func (p *Proof) words() string {
-	text := clip(p.Text, proofText)
+	text := clipMiddle(p.Text, proofText)
 	if p.At != nil {
 		text = clockOf(*p.At) + " " + text
 	}
@@ -231,18 +233,26 @@ func (r *Report) ref(query string) string {
 	return ""
 }
 
+// writeTimes are the times from the start of the impact, which is said once, and when each end was.
 func (r *Report) writeTimes(b *strings.Builder) {
 	b.WriteString("\n")
-	row := func(what, from string, s Span) []string {
-		value := "unavailable: " + s.Reason
+	ends := map[string]string{"detect": "detected", "acknowledge": "acknowledged", "mitigate": "mitigated", "resolve": "resolved"}
+	row := func(what string, s Span) []string {
+		value, at := "not known: "+s.Reason, ""
 		if s.Seconds != nil {
 			value = long(time.Duration(*s.Seconds * float64(time.Second)))
 		}
-		return []string{what, from, markdown.Text(value), markdown.Text(s.By)}
+		for _, m := range r.Phases {
+			if m.Phase == ends[what] {
+				at = clockOf(m.At)
+			}
+		}
+		return []string{what, markdown.Text(value), at, markdown.Text(s.By)}
 	}
-	markdown.Table(b, []string{"Time to", "From, to", "Took", "By"}, [][]string{
-		row("detect", "impact began, detected", r.Times.Detect), row("acknowledge", "detected, acknowledged", r.Times.Acknowledge),
-		row("mitigate", "impact began, mitigated", r.Times.Mitigate), row("resolve", "impact began, resolved", r.Times.Resolve)})
+	markdown.Table(b, []string{"Time to", "Took", "At", "By"}, [][]string{row("detect", r.Times.Detect), row("acknowledge", r.Times.Acknowledge), row("mitigate", r.Times.Mitigate), row("resolve", r.Times.Resolve)})
+	if r.Start.At != nil {
+		b.WriteString("\nEach from the start of the impact, " + clockOf(*r.Start.At) + " UTC.\n")
+	}
 }
 
 func (r *Report) writeTimeline(b *strings.Builder) {
@@ -270,7 +280,7 @@ func (r *Report) writeTimeline(b *strings.Builder) {
 		if x.Outside != "" {
 			text = "(" + x.Outside + " the impact) " + text
 		}
-		rows = append(rows, []string{at, markdown.Text(x.Source), kind, markdown.Text(service), markdown.Text(shortName(x.Actor)), markdown.Text(clip(text, rowText)), r.ref(x.Query), string(x.Confidence)})
+		rows = append(rows, []string{at, markdown.Text(x.Source), kind, markdown.Text(service), markdown.Text(shortName(x.Actor)), markdown.Text(clipMiddle(text, lineText)), r.ref(x.Query), string(x.Confidence)})
 	}
 	markdown.Table(b, []string{"UTC", "Source", "Kind", "Service", "Actor", "What", "Query", "Known"}, rows)
 	b.WriteString("\nKnown: recorded, by the source itself; said, a person's word; inferred, by a rule of Quarterdeck from figures.")

@@ -43,7 +43,8 @@ func (r *Report) writeCharts(b *strings.Builder) {
 			continue
 		}
 		if last == nil {
-			none.add(c.Service+"\x00"+orElse(c.Reason, "no sample in this time"), c.Name)
+			reason := strings.ReplaceAll(firstClause(orElse(c.Reason, "no sample in this time")), " of service "+c.Service, "")
+			none.add(c.Service+"\x00"+strings.TrimPrefix(reason, "service "+c.Service+": "), c.Name)
 			continue
 		}
 		drawn++
@@ -63,11 +64,16 @@ func (r *Report) writeCharts(b *strings.Builder) {
 	if len(none.keys) > 0 {
 		b.WriteString("\nNot drawn, not known:\n\n")
 		var rows [][]string
+		var why grouped // the services for which the same is not known for the same reason
 		for _, k := range none.keys {
 			service, reason, _ := strings.Cut(k, "\x00")
-			rows = append(rows, []string{markdown.Text(service), markdown.Text(strings.Join(none.of[k], ", ")), markdown.Text(clip(reason, rowText))})
+			why.add(strings.Join(none.of[k], ", ")+"\x00"+reason, service)
 		}
-		markdown.Table(b, []string{"Service", "Figures", "Why"}, rows)
+		for _, k := range why.keys {
+			figures, reason, _ := strings.Cut(k, "\x00")
+			rows = append(rows, []string{markdown.Text(figures), markdown.Text(strings.Join(why.of[k], ", ")), markdown.Text(clip(reason, rowText))})
+		}
+		markdown.Table(b, []string{"Figures", "Services", "Why"}, rows)
 	}
 	if len(r.Charts) == 0 {
 		b.WriteString("\nNo figure could be read: see the gaps.\n")
@@ -130,7 +136,7 @@ func (r *Report) writeLines(b *strings.Builder) {
 				if p.New {
 					fresh = "new"
 				}
-				rows = append(rows, []string{fmt.Sprint(p.Count), fresh, clockOf(p.First), clockOf(p.Last), markdown.Code(clip(p.Text, rowText))})
+				rows = append(rows, []string{fmt.Sprint(p.Count), fresh, clockOf(p.First), clockOf(p.Last), markdown.Code(clipMiddle(p.Text, lineText))})
 			}
 			markdown.Table(b, []string{"Lines", "New", "First", "Last", "What they have in common"}, rows)
 		}
@@ -138,7 +144,7 @@ func (r *Report) writeLines(b *strings.Builder) {
 			b.WriteString("\nThe first from the onset on:\n\n")
 			var lines []string
 			for _, x := range l.First {
-				lines = append(lines, fmt.Sprintf("%s %-5s %s %s", x.Time.UTC().Format("15:04:05.000"), x.Level, orElse(x.Node, "-"), clip(x.Text, 2*rowText)))
+				lines = append(lines, fmt.Sprintf("%s %-5s %s %s", x.Time.UTC().Format("15:04:05.000"), x.Level, orElse(x.Node, "-"), x.Text))
 			}
 			markdown.Fence(b, "text", lines...)
 		}

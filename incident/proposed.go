@@ -4,16 +4,19 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
-	"quarterdeck/actions"
 	"quarterdeck/sources/fleet"
 )
 
 // mostItems bounds what is proposed to be done.
 const mostItems = 12
 
-// proposeItems proposes what to do, each from something that was found: the causes' own next steps that nobody has taken, an alert where none told
-// in time, what a deploy did not notice, and what could not be looked at. Nobody has decided on any of it.
+// lateAlert is from when on an alert is late: most rules look at a minute or two of figures.
+const lateAlert = 2 * time.Minute
+
+// proposeItems proposes what to do so that it does not come again, or is told sooner: what the causes' services lack (measures.go), an alert where
+// none told in time, what a deploy did not notice, and what could not be looked at. Nobody has decided on any of it.
 func (g *gatherer) proposeItems() {
 	g.itemsOfCauses()
 	g.itemOfAlerts()
@@ -30,32 +33,6 @@ func (g *gatherer) item(text, from, query string) {
 	}
 }
 
-func (g *gatherer) itemsOfCauses() {
-	for i := range g.r.Causes {
-		c := &g.r.Causes[i]
-		if c.EffectOf != "" || c.Confidence < 0.5 {
-			continue
-		}
-		var steps []string
-		for _, s := range c.Steps {
-			if !g.done(&s) && !slices.Contains(steps, s.Text) {
-				steps = append(steps, s.Text)
-			}
-		}
-		if len(steps) > 0 {
-			_, query := c.origin()
-			g.item(strings.Join(steps, "; "), fmt.Sprintf("cause %d, %s (%s)", i+1, c.words(), c.ID), query)
-		}
-	}
-}
-
-// done tells whether a run has done what a step says.
-func (g *gatherer) done(s *Step) bool {
-	return slices.ContainsFunc(g.r.Fixes, func(m Mitigation) bool {
-		return m.Result == actions.ResultDone && (m.Action == s.Action || m.Action == actions.Undo && s.Action == actions.Rollback) && slices.Contains(split(m.Target), s.On)
-	})
-}
-
 // itemOfAlerts proposes an alert on what told first, where no alert told, or one only after that.
 func (g *gatherer) itemOfAlerts() {
 	first := g.firstProposed()
@@ -67,7 +44,7 @@ func (g *gatherer) itemOfAlerts() {
 		g.item("add an alert: none fired for "+g.of(), "the first sign, at "+clockOf(first.At)+": "+first.Text, first.Query)
 		return
 	}
-	if a := &g.r.Timeline[i]; a.Time.Sub(first.At) > patternSlack {
+	if a := &g.r.Timeline[i]; a.Time.Sub(first.At) > lateAlert {
 		name, _, _ := strings.Cut(a.Text, " fires")
 		g.item(fmt.Sprintf("add an alert that tells sooner: the first one, %s, fired %s after the first sign", name, long(a.Time.Sub(first.At))), "the first sign, at "+clockOf(first.At)+": "+first.Text, first.Query)
 	}
@@ -101,18 +78,24 @@ func (g *gatherer) itemsOfGaps() {
 	var unmeasured []string
 	reason := ""
 	for i := range g.r.Users {
-		if u := &g.r.Users[i]; !u.Also && u.Failed == nil && u.Reason != "" {
+		if u := &g.r.Users[i]; !u.Also && u.Failed == nil && u.Reason != "" && g.routes(u.Service) {
 			if unmeasured = append(unmeasured, u.Service); reason == "" {
 				reason = u.Reason
 			}
 		}
 	}
 	if len(unmeasured) > 0 {
-		g.item("have the requests of "+strings.Join(unmeasured, ", ")+" counted, where users or other services call them: how many failed is not known", reason, "")
+		g.item("have the requests to "+strings.Join(unmeasured, ", ")+" counted, by the proxy or by themselves: how many failed is not known", firstClause(reason), "")
 	}
 	for _, x := range g.r.Gaps {
 		if x.Reason == notConfigured {
 			g.item("connect "+x.Source+": without it "+x.What+" are not known", "the gaps of this report", "")
 		}
 	}
+}
+
+// routes tells whether a proxy sends requests to a service.
+func (g *gatherer) routes(service string) bool {
+	s := g.Deck.Fleet.Snapshot().Service(service)
+	return s != nil && routed(s)
 }

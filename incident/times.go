@@ -15,12 +15,7 @@ type Span struct {
 	By      string   `json:"by"` // what its end stands on
 }
 
-// Times are how long an incident took to be detected, acknowledged, mitigated and resolved.
-//
-//	detect       detected - impact start
-//	acknowledge  acknowledged - detected
-//	mitigate     mitigated - impact start
-//	resolve      resolved - impact start
+// Times are how long an incident took to be detected, acknowledged, mitigated and resolved, each from the start of the impact.
 type Times struct {
 	Detect      Span `json:"detect"`
 	Acknowledge Span `json:"acknowledge"`
@@ -36,7 +31,7 @@ func TimesOf(x *Incident, runs []Mitigation) Times {
 	mitigated := MitigatedBy(x, runs)
 	return Times{
 		Detect:      span(x.Impact, x.Detected, noImpact, "it was not detected"),
-		Acknowledge: span(x.Detected, x.Acknowledged, "it was not detected", "nobody has acknowledged it"),
+		Acknowledge: span(x.Impact, x.Acknowledged, noImpact, "nobody has acknowledged it"),
 		Mitigate:    span(x.Impact, mitigated, noImpact, "nobody has said that it was mitigated, and no run on its services went well"),
 		Resolve:     span(x.Impact, x.Resolved, noImpact, "it is not resolved"),
 	}

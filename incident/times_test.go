@@ -18,10 +18,11 @@ func seconds(t *testing.T, s Span) float64 {
 	return *s.Seconds
 }
 
+// All times are from one beginning, so that they can be read beside each other.
 func TestTimes(t *testing.T) {
 	x := &Incident{Impact: at(0, "ada"), Detected: at(2, "alert"), Started: at(3, "ada"), Acknowledged: at(4, "bo"), Mitigated: at(10, "bo"), Resolved: at(30, "ada")}
 	got := TimesOf(x, nil)
-	if seconds(t, got.Detect) != 120 || seconds(t, got.Acknowledge) != 120 || seconds(t, got.Mitigate) != 600 || seconds(t, got.Resolve) != 1800 {
+	if seconds(t, got.Detect) != 120 || seconds(t, got.Acknowledge) != 240 || seconds(t, got.Mitigate) != 600 || seconds(t, got.Resolve) != 1800 {
 		t.Errorf("%+v", got)
 	}
 }

@@ -334,7 +334,7 @@ func (g *gatherer) userWords() []string {
 		if u.Failed != nil {
 			counted = counted || u.Failed.Most > 0 && (u.Failed.Least != u.Failed.Most || u.Requests.Least != u.Requests.Most)
 		} else if !u.Also {
-			reason, _, _ := strings.Cut(strings.ReplaceAll(u.Reason, " of service "+u.Service, ""), ";")
+			reason := firstClause(strings.ReplaceAll(u.Reason, " of service "+u.Service, ""))
 			if len(unknown[reason]) == 0 {
 				reasons = append(reasons, reason)
 			}
@@ -357,4 +357,10 @@ func (g *gatherer) userWords() []string {
 		out = append(out, fmt.Sprintf("How many requests failed is not known of %s: %s.", strings.Join(unknown[r], ", "), r))
 	}
 	return out
+}
+
+// firstClause is what a reason says first: what it advises beside that is for the console's pages, where one looks at that service.
+func firstClause(reason string) string {
+	reason, _, _ = strings.Cut(reason, ";")
+	return reason
 }

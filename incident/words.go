@@ -279,9 +279,10 @@ func (g *gatherer) detection() []string {
 		text += fmt.Sprintf("; the incident was declared %s later by %s", long(g.x.Started.At.Sub(d.At)), g.x.Started.By)
 	}
 	out := []string{text + "."}
-	alerted := slices.ContainsFunc(g.r.Timeline, func(x Row) bool { return x.Kind == "alert" && x.Bad && !x.Also })
+	alerts := g.alertWords()
+	out = append(out, alerts...)
 	switch {
-	case alerted:
+	case len(alerts) > 0:
 	case g.Alerts == nil && g.Metrics == nil:
 		out = append(out, "Whether an alert fired is not known: neither Alertmanager nor Prometheus is configured.")
 	case slices.ContainsFunc(g.r.Gaps, func(x Gap) bool { return strings.Contains(x.What, "alerts") }):
@@ -319,6 +320,16 @@ func clip(s string, most int) string {
 		return string(r[:most-1]) + "…"
 	}
 	return s
+}
+
+// clipMiddle bounds a text, in runes: what is left out is from its middle, a third from its beginning on, for the reason of an error stands at the end.
+func clipMiddle(s string, most int) string {
+	r := []rune(s)
+	if len(r) <= most {
+		return s
+	}
+	head := most / 3
+	return string(r[:head]) + "…" + string(r[len(r)-(most-head-1):])
 }
 
 // times is how often something was.

@@ -39,6 +39,7 @@ type Line struct {
 	seed   uint64
 	stored string
 	words  string
+	slow   float64 // by how much longer than usual requests take then; 0: as usual
 }
 
 // Text is the line without its newline.
@@ -205,7 +206,7 @@ func (t *talk) lines(from, to int64, yield func(Line) bool) bool {
 
 func (t *talk) line(ns int64, h uint64) Line {
 	at := float64(ns) / 1e9
-	l := Line{T: ns, Box: &t.box, Level: Info, seed: h}
+	l := Line{T: ns, Box: &t.box, Level: Info, seed: h, slow: factor(t.effects, Latency, at)}
 	errs := t.profile.Errors + added(t.effects, Errors, at)
 	switch u := unit(mix(h + 77)); {
 	case u < errs:

@@ -114,6 +114,14 @@ func took(h uint64, median float64) time.Duration {
 	return time.Duration(d * (1 + z*0.4) * float64(time.Second)).Round(10 * time.Microsecond)
 }
 
+// lasted is how long a request took that a line tells of: as long as the histogram has it then.
+func (l *Line) lasted(h uint64, median float64) time.Duration {
+	if l.slow > 0 {
+		median *= l.slow
+	}
+	return took(h, median)
+}
+
 func trace(h uint64) string { return fmt.Sprintf("%016x", mix(h+9)) }
 
 var paths = []string{"/", "/products", "/products/42", "/cart", "/checkout", "/search?q=lamp", "/login", "/orders/8841"}
@@ -130,7 +138,7 @@ func accessLine(l *Line, p *Profile) string {
 	}
 	return fields{
 		"time", clock(l.T), "level", l.Level, "method", pick(h>>5, "GET", "GET", "GET", "POST"), "path", pick(h>>9, paths...), "status", status,
-		"duration_ms", took(h, p.Median), "bytes", int(200 + h%9000), "remote", fmt.Sprintf("10.0.1.%d", 2+h>>20%200), "trace_id", trace(h), //nolint:gosec // small
+		"duration_ms", l.lasted(h, p.Median), "bytes", int(200 + h%9000), "remote", fmt.Sprintf("10.0.1.%d", 2+h>>20%200), "trace_id", trace(h), //nolint:gosec // small
 	}.json()
 }
 
@@ -138,7 +146,7 @@ func httpLine(l *Line, p *Profile) string {
 	h := l.seed
 	f := fields{
 		"ts", clock(l.T), "level", l.Level, "msg", "request served", "method", pick(h>>5, "GET", "GET", "POST"), "path", pick(h>>9, paths...), "status", 200,
-		"duration", took(h, p.Median), "trace_id", trace(h),
+		"duration", l.lasted(h, p.Median), "trace_id", trace(h),
 	}
 	switch l.Level {
 	case Error:
@@ -225,7 +233,7 @@ func trouble(l *Line, p *Profile) string {
 	}
 	return fields{
 		"ts", clock(l.T), "level", "error", "msg", "request failed", "path", pick(h>>9, paths...), "status", pick(h>>3, 500, 502, 504),
-		"duration", took(h, p.Median*20+0.5), "trace_id", trace(h), "error", l.words,
+		"duration", l.lasted(h, p.Median), "trace_id", trace(h), "error", l.words,
 	}.in(p.Format)
 }
 

@@ -1,0 +1,108 @@
+package incident
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"quarterdeck/sources"
+	"quarterdeck/sources/fleet"
+)
+
+// book is a Prometheus that tells of alerts that fired.
+type book struct {
+	counting
+	fired []sources.Alert
+}
+
+func (book) RuleOf(context.Context, *sources.Alert) (sources.Rule, sources.Threshold, error) {
+	return sources.Rule{}, sources.Threshold{}, nil
+}
+func (b book) Fired(context.Context, sources.Window) ([]sources.Alert, error) { return b.fired, nil }
+
+// An alert that Alertmanager has forgotten is dated as it was noticed, and not on a step of Prometheus': detection and timeline agree. When it was
+// over is told, and one that comes and goes is told once.
+func TestAnAlertHasOneTime(t *testing.T) {
+	g := gathering([]string{"cart"}, nil)
+	g.x = &Incident{State: Acknowledged, Services: []string{"cart"}, Started: Moment{At: after(52)}, Impact: Moment{At: after(0), By: "ada"}, Detected: Moment{At: after(40), By: "alert HighErrorRate (alertmanager)"}}
+	begin := after(0)
+	g.r.Start = ImpactStart{At: &begin, By: "ada"}
+	labels := map[string]string{"alertname": "HighErrorRate", "service": "cart"}
+	near := func(from, to int) sources.Alert {
+		return sources.Alert{Name: "MemoryNearLimit", Severity: "warning", Service: "cart", Labels: map[string]string{"alertname": "MemoryNearLimit"}, Since: after(from), Ends: after(to)}
+	}
+	g.Metrics = book{fired: []sources.Alert{{Name: "HighErrorRate", Severity: "critical", Service: "cart", Labels: labels, Since: after(60), Ends: after(90)}, near(5, 35), near(65, 95), near(105, 120)}}
+	g.readAlerts(t.Context())
+	g.placeAlerts()
+	g.r.Window = g.window()
+	var rows []string
+	slices.SortStableFunc(g.rows, func(a, b Row) int { return a.Time.Compare(b.Time) })
+	for _, x := range g.rows {
+		rows = append(rows, clockOf(x.Time)+" "+x.Text)
+	}
+	if want := []string{"12:00:05 MemoryNearLimit (warning) fires", "12:00:40 HighErrorRate (critical) fires", "12:01:30 HighErrorRate (critical) is over", "12:02:00 MemoryNearLimit (warning) is over: it fired 3 times"}; !slices.Equal(rows, want) {
+		t.Errorf("%q", rows)
+	}
+	want := []string{"Noticed at 12:00:40 UTC by alert HighErrorRate (alertmanager); the incident was declared 12s later by .", "Alert MemoryNearLimit (warning) fired at 12:00:05 UTC, 5s after the impact began; it came and went 3 times, and was over at 12:02:00.",
+		"Alert HighErrorRate (critical) fired at 12:00:40 UTC, 40s after the impact began; it was over at 12:01:30."}
+	if got := g.detection(); !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+}
+
+// What fires now is not taken for a firing that was over before it, and what the console saw end has ended.
+func TestSpells(t *testing.T) {
+	g := gathering([]string{"web"}, nil)
+	g.Deck.Fleet.Note(fleet.Happening{Time: after(10), Kind: fleet.AlertFiring, Service: "web", Text: "Slow: it is slow", Source: fleet.AlertmanagerName, Ref: "f1"})
+	g.Deck.Fleet.Note(fleet.Happening{Time: after(70), Kind: fleet.AlertResolved, Service: "web", Text: "Slow", Source: fleet.AlertmanagerName, Ref: "f1", Began: after(10)})
+	g.readAlerts(t.Context())
+	if s := g.spells; len(s) != 1 || s[0].Name != "Slow" || s[0].Summary != "it is slow" || !s[0].Ends.Equal(after(70)) {
+		t.Errorf("%+v", s)
+	}
+	live := []spell{{Alert: sources.Alert{Name: "Slow", Service: "web", Since: after(100)}, live: true}}
+	if sameSpell(live, &sources.Alert{Name: "Slow", Service: "web", Since: after(70), Ends: after(95)}) != -1 || sameSpell(live, &sources.Alert{Name: "Slow", Service: "web", Since: after(110)}) != 0 {
+		t.Error("the firing before it is another")
+	}
+}
+
+// An alert that knows a node alone is of the incident whose likely cause is about that node.
+func TestTheAlertOfTheCausesNode(t *testing.T) {
+	g := gathering([]string{"store"}, nil)
+	g.r.Window = Window{From: after(0), To: after(600)}
+	g.r.Causes = []Cause{{ID: "disk-full", Service: "store", Node: "node2", Confidence: 0.9}}
+	for node, service := range map[string]string{"node2:9100": "", "node3:9100": "", "node2:8080": "other"} {
+		a := sources.Alert{Name: "Disk of " + node, Service: service, Since: after(20), Labels: map[string]string{"instance": node}}
+		g.spells = append(g.spells, spell{Alert: a, live: true})
+	}
+	g.placeAlerts()
+	if len(g.own) != 1 || g.own[0].Name != "Disk of node2:9100" {
+		t.Errorf("%+v", g.own)
+	}
+	g.x = &Incident{Detected: Moment{At: after(30), By: "ada"}, Started: Moment{At: after(30)}}
+	if text := strings.Join(g.detection(), "\n"); strings.Contains(text, "No alert fired") || !strings.Contains(text, "Alert Disk of node2:9100 fired") {
+		t.Errorf("%s", text)
+	}
+}
+
+// What differs in the request alone is one reason, and a line that is too long keeps the reason at its end.
+func TestTheReasonIsKept(t *testing.T) {
+	at := func(text string, n int, new bool, first int) Pattern {
+		return Pattern{Text: text, Count: n, New: new, First: after(first), Last: after(first + 10)}
+	}
+	got := sameReason([]Pattern{at(`level=error path=/<_> status=502 error="pool exhausted"`, 3, true, 5), at(`level=error path="/search?q=lamp" status=500 error="pool exhausted"`, 4, true, 1),
+		at(`{"path":"/cart","status":500,"error":"no memory"}`, 1, false, 0), at(`{"path":"/","status":504,"error":"no memory"}`, 9, true, 2)})
+	if len(got) != 2 || got[0].Count != 7 || !got[0].New || got[0].Text != `level=error path=<_> status=<_> error="pool exhausted"` || !got[0].First.Equal(after(1)) || !got[0].Last.Equal(after(15)) {
+		t.Errorf("%+v", got)
+	}
+	if got[1].Count != 10 || got[1].New || got[1].Text != `{"path":<_>,"status":<_>,"error":"no memory"}` {
+		t.Errorf("%+v", got[1])
+	}
+	line := "ts=now level=error " + strings.Repeat("x", 400) + ` error="the reason"`
+	if c := clipMiddle(line, lineText); len([]rune(c)) != lineText || !strings.HasPrefix(c, "ts=now level=error") || !strings.HasSuffix(c, `error="the reason"`) {
+		t.Errorf("%q", c)
+	}
+	if clipMiddle("short", lineText) != "short" {
+		t.Error("it is short")
+	}
+}
