@@ -31,7 +31,7 @@ const Confident = 0.8
 
 // Cause is one thing that may be behind what is wrong.
 type Cause struct {
-	// ID is one of the ids of OPERATIONS.md's table, or killed, log-burst, dependency-failing.
+	// ID is one of the ids of OPERATIONS.md's table, or killed, log-burst, dependency-failing, memory-near-limit.
 	ID, Title string
 	// Service and Node are what it is about; either may be "".
 	Service, Node string
@@ -133,8 +133,8 @@ type Report struct {
 	// about, are the others, which were not explained.
 	Troubles, Elsewhere []Trouble
 	// Strays, where all was asked about, are alerts on services that the swarm does not have, or not any more: no trouble of what it has.
-	Strays              []Trouble
-	Looked              []Looked
+	Strays []Trouble
+	Looked []Looked
 	// Subjects are the services that were looked at closely; Left are those that should have been, past the bound.
 	Subjects, Left []string
 	// Done: all sources have answered, or their time is over.

@@ -56,6 +56,8 @@ type MetricsSeen struct {
 	// unhealthy, -1 it has none (container_health_state, since cAdvisor 0.50).
 	Health      map[string]float64
 	HealthQuery string
+	// Course is how its memory came to where it is; nil: it is far from its limit, or that is not known.
+	Course *MemoryCourse
 }
 
 // seriesRead are the standard series that the rules look at.
@@ -247,7 +249,11 @@ func (x *inquiry) askMetrics(ctx context.Context, s *Scene) {
 	if label, _, err := x.d.Metrics.ServiceLabel(ctx); err == nil {
 		sel := fmt.Sprintf("{%s=%s}[%ds]", label, strconv.Quote(s.Service.Name), int(Recent.Seconds()))
 		var wg sync.WaitGroup
-		wg.Go(func() { seen.MemoryShare, seen.MemoryQuery = x.memoryShare(ctx, sel) })
+		wg.Go(func() {
+			if seen.MemoryShare, seen.MemoryQuery = x.memoryShare(ctx, sel); seen.MemoryShare >= memoryAsked {
+				seen.Course = x.memoryCourse(ctx, label, s.Service.Name)
+			}
+		})
 		wg.Go(func() { seen.Health, seen.HealthQuery = x.health(ctx, sel) })
 		wg.Wait()
 	}

@@ -1,10 +1,12 @@
 package diagnosis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -150,6 +152,9 @@ func (x *inquiry) choose() {
 	x.left = nil
 	if len(list) > maxSubjects {
 		x.left, list = list[maxSubjects:], list[:maxSubjects]
+	} else if x.q.Service == "" { // who stands at its limit may do so for ever: they push nobody out
+		take(x.nearMemory()...)
+		list = list[:min(len(list), maxSubjects)]
 	}
 	x.subjects = list
 	clear(x.asking)
@@ -159,6 +164,16 @@ func (x *inquiry) choose() {
 			x.scenes[n] = x.scene(n)
 		}
 	}
+}
+
+// nearMemory are the services whose memory comes near its limit, the fullest first.
+func (x *inquiry) nearMemory() []string {
+	if x.wide == nil {
+		return nil
+	}
+	return slices.SortedFunc(maps.Keys(x.wide.NearMemory), func(a, b string) int {
+		return cmp.Or(cmp.Compare(x.wide.NearMemory[b], x.wide.NearMemory[a]), strings.Compare(a, b))
+	})
 }
 
 // needs are the services that one needs, and what those need, up to a depth; none twice.

@@ -22,6 +22,7 @@ func (c *Cause) key() string {
 var folds = map[string][]string{
 	"crash-loop":             {"oom-killed", "bad-deploy", "disk-full", "healthcheck-failing", "secret-or-config-missing", "errors-after-dependency"},
 	"killed":                 {"oom-killed", "bad-deploy", "healthcheck-failing", "crash-loop"},
+	"memory-near-limit":      {"oom-killed"},
 	"exits-cleanly":          {"healthcheck-failing", "bad-deploy"},
 	"constraint-unsatisfied": {"label-changed"},
 	"bad-deploy": {"image-missing", "start-failed", "healthcheck-failing", "constraint-unsatisfied", "insufficient-resources", "port-conflict", "bind-missing",
@@ -108,7 +109,7 @@ func fold(causes []Cause) []Cause {
 		for _, p := range s.Evidence {
 			c.add(p)
 		}
-		if s.ID != "bad-deploy" { // that is when it came, and not what follows
+		if s.ID != "bad-deploy" && s.ID != "memory-near-limit" { // that is when and how it came, and not what follows
 			c.Effects = append(slices.Clone(c.Effects), s.Title)
 		}
 		for _, n := range s.Next {

@@ -72,11 +72,11 @@ func oomKilled(s *Scene, wide *Wide) *Cause {
 		return nil
 	}
 	c.Confidence = min(c.Confidence, 0.95)
-	c.Why = "likely: exit 137 without a failed health check" + joinReasons(reasons)
+	c.Why = "exit 137 without a failed health check" + joinReasons(reasons) + "; the swarm itself never names the kernel's kills for memory"
 	if len(reasons) == 0 {
-		c.Why += "; memory could not be seen near the limit"
+		c.Why = "exit 137 without a failed health check; memory could not be seen near the limit"
 		if s.Metrics == nil {
-			c.Why = "possible: exit 137 without a failed health check; its memory could not be looked at"
+			c.Why = "exit 137 without a failed health check; its memory could not be looked at"
 		}
 	}
 	c.step("see its memory against the limit: a steady rise is a leak, a step is a load", "metrics", s.Service.Name)

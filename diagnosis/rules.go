@@ -19,6 +19,7 @@ type rule struct {
 // rules are all that look at a service; those about nodes and certificates are in platform.go.
 var rules = []rule{
 	{"oom-killed", oomKilled},
+	{"memory-near-limit", memoryNearLimit},
 	{"healthcheck-failing", healthcheckFailing},
 	{"crash-loop", crashLoop},
 	{"exits-cleanly", exitsCleanly},

@@ -32,6 +32,8 @@ type Wide struct {
 	Certs []Cert
 	// OOMKills are kills by the kernel within Recent, by node; HealthFails health checks of engines that failed, by node.
 	OOMKills, HealthFails map[string]float64
+	// NearMemory are the services whose memory comes near its limit: the part of it, 0 to 1.
+	NearMemory map[string]float64
 	// RuleQueries are the queries of alerting rules by name, of which alerts do not tell by a link of theirs.
 	RuleQueries map[string]string
 	// Machines are what others tell of the nodes that are down, by name.
@@ -153,6 +155,11 @@ func (x *inquiry) askWide(ctx context.Context) {
 		ask(fleet.PrometheusName, "throttling", func() error {
 			v, err := m.UsageAll(ctx, "throttled", sources.Window{Start: at.Add(-errorsWindow), End: at})
 			put(func() { w.Throttled = means(v, at.Add(-errorsWindow)) })
+			return absentIsNone(err)
+		})
+		ask(fleet.PrometheusName, "memory near its limit", func() error {
+			v, err := x.askNear(ctx)
+			put(func() { w.NearMemory = v })
 			return absentIsNone(err)
 		})
 		for _, q := range []struct {
