@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
@@ -104,5 +105,39 @@ func TestTheReasonIsKept(t *testing.T) {
 	}
 	if clipMiddle("short", lineText) != "short" {
 		t.Error("it is short")
+	}
+}
+
+// Where nothing is named it is of the likeliest cause, and of what that brings about; one that names an effect alone is of what it follows from as well.
+func TestOfWhatTheCausesSay(t *testing.T) {
+	wide := []Cause{{ID: "disk-full", Service: "store", Node: "node2", Confidence: 0.9}, {ID: "errors-after-dependency", Service: "api", Confidence: 0.7, EffectOf: "store: disk-full"},
+		{ID: "errors-after-dependency", Service: "web", Confidence: 0.4, EffectOf: "store: disk-full"}, {ID: "log-burst", Service: "other", Confidence: 0.6}}
+	o := Opening{}
+	o.widen(wide)
+	if !slices.Equal(o.Services, []string{"store", "api"}) || o.Causes[0].ID != "disk-full" {
+		t.Errorf("%+v", o)
+	}
+	o = Opening{Services: []string{"api"}, Causes: wide[1:2]}
+	o.widen(wide)
+	if !slices.Equal(o.Services, []string{"api"}) || o.Causes[0].ID != "disk-full" {
+		t.Errorf("%+v", o)
+	}
+	o = Opening{}
+	if o.widen(wide[2:3]); len(o.Services) != 0 {
+		t.Errorf("one that is hardly believed: %+v", o)
+	}
+}
+
+// A stack's name stands for its services that are in trouble.
+func TestIncidentOfAStack(t *testing.T) {
+	k := &Desk{Deck: gathering(nil, nil).Deck}
+	f := fleet.New(func() time.Time { return after(600) }, fleet.SwarmName, fleet.AlertmanagerName)
+	f.Fold(sources.Change{World: &sources.World{At: noon, Services: []sources.Service{{ID: "1", Name: "shop_a", Stack: "shop"}, {ID: "2", Name: "shop_b", Stack: "shop"}, {ID: "3", Name: "x_c", Stack: "x"}}}})
+	f.Snapshot()
+	k.Deck.Fleet = f
+	o := Opening{Services: []string{"shop", "x_c", "gone"}}
+	k.unstack(t.Context(), &o)
+	if !slices.Equal(o.Services, []string{"shop_a", "shop_b", "x_c", "gone"}) {
+		t.Errorf("%q", o.Services)
 	}
 }

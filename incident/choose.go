@@ -133,14 +133,15 @@ func ofTeam(run, action, target, actor string, began, ended time.Time, result, r
 
 // Prefill fills in what an incident begins with: a title from the top cause, else from the worst of its services; the severity and the time of
 // detection from the first alert that fires for them. Where the top cause is a lost node it is of that node, and of the services that had tasks there; where it is another service, of that
-// as well.
+// as well, and of those that it hits. A stack's name stands for its services that are in trouble. Where nothing is named it is of what the likeliest cause of all is about.
 func (k *Desk) Prefill(ctx context.Context, o Opening) Opening {
-	if len(o.Services) > 0 {
-		o.Causes = k.Causes(ctx, o.Services)
-	}
-	k.orElsewhere(ctx, &o)
+	k.unstack(ctx, &o)
+	var wide []Cause
+	o.Causes, wide = k.causesFor(ctx, &o)
+	k.orElsewhere(&o, wide)
+	o.widen(wide)
 	if len(o.Services) == 0 && len(o.Causes) == 0 && len(o.Nodes) > 0 {
-		o.Causes = slices.DeleteFunc(k.Causes(ctx, nil), func(c Cause) bool { return !slices.Contains(o.Nodes, c.Node) })
+		o.Causes = slices.DeleteFunc(slices.Clone(wide), func(c Cause) bool { return !slices.Contains(o.Nodes, c.Node) })
 	}
 	k.ofNode(&o)
 	if len(o.Causes) > 0 && o.Title == "" { // where it comes from is part of it

@@ -1,7 +1,6 @@
 package incident
 
 import (
-	"context"
 	"slices"
 	"time"
 
@@ -58,12 +57,12 @@ func hitBy(snap *fleet.Snapshot, node string, since time.Time) []string {
 }
 
 // orElsewhere looks at the whole fleet where nothing is wrong with the services that nobody has named: it is then of what the likeliest cause is of.
-func (k *Desk) orElsewhere(ctx context.Context, o *Opening) {
-	if !o.Anything || k.Doctor == nil || len(o.Causes) > 0 || !k.allWell(o.Services) {
+func (k *Desk) orElsewhere(o *Opening, wide []Cause) {
+	if !o.Anything || len(o.Causes) > 0 || len(o.Services) == 0 || !k.allWell(o.Services) {
 		return
 	}
-	for _, c := range k.Causes(ctx, nil) {
-		if c.Confidence < 0.5 || c.Service == "" && c.Node == "" {
+	for _, c := range wide {
+		if c.Confidence < believed || c.Service == "" && c.Node == "" {
 			continue
 		}
 		if o.Services = nil; c.Service != "" {

@@ -32,6 +32,8 @@ type evidenceMsg struct {
 	gaps     []incident.Gap
 	opening  incident.Opening // filled in, for a start
 	err      error
+
+	generation uint64 // of the question, where a box asks more than one
 }
 
 // evidenceBox is a box that offers moments at which the impact may have begun.

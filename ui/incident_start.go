@@ -1,12 +1,14 @@
 package ui
 
 import (
+	"slices"
 	"strings"
 
 	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
 
 	"quarterdeck/incident"
+	"quarterdeck/sources/fleet"
 	"quarterdeck/ui/plain"
 )
 
@@ -92,6 +94,8 @@ type incidentStartBox struct {
 	moments  momentList
 	complain string
 	busy     bool
+
+	generation uint64 // of what it is of
 }
 
 // startIncident opens the box: what is known without asking anybody is in it at once, the rest comes.
@@ -105,24 +109,60 @@ func (m *Model) startIncident(also bool) tea.Cmd {
 	opening := incident.Opening{Also: also}
 	if n := m.snap.Node(m.nodes.selected()); m.view == viewNodes && n != nil && !n.Up() {
 		opening.Nodes = []string{n.Name}
-	} else if opening.Services = m.worstTargets(); len(opening.Services) == 0 {
+	} else if opening.Services = m.worstTargets(); len(opening.Services) == 0 && !m.inTrouble() {
 		return m.say("an incident is about a service or a node: none is selected, and none is unwell")
 	}
-	opening.Anything = len(opening.Services) == 1
-	b := &incidentStartBox{opening: opening, input: newInput(m.st, "what is wrong: "), moments: newMoments(m)}
+	opening.Anything = len(opening.Nodes) == 0 && len(opening.Services) <= 1
+	b := &incidentStartBox{opening: opening, input: newInput(m.st, "what is wrong: ")}
 	m.overlay = b
-	desk := m.o.Incidents
+	return b.ask(m)
+}
+
+// ask fills in what is known of what the incident is of, and looks for when it began.
+func (b *incidentStartBox) ask(m *Model) tea.Cmd {
+	b.generation++
+	b.moments = newMoments(m)
+	desk, opening := m.o.Incidents, b.opening
 	ctx, cancel := m.queryContext()
+	msg := evidenceMsg{box: b, generation: b.generation}
 	return func() tea.Msg {
 		defer cancel()
-		msg := evidenceMsg{box: b}
 		msg.opening = desk.Prefill(ctx, opening)
 		msg.proposed, msg.gaps, msg.err = desk.Evidence(ctx, msg.opening)
 		return msg
 	}
 }
 
+// askWhom asks what the incident is of: what is proposed stands there to be changed.
+func (b *incidentStartBox) askWhom(m *Model) {
+	names := slices.Concat(b.opening.Nodes, b.opening.Services)
+	box := newAsk(m, "what the incident is of", "> ", strings.Join(names, " "), []string{"Services, stacks or nodes, with spaces between."}, func(m *Model, text string) (tea.Cmd, string) {
+		o := incident.Opening{Also: b.opening.Also}
+		for _, name := range strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == ',' }) {
+			switch {
+			case nodeNamed(m.snap, name) != nil:
+				o.Nodes = append(o.Nodes, name)
+			case m.snap.Service(name) != nil || slices.ContainsFunc(m.snap.Services, func(s *fleet.Service) bool { return s.Stack == name }):
+				o.Services = append(o.Services, name)
+			default:
+				return nil, inLine(name) + ": no service, stack or node is called so"
+			}
+		}
+		if len(o.Services)+len(o.Nodes) == 0 {
+			return nil, "name a service, a stack or a node"
+		}
+		b.opening = o
+		m.overlay = b
+		return b.ask(m), ""
+	})
+	box.under = b
+	m.overlay = box
+}
+
 func (b *incidentStartBox) applyEvidence(_ *Model, msg evidenceMsg) {
+	if msg.generation != b.generation {
+		return
+	}
 	b.moments.apply(msg)
 	if !b.typed {
 		b.input.SetValue(inLine(msg.opening.Title))
@@ -142,6 +182,9 @@ func (b *incidentStartBox) paste(text string) {
 func (b *incidentStartBox) page(m *Model, w int) *page {
 	p := &page{w: w}
 	text := "of " + strings.Join(b.opening.Services, ", ")
+	if len(b.opening.Services) == 0 {
+		text = "of what the likeliest cause is about" + m.st.Signs.Ellipsis
+	}
 	if len(b.opening.Nodes) > 0 {
 		text = "of node " + strings.Join(b.opening.Nodes, ", ")
 	}
@@ -167,7 +210,7 @@ func (b *incidentStartBox) page(m *Model, w int) *page {
 	} else {
 		p.gap()
 	}
-	p.hints(m, "enter", "starts it", "↑ ↓", "another moment", "esc", "back")
+	p.hints(m, "enter", "starts it", "↑ ↓", "another moment", "ctrl+t", "of what", "esc", "back")
 	return p
 }
 
@@ -192,6 +235,8 @@ func (b *incidentStartBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
 		b.moments.move(-1)
 	case "down", "tab":
 		b.moments.move(1)
+	case "ctrl+t":
+		b.askWhom(m)
 	case "enter":
 		return b.start(m), false
 	default:
@@ -209,6 +254,10 @@ func (b *incidentStartBox) start(m *Model) tea.Cmd {
 		b.complain = "say in a few words what is wrong"
 		return nil
 	}
+	if len(o.Services)+len(o.Nodes) == 0 {
+		b.complain = "no cause names what it is of: ctrl+t does"
+		return nil
+	}
 	if b.busy {
 		return nil
 	}
@@ -221,78 +270,4 @@ func (b *incidentStartBox) start(m *Model) tea.Cmd {
 		x, err := desk.Start(o)
 		return incidentMsg{incident: x, err: err, said: "incident started: a acknowledges it, e writes its report"}
 	}
-}
-
-// impactBox asks when an incident's impact began.
-type impactBox struct {
-	id      string
-	under   *incidentBox
-	moments momentList
-}
-
-// askImpact opens it.
-func (m *Model) askImpact(x *incident.Incident, under *incidentBox) tea.Cmd {
-	b := &impactBox{id: x.ID, under: under, moments: newMoments(m)}
-	m.overlay = b
-	desk, of := m.o.Incidents, *x
-	ctx, cancel := m.queryContext()
-	return func() tea.Msg {
-		defer cancel()
-		msg := evidenceMsg{box: b}
-		msg.proposed, msg.err = desk.EvidenceOf(ctx, &of)
-		return msg
-	}
-}
-
-func (b *impactBox) applyEvidence(_ *Model, msg evidenceMsg) { b.moments.apply(msg) }
-func (b *impactBox) title() string                           { return "when the impact began" }
-func (b *impactBox) paste(string)                            {}
-
-func (b *impactBox) page(m *Model, w int) *page {
-	p := &page{w: w}
-	b.moments.draw(m, p)
-	p.gap()
-	p.hints(m, "enter", "sets it", "↑ ↓", "another", "e", "another time", "esc", "back")
-	return p
-}
-
-func (b *impactBox) size(m *Model) (int, int) {
-	w := boxWidth(m)
-	return w, len(b.page(m, w).lines)
-}
-
-func (b *impactBox) lines(m *Model, w, h int) []string {
-	p := b.page(m, w)
-	if over := len(p.lines) - h; over > 0 {
-		return append(p.lines[:h-1:h-1], p.lines[len(p.lines)-1])
-	}
-	return p.exactly(h)
-}
-
-func (b *impactBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
-	switch s := k.String(); s {
-	case "esc", "ctrl+c":
-		m.overlay = b.under
-	case "enter":
-		at := b.moments.chosen()
-		if !at.Known() {
-			return m.say("choose a moment, or e types one"), false
-		}
-		m.overlay = b.under
-		return m.writePhase(b.id, incident.Entry{Phase: incident.Impact, At: at.At, By: at.By, Query: at.Query}, "the impact's beginning is set"), false
-	case "e":
-		id := b.id
-		m.overlay = b.under.ask(m, "when the impact began", "", []string{"So long ago (15m, 2h), a time of day (08:00), or a date with a time (2006-01-02 15:04:05)."}, func(m *Model, text string) (tea.Cmd, string) {
-			at, err := parseSince(text, m.o.Now(), m.o.Location)
-			if err != nil {
-				return nil, err.Error()
-			}
-			return m.writePhase(id, incident.Entry{Phase: incident.Impact, At: at}, "the impact's beginning is set"), ""
-		})
-	case "up", "k", "shift+tab":
-		b.moments.move(-1)
-	case "down", "j", "tab":
-		b.moments.move(1)
-	}
-	return nil, false
 }

@@ -124,22 +124,20 @@ func newIncidentStart(s *surroundings) *cobra.Command {
 	var title, severity, impact, at, node string
 	var also bool
 	cmd := &cobra.Command{
-		Use:   "start SERVICE...",
-		Short: "Declare an incident of one or more services, or of a node",
-		Long: `Where the likeliest cause is a node, or with --node, it is of that node, and of the services that had tasks there.
+		Use:   "start [SERVICE|STACK...]",
+		Short: "Declare an incident of services, of a stack, or of a node",
+		Long: `Without a name it is of what the likeliest cause of all is about, and of the services that it hits; of a stack it
+is of those of its services that are in trouble. Where the likeliest cause is a node, or with --node, it is of that node, and of the services that had tasks there.
 Without --title it is the worst service's state. --impact sets when the impact began: a time, or "first" for
 the earliest evidence (an alert, a bad verdict, a dead task, a jump of errors). Without it the evidence is
 shown and nothing is set.
 ` + incidentExits,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 && node == "" {
-				return &exitStatus{exitUsage, errors.New("say of which service or node: incident start SERVICE, or --node NAME")}
-			}
 			began, err := moment(at, time.Now())
 			if err != nil {
 				return err
 			}
-			o := incident.Opening{Title: title, Severity: severity, Services: args, Also: also, At: began}
+			o := incident.Opening{Title: title, Severity: severity, Services: args, Anything: len(args) == 0 && node == "", Also: also, At: began}
 			if node != "" {
 				o.Nodes = []string{node}
 			}
@@ -167,6 +165,9 @@ func startIncident(ctx context.Context, s *surroundings, o incident.Opening, imp
 	}
 	defer end()
 	o = k.Prefill(ctx, o)
+	if len(o.Services)+len(o.Nodes) == 0 {
+		return &exitStatus{exitUsage, errors.New("no cause names what it is of: incident start SERVICE, or --node NAME")}
+	}
 	if impact != "" || !asJSON {
 		list, _, err := k.Evidence(ctx, o)
 		if err != nil {
