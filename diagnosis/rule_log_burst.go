@@ -16,8 +16,8 @@ import (
 // What is a burst of lines: that many times what was usual, and that many lines a second more. Its baseline lies further back than that of the
 // error lines, so that one that has gone on for half an hour is not its own baseline.
 const (
-	burstFactor = 5
-	burstRise   = 5.0
+	burstFactor = fleet.BurstFactor
+	burstRise   = fleet.BurstRise
 	// burstSettled is how long it must have gone on where a task has just started: what starts has much to say.
 	burstSettled = time.Minute
 )
@@ -58,7 +58,7 @@ func (w *Wide) lines(service string) (now, before float64, known bool) {
 // burst tells whether a service writes many times its usual lines.
 func (w *Wide) burst(service string) bool {
 	now, before, known := w.lines(service)
-	return known && now >= before+burstRise && now >= burstFactor*before
+	return known && fleet.Burst(now, before)
 }
 
 // askBurst looks closer at a service that writes many times its usual lines; volume are its lines of the last half hour.

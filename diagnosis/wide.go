@@ -78,12 +78,10 @@ const (
 	healthFailsQuery = `sum by (node, instance) (increase(engine_daemon_health_checks_failed_total[10m])) > 0`
 )
 
-// The windows of the error rates, and what stands out: three times as much, and one line in twenty seconds more; throttledMuch of the periods.
+// The windows of the error rates (what stands out: fleet.ErrorsJumped), and the part of the periods that is much to be throttled.
 const (
 	errorsWindow   = time.Minute
 	errorsBaseline = 30 * time.Minute
-	errorsRise     = 0.05
-	errorsFactor   = 3
 	throttledMuch  = 0.25
 )
 
@@ -93,7 +91,7 @@ func (w *Wide) errorsJumped(service string) bool {
 		return false
 	}
 	now, before := w.ErrorsNow[service], w.ErrorsBefore[service]
-	return now > before+errorsRise && now > errorsFactor*before
+	return fleet.ErrorsJumped(now, before)
 }
 
 func (w *Wide) suspects(service string) bool {

@@ -236,6 +236,9 @@ func (m *Model) shortClock(t time.Time) string {
 
 // alertsBelow are the worst alerts, a line each, below the service table.
 func (m *Model) alertsBelow(r rect) []string {
+	if r.h == 1 {
+		return []string{m.firingLine(r.w)}
+	}
 	then := m.then()
 	c := then.Counts
 	title := fmt.Sprintf("alerts %d firing", c.Firing)
@@ -265,6 +268,36 @@ func (m *Model) alertsBelow(r rect) []string {
 		lines = append(lines, strings.Repeat(" ", r.w))
 	}
 	return lines
+}
+
+// firingLine names what fires, the first of the list first, and how many more there are.
+func (m *Model) firingLine(w int) string {
+	const tail = "5 opens them"
+	var ps []piece
+	used, left := 0, m.then().Counts.Firing
+	for i := range m.then().Alerts {
+		a := &m.then().Alerts[i]
+		if a.State != sources.Firing {
+			continue
+		}
+		sign, _, style := m.st.Alert(string(a.State), a.Severity)
+		text := sign + " " + inLine(a.Name)
+		if a.Service != "" {
+			text += " " + inLine(a.Service)
+		}
+		if n := plain.Width(text); len(ps) > 0 && used+n+3 > w-len(tail)-12 {
+			break
+		} else {
+			used += n + 3
+		}
+		ps = append(ps, piece{text: " " + text + "  ", style: style})
+		left--
+	}
+	more := ""
+	if left > 0 {
+		more = fmt.Sprintf("+%d, ", left)
+	}
+	return fitPieces(ps, []piece{{text: more + tail + " ", style: m.st.Muted, drop: 1}}, w)
 }
 
 // doInAlerts does what a key means in the alerts alone.

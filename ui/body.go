@@ -49,6 +49,9 @@ func (m *Model) overviewLines(r rects) []string {
 		if r.about.h == 0 {
 			return table
 		}
+		if r.alerts.h > 0 {
+			table = append(table, m.firingLine(r.alerts.w))
+		}
 		return append(table, m.aboutLines(r.about)...)
 	}
 	if r.alerts.h > 0 {
@@ -82,6 +85,8 @@ func (m *Model) aboutLines(r rect) []string {
 	sign, word, style := st.Health(string(v.Health))
 	if stopped(then, v) {
 		sign, word, style = stoppedWords(st)
+	} else if urgency(then, v) == urgentLook {
+		sign, word, style = st.Signs.Look, word+", needs a look", st.Warn
 	}
 	head := style.Render(" " + sign + " " + word)
 	used := 3 + plain.Width(word)

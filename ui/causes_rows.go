@@ -57,9 +57,6 @@ func rowsOf(r *diagnosis.Report) []causeRow {
 	return slices.Insert(out, at, open...)
 }
 
-// restTime is how long the cursor must have stood still before the rows change places under it.
-const restTime = 3 * time.Second
-
 // arrange takes what is known into the rows. As long as nobody has moved the cursor it is on the likeliest; while somebody moves it the rows keep
 // their places, and what is new stands below.
 func (b *causesBox) arrange(now time.Time) {
@@ -72,17 +69,7 @@ func (b *causesBox) arrange(now time.Time) {
 	for _, r := range ranked {
 		b.rows[r.id] = r
 	}
-	b.kept = false
-	if now.Sub(b.moved) < restTime {
-		order := slices.DeleteFunc(slices.Clone(b.list.ids), func(id string) bool { return b.rows[id].id == "" })
-		for _, id := range ids {
-			if !slices.Contains(order, id) {
-				order = append(order, id)
-			}
-		}
-		b.kept = !slices.Equal(order, ids)
-		ids = order
-	}
+	ids, b.kept = b.list.keepOrder(ids, b.moved, now)
 	if !b.kept {
 		b.ordered = b.q.report.At
 	}

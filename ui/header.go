@@ -104,27 +104,31 @@ func (m *Model) countPieces() []piece {
 	if !m.snap.Ready() {
 		return []piece{{text: "no listing yet ", style: st.Muted}}
 	}
-	c := m.then().Counts
-	nodes := st.Muted
-	if c.NodesUp < c.Nodes {
-		nodes = st.Error
-	}
 	then := m.then()
+	c := then.Counts
+	nodes, nodesSign := st.Muted, ""
+	if c.NodesUp < c.Nodes {
+		nodes, nodesSign = st.Error, st.Signs.Down+" "
+	}
 	dark := then.Past && then.At.Before(then.KnownSince) // nobody was looking
 	up := fmt.Sprint(c.NodesUp)
 	if dark {
-		up, nodes, c.Managers = "?", st.Stale, 0
+		up, nodes, nodesSign, c.Managers = "?", st.Stale, "", 0
 	}
-	ps := []piece{{text: fmt.Sprintf("nodes %s/%d", up, c.Nodes), style: nodes, drop: 3}}
+	ps := []piece{{text: fmt.Sprintf("%snodes %s/%d", nodesSign, up, c.Nodes), style: nodes, drop: 3}}
 	if c.Managers > 0 && c.ManagersUp <= c.Managers/2 {
 		ps = append(ps, piece{text: "  NO QUORUM", style: st.Error})
 	}
 	ps = append(ps, piece{text: fmt.Sprintf("   services %d", c.Services), style: st.Muted, drop: 6})
+	look, of := needLook(then)
 	for _, x := range []struct {
 		h fleet.Health
 		n int
 	}{{fleet.Down, c.Down}, {fleet.Degraded, c.Degraded}, {fleet.Updating, c.Updating}, {fleet.Unknown, c.Unknown}, {fleet.Healthy, c.Healthy}, {fleet.Idle, c.Idle}} {
-		if x.n == 0 && x.h != fleet.Healthy {
+		if x.h == fleet.Updating && look > 0 {
+			ps = append(ps, piece{text: fmt.Sprintf("  %s %d", st.Signs.Look, look), style: st.Warn}, piece{text: needsLook(look), style: st.Warn, drop: 6})
+		}
+		if x.n -= of[x.h]; x.n == 0 && x.h != fleet.Healthy {
 			continue
 		}
 		sign, word, style := st.Health(string(x.h))
@@ -196,4 +200,11 @@ func (m *Model) sourcePieces() []piece {
 		ps = append(ps, piece{text: more, style: style, drop: detail}, piece{text: " ", style: m.st.Text, drop: 8})
 	}
 	return ps
+}
+
+func needsLook(n int) string {
+	if n == 1 {
+		return " needs a look"
+	}
+	return " need a look"
 }

@@ -269,7 +269,7 @@ func (m *Model) selectSubject() {
 	if name := m.subject(); name != "" && m.snap.Service(name) != nil {
 		if !m.services.selectID(name) {
 			m.services.filter, m.services.onlyBad = "", false
-			m.services.arrange(m.snap)
+			m.services.arrange(m.snap, m.o.Now())
 			m.services.selectID(name)
 		}
 	}

@@ -100,7 +100,11 @@ func (m *Model) layoutWide(r *rects, body rect) {
 	right := m.w - x
 	r.table = rect{0, body.y, left, top}
 	// What the services leave free is for the alerts: a title, and a line each.
-	if n := min(len(m.then().Alerts)+1, 9, top-len(m.services.ids)-4); len(m.then().Alerts) > 0 && n >= 2 {
+	n := min(len(m.then().Alerts)+1, 9, top-len(m.services.ids)-4)
+	if n < 2 { // a line at least, of those that fire
+		n = min(m.then().Counts.Firing, 1)
+	}
+	if len(m.then().Alerts) > 0 && n > 0 {
 		r.table.h -= n
 		r.alerts = rect{0, body.y + r.table.h, left, n}
 	}
@@ -119,6 +123,10 @@ func (m *Model) layoutNarrow(r *rects, body rect) {
 		r.logs = body
 	default:
 		m.withAbout(r, body)
+		if m.then().Counts.Firing > 0 && r.table.h > 5 {
+			r.table.h--
+			r.alerts = rect{0, r.table.y + r.table.h, m.w, 1}
+		}
 	}
 }
 

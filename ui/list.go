@@ -1,7 +1,9 @@
 package ui
 
 import (
+	"slices"
 	"strings"
+	"time"
 
 	"quarterdeck/ui/plain"
 	"quarterdeck/ui/theme"
@@ -52,6 +54,34 @@ func (l *list) setRows(ids []string) {
 	}
 	l.index = min(max(l.index, 0), len(ids)-1)
 	l.cursor = ids[l.index]
+}
+
+// restTime is how long the cursor must have stood still before the rows change places under it.
+const restTime = 3 * time.Second
+
+// keepOrder is the order in which rows are shown: that of ids, or, while somebody moves the cursor, the one in which they stand, with what is new
+// below. kept tells that it is another one than ids.
+func (l *list) keepOrder(ids []string, moved, now time.Time) (order []string, kept bool) {
+	if now.Sub(moved) >= restTime {
+		return ids, false
+	}
+	here := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		here[id] = true
+	}
+	order = make([]string, 0, len(ids))
+	for _, id := range l.ids {
+		if here[id] {
+			order = append(order, id)
+			delete(here, id)
+		}
+	}
+	for _, id := range ids {
+		if here[id] {
+			order = append(order, id)
+		}
+	}
+	return order, !slices.Equal(order, ids)
 }
 
 // selected is the id under the cursor, "" where there is no row.

@@ -164,12 +164,12 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.dark = msg.IsDark()
 		_ = m.restyle() // the name was good at the start
 	case tea.KeyPressMsg:
-		m.services.pinned = true
+		m.services.pinned, m.services.moved = true, m.o.Now()
 		cmd = m.handleKey(msg)
 	case tea.PasteMsg:
 		cmd = m.handlePaste(msg)
 	case tea.MouseClickMsg, tea.MouseWheelMsg:
-		m.services.pinned = true
+		m.services.pinned, m.services.moved = true, m.o.Now()
 		cmd = m.handleMouse(msg.(tea.MouseMsg))
 	case wakeMsg:
 		m.snap = msg.snap
@@ -212,7 +212,7 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 // arrange brings the panes in line with what is known now: rows, sizes, what is followed and asked for.
 func (m *Model) arrange() tea.Cmd {
 	ask := m.wantThen()
-	m.services.arrange(m.then())
+	m.services.arrange(m.then(), m.o.Now())
 	m.arrangeLists()
 	r := m.layout()
 	m.sizePanes(r)

@@ -334,7 +334,7 @@ func (m *Model) gotoService(name string) {
 	m.trail = nil
 	if !m.services.selectID(name) {
 		m.services.filter, m.services.onlyBad = "", false
-		m.services.arrange(m.snap)
+		m.services.arrange(m.snap, m.o.Now())
 		m.services.selectID(name)
 	}
 }

@@ -45,6 +45,8 @@ type servicesPane struct {
 	// pinned: somebody has touched the console. Until then the cursor goes to the worst service that is in trouble, so that what is beside the
 	// table is about it; from then on it stays on its service, so that no key meets another one than was read.
 	pinned bool
+	moved  time.Time // when it was touched last
+	kept   bool      // the rows keep an older order
 }
 
 // servicesArranged is what the table's rows were made of: while it is the same, they are too.
@@ -55,10 +57,17 @@ type servicesArranged struct {
 }
 
 // arrange takes a new snapshot in: filters, orders, keeps the cursor on its service.
-func (p *servicesPane) arrange(s *fleet.Snapshot) {
+// While somebody moves it the rows keep their places, unless another order or another choice of rows was asked for.
+func (p *servicesPane) arrange(s *fleet.Snapshot, now time.Time) {
 	of := servicesArranged{arranged{s, p.filter}, p.onlyBad, p.reverse, p.sort}
-	if s == nil || of == p.of {
+	if s == nil || of == p.of && (!p.kept || now.Sub(p.moved) < restTime) {
 		return
+	}
+	asked := of
+	asked.snap = p.of.snap
+	moved := p.moved
+	if asked != p.of {
+		moved = time.Time{}
 	}
 	p.of = of
 	p.total = len(s.Services)
@@ -85,6 +94,7 @@ func (p *servicesPane) arrange(s *fleet.Snapshot) {
 	for i, v := range shown {
 		ids[i] = v.Name
 	}
+	ids, p.kept = p.keepOrder(ids, moved, now)
 	p.setRows(ids)
 	if !p.pinned && len(shown) > 0 && inTrouble(s, shown[0]) {
 		p.moveTo(0)
@@ -348,6 +358,7 @@ func serviceCells(st theme.Styles, s *fleet.Snapshot, v *fleet.Service, widths [
 		cells[colErrors].style = st.Warn
 	}
 	cells[colLines] = cell{text: rate(v.LineRate), style: st.Muted}
+	strikingCells(st, v, cells, widths)
 	cells[colAge] = cell{text: age(v.Updated, s.At), style: st.Muted}
 	tasks := float64(max(v.Running, 1)) // a limit is each task's
 	if w := widths[colCPUSpark]; w > 0 {

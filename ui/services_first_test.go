@@ -42,7 +42,7 @@ func TestTheWorstIsUnderTheCursorAtFirst(t *testing.T) {
 		{judgedServices(map[string]fleet.Health{"a": fleet.Down}, nil), "c", true},
 	} {
 		p.pinned = step.pin
-		p.arrange(step.snap)
+		p.arrange(step.snap, noon)
 		if got := p.selected(); got != step.want {
 			t.Errorf("step %d: the cursor is on %s, not on %s", i, got, step.want)
 		}
@@ -72,7 +72,7 @@ func TestUsersAreHit(t *testing.T) {
 	c.Mode, c.Updated = sources.Replicated, noon.Add(-5*time.Minute)
 	s.History = []fleet.Happening{{Time: noon.Add(-5 * time.Minute), Kind: fleet.Scaled, Service: "c", Text: "2 → 0"}}
 	var p servicesPane
-	p.arrange(s)
+	p.arrange(s, noon)
 	if got := strings.Join(p.ids, ""); got != "bca" {
 		t.Errorf("the order is %s, not b, c, a", got)
 	}

@@ -6,6 +6,7 @@ import (
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 	"quarterdeck/ui/plain"
+	"quarterdeck/ui/theme"
 )
 
 // troubleSource is how many lines one source's trouble takes at most; all together take a quarter of the screen.
@@ -34,15 +35,15 @@ func (m *Model) troubles() []sources.Status {
 // trouble is one line of the block above the last line.
 type trouble struct {
 	text  string // harmless
-	state sources.State
+	style theme.Style
 }
 
 // troubleText wraps what is wrong into the screen's width: nothing where all is well.
 func (m *Model) troubleText() []trouble {
 	most := m.h / 4
-	var out []trouble
+	out := m.nodeTrouble()
 	for _, s := range m.troubles() {
-		sign, word, _ := m.st.Source(string(s.State))
+		sign, word, style := m.st.Source(string(s.State))
 		text := sign + " " + s.Name + " " + word
 		if !s.Since.IsZero() {
 			text += " since " + m.clock(s.Since)
@@ -53,7 +54,7 @@ func (m *Model) troubleText() []trouble {
 				l = "  " + l
 			}
 			if len(out) < most {
-				out = append(out, trouble{text: l, state: s.State})
+				out = append(out, trouble{text: l, style: style})
 			}
 		}
 	}
@@ -64,8 +65,40 @@ func (m *Model) troubleText() []trouble {
 func (m *Model) troubleLines() []string {
 	var out []string
 	for _, t := range m.troubleText() {
-		_, _, style := m.st.Source(string(t.state))
-		out = append(out, style.Render(plain.Fit(" "+t.text, m.w)))
+		out = append(out, t.style.Render(plain.Fit(" "+t.text, m.w)))
+	}
+	return out
+}
+
+// nodeTrouble is a line of the nodes that are not up, and one of those from which no news comes although the engine calls them ready: it is the
+// first sign of a machine that hangs, for Swarm waits for three heartbeats before it says so.
+func (m *Model) nodeTrouble() []trouble {
+	if m.view != viewOverview && m.view != viewServices || !m.when.live() {
+		return nil
+	}
+	var down, quiet []string
+	for i := range m.snap.Nodes {
+		switch n := &m.snap.Nodes[i]; {
+		case n.State == string(fleet.Unknown):
+		case !n.Up():
+			words := inLine(n.Name) + " is " + inLine(n.State)
+			if at := n.SeenDown(); !at.IsZero() {
+				words += " since " + m.clock(at)
+			}
+			if n.Message != "" {
+				words += " (" + inLine(n.Message) + ")"
+			}
+			down = append(down, words)
+		case !n.Heard.IsZero():
+			quiet = append(quiet, "no news from "+inLine(n.Name)+" since "+m.clock(n.Heard))
+		}
+	}
+	var out []trouble
+	if len(down) > 0 {
+		out = append(out, trouble{m.st.Signs.Down + " node " + strings.Join(down, ", ") + " · 9 shows the nodes", m.st.Error})
+	}
+	if len(quiet) > 0 {
+		out = append(out, trouble{m.st.Signs.Look + " " + strings.Join(quiet, ", ") + ": its exporter's figures come no more, the engine still calls it ready · 9 shows the nodes", m.st.Warn})
 	}
 	return out
 }

@@ -142,6 +142,11 @@ func (f *Fleet) build(e *entry, now time.Time) {
 	if f.lines != nil {
 		b.LineRate = f.lines[b.Name]
 	}
+	var was Unusual
+	if old != nil {
+		was = old.Unusual
+	}
+	b.Unusual = f.usual.unusual(b, was, now)
 	e.built, e.judge, e.figures = b, false, false
 }
 
@@ -184,6 +189,10 @@ func (f *Fleet) buildNodes(s *Snapshot) {
 		n := &s.Nodes[i]
 		n.Node, n.CPUUsed, n.MemoryUsed = f.nodes[i], math.NaN(), math.NaN()
 		n.seen = f.nodeSeen[n.ID]
+		n.first = !n.seen.After(f.nodesFrom)
+		if f.nodeQuiet[n.Name] {
+			n.Heard = f.nodeHeard[n.Name]
+		}
 		if v, ok := f.nodeUse["cpu"][n.Name]; ok {
 			n.CPUUsed = v
 		}

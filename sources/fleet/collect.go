@@ -86,7 +86,11 @@ func (f *Fleet) Run(ctx context.Context, feeds Feeds) {
 		f.absent(PrometheusName)
 	}
 	if feeds.Logs != nil {
-		poll(f.logsBy(feeds.Logs), UsagePeriod, f.readRates(feeds.Logs))
+		name := f.logsBy(feeds.Logs)
+		poll(name, UsagePeriod, f.readRates(feeds.Logs))
+		if name == LokiName { // an engine has no index to count by
+			wg.Go(func() { f.keepUsual(ctx, feeds.Logs) })
+		}
 	} else {
 		f.absent(LokiName)
 		f.absent(DockerLogsName)

@@ -84,6 +84,27 @@ func (f *Fleet) setNodeUsage(figure string, by sources.Usage) {
 		f.touch()
 	}
 	f.nodeUse[figure] = by
+	if figure == "memory" { // not a rate, which goes on for a while after the last sample
+		f.hearNodes(by)
+	}
+}
+
+// hearNodes notes whose exporters have gone silent: a scrape that fails ends its series at once, and Swarm gives a node 15 s before it calls it
+// down. Where nobody's figures come it is not the nodes'.
+func (f *Fleet) hearNodes(by sources.Usage) {
+	now := f.now()
+	for i := range f.nodes {
+		name := f.nodes[i].Name
+		_, here := by[name]
+		_, before := f.nodeHeard[name]
+		if quiet := !here && before && len(by) > 0; quiet != f.nodeQuiet[name] {
+			f.nodeQuiet[name] = quiet
+			f.touch()
+		}
+		if here {
+			f.nodeHeard[name] = now
+		}
+	}
 }
 
 func same(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }

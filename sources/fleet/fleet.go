@@ -41,12 +41,16 @@ type Fleet struct {
 	usage      map[string]usage // cpu, memory
 	rates      map[string]float64
 	lines      map[string]float64
+	usual      usuals
 	ratesBy    string // the source of rates
 	alertsFrom alertsFrom
 	nodeUse    map[string]sources.Usage // cpu, memory: by node name
+	nodeHeard  map[string]time.Time     // by node name: when its exporter's figures were read last
+	nodeQuiet  map[string]bool          // by node name: they come no more, and those of others do
 	history    history
 	past       past
 	nodeSeen   map[string]time.Time // by node id: since when its state is as it is
+	nodesFrom  time.Time            // when nodes were seen first
 
 	wake chan struct{}
 }
@@ -74,7 +78,7 @@ func New(now func() time.Time, order ...string) *Fleet {
 	}
 	f := &Fleet{now: now, services: map[string]*entry{}, early: map[string][]sources.Task{},
 		states: map[string]sources.Status{}, firing: map[string]int{}, usage: map[string]usage{},
-		nodeUse: map[string]sources.Usage{}, order: slices.Clone(order), wake: make(chan struct{}, 1)}
+		nodeUse: map[string]sources.Usage{}, nodeHeard: map[string]time.Time{}, nodeQuiet: map[string]bool{}, order: slices.Clone(order), wake: make(chan struct{}, 1)}
 	for _, name := range order {
 		f.states[name] = sources.Status{Name: name, State: sources.Connecting, Since: now()}
 	}
@@ -224,6 +228,9 @@ func (f *Fleet) foldNodes(list []sources.Node, at time.Time) {
 	}
 	for _, h := range nodesHappenings(f.nodes, nodes, at) {
 		f.history.add(h)
+	}
+	if f.nodesFrom.IsZero() {
+		f.nodesFrom = f.now()
 	}
 	f.endNodes(f.nodes, nodes, f.now())
 	f.nodes, f.judged = nodes, NewNodes(nodes)

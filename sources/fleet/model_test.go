@@ -137,7 +137,7 @@ func dump(s *Snapshot, all bool) string {
 	}
 	nodes := slices.Clone(s.Nodes)
 	for i := range nodes {
-		nodes[i].seen = time.Time{}
+		nodes[i].seen, nodes[i].first = time.Time{}, false
 	}
 	fmt.Fprintf(&b, "%+v\n%+v\n", nodes, s.Counts)
 	if all {

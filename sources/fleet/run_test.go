@@ -24,6 +24,7 @@ type feed struct {
 	deaf      chan struct{}
 	calls     int
 	counts    int // questions about lines of any level
+	usual     int // the same about what is usual
 	asked     []sources.Window
 	value     float64
 	rules     []sources.Rule
@@ -122,9 +123,13 @@ func (x fakeLogs) Rates(ctx context.Context, _ time.Time, _ time.Duration) (map[
 	return map[string]float64{"web": x.now().value}, x.answer(ctx)
 }
 
-func (x fakeLogs) LineRates(ctx context.Context, _ time.Time, _ time.Duration) (map[string]float64, error) {
+func (x fakeLogs) LineRates(ctx context.Context, _ time.Time, window time.Duration) (map[string]float64, error) {
 	turn.Lock()
-	x.counts++
+	if window == UsualSpan {
+		x.usual++
+	} else {
+		x.counts++
+	}
 	turn.Unlock()
 	return map[string]float64{"web": 10 * x.now().value}, x.answer(ctx)
 }
@@ -353,6 +358,9 @@ func TestRunRates(t *testing.T) {
 		}
 		if n := logs.now().counts; n != 2 {
 			t.Errorf("three readings of the error rate with %d of the lines", n)
+		}
+		if n := logs.now().usual; n != 1 {
+			t.Errorf("what is usual was asked for %d times within a minute", n)
 		}
 		if v := f.Snapshot().Service("web").LineRate; !math.IsNaN(v) {
 			t.Errorf("it cannot count any more, yet %v lines", v)

@@ -49,6 +49,8 @@ type Service struct {
 	// CPUNow (cores), MemoryNow (bytes), ErrorRate and LineRate (error lines, and lines of any level, a second) are NaN where not known.
 	// They are the last that were read: as fresh as Snapshot.UsageStatus and Snapshot.RateStatus say.
 	CPUNow, MemoryNow, ErrorRate, LineRate float64
+	// Unusual is what of these stands out.
+	Unusual Unusual
 	// Firing counts the alerts that fire for it.
 	Firing int
 	// NotYet: at the past moment of the snapshot it was not there. It is counted nowhere.
@@ -66,14 +68,29 @@ type Node struct {
 	ReservedNanoCPUs, ReservedBytes int64
 	// CPUUsed (cores) and MemoryUsed (bytes) are NaN where not known.
 	CPUUsed, MemoryUsed float64
+	// Heard is when its exporter's figures were read last, where they come no more while those of other nodes do; else zero.
+	Heard time.Time
 	// LabelsToday: in a picture of a past moment, what the node was then is not known: its role, its labels and its engine's are today's.
 	LabelsToday bool
 
-	seen time.Time // since when it is in this state
+	seen  time.Time // since when it is in this state
+	first bool      // it was in this state when it was seen first
 }
 
 // Up tells whether the node can run tasks now.
 func (n Node) Up() bool { return n.State == "ready" }
+
+// SeenDown is since when a node is not up: as this process saw it, else when the engine last changed its record of it, which is then at the latest.
+// Zero: it is up.
+func (n Node) SeenDown() time.Time {
+	if n.Up() {
+		return time.Time{}
+	}
+	if n.first && !n.Updated.IsZero() && n.Updated.Before(n.seen) {
+		return n.Updated
+	}
+	return n.seen
+}
 
 // Counts sums a snapshot up.
 type Counts struct {

@@ -10,6 +10,7 @@ import (
 // Signs are one cell wide each, and in the fonts that terminals come with.
 type Signs struct {
 	OK, Updating, Degraded, Down, Idle, Unknown     string // health
+	Look                                            string // out of the ordinary
 	Critical, Warning, Info, Silenced, Pending      string // alerts
 	Live, Polling, Connecting, Reconnecting, Paused string // sources
 	Gap, Dropped, Stale, Denied, Faulty, Absent     string
@@ -23,7 +24,7 @@ type Signs struct {
 
 func unicodeSigns() Signs {
 	return Signs{
-		OK: "●", Updating: "↻", Degraded: "▲", Down: "✗", Idle: "○", Unknown: "?",
+		OK: "●", Updating: "↻", Degraded: "▲", Down: "✗", Idle: "○", Unknown: "?", Look: "!",
 		Critical: "■", Warning: "▲", Info: "●", Silenced: "○", Pending: "◐",
 		Live: "●", Polling: "◐", Connecting: "○", Reconnecting: "↻", Paused: "‖", Gap: "◇", Dropped: "▼", Stale: "◌", Denied: "✗", Faulty: "▲", Absent: "–",
 		Deploy: "◆", Alert: "▲", Start: "△", Death: "✗", Action: "▸", Node: "▣", Resolved: "▼", Dot: "·", Mark: "▪", Cursor: "▌", Ellipsis: "…",
@@ -34,7 +35,7 @@ func unicodeSigns() Signs {
 
 func asciiSigns() Signs {
 	return Signs{
-		OK: "*", Updating: "~", Degraded: "!", Down: "x", Idle: "o", Unknown: "?",
+		OK: "*", Updating: "~", Degraded: "!", Down: "x", Idle: "o", Unknown: "?", Look: "+",
 		Critical: "#", Warning: "!", Info: "i", Silenced: "o", Pending: "~",
 		Live: "*", Polling: "%", Connecting: "o", Reconnecting: "~", Paused: "=", Gap: "/", Dropped: "v", Stale: "@", Denied: "x", Faulty: "!", Absent: "-",
 		Deploy: "D", Alert: "!", Start: "^", Death: "x", Action: ">", Node: "N", Resolved: "v", Dot: ".", Mark: "*", Cursor: ">", Ellipsis: ".",
