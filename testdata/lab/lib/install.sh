@@ -10,7 +10,7 @@ VERSITYGW=v1.8.0
 
 dir_of() { # NAME: its folder in the cache; our own sources are versioned by their content
   case $1 in
-    docker-driver | loki) echo "$C/$1-$LOKI" ;;
+    docker-driver | loki | logcli) echo "$C/$1-$LOKI" ;;
     versitygw) echo "$C/$1-$VERSITYGW" ;;
     cadvisor) echo "$C/$1-$CADVISOR-$(content "$here/cadvisor")" ;;
     workload) echo "$C/$1-$(content "$here/workload")" ;;
@@ -48,6 +48,7 @@ install_all() {
   build cadvisor cadvisor .
   build versitygw versitygw github.com/versity/versitygw/cmd/versitygw
   build workload workload .
+  [ "${1:-}" != logcli ] || build logcli servers github.com/grafana/loki/v3/cmd/logcli # for `testdata/bench-logs` alone
   say "installed; builds are in $C"
 }
 
