@@ -73,6 +73,8 @@ type Step struct {
 	Action string
 	// On is the service or node that it is done to.
 	On string
+	// Command is what is run elsewhere, whole, as a shell takes it: the end of Text. "": it is no command.
+	Command string
 }
 
 // Actions are what a step may name: for each one what it does, which is how the text of its steps begins. The console has a key for each.

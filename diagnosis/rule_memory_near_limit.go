@@ -149,7 +149,7 @@ func memoryNearLimit(s *Scene, _ *Wide) *Cause {
 	if c.Confidence < 0.3 {
 		return nil
 	}
-	c.Next = append([]Step{{"see its memory against the limit: a steady rise is a leak, a step is a load", "metrics", s.Service.Name}}, c.Next...)
+	c.Next = append([]Step{{Text: "see its memory against the limit: a steady rise is a leak, a step is a load", Action: "metrics", On: s.Service.Name}}, c.Next...)
 	c.step("redeploy it: that empties its memory until the leak is found", "redeploy", s.Service.Name)
 	if s.Service.Mode == sources.Replicated && s.Service.Desired > 0 {
 		c.step("scale it up, where it is load: more tasks share it", "scale", s.Service.Name)

@@ -70,12 +70,13 @@ func (c *Cause) step(text, action, on string) {
 			return
 		}
 	}
-	c.Next = append(c.Next, Step{text, action, on})
+	c.Next = append(c.Next, Step{Text: text, Action: action, On: on})
 }
 
 // outside adds a next action that is done elsewhere: what, and the command that does it, with the real names.
 func (c *Cause) outside(what, command string, args ...any) {
-	c.Next = append(c.Next, Step{Text: what + ": " + oneLine(fmt.Sprintf(command, args...))})
+	command = oneLine(fmt.Sprintf(command, args...))
+	c.Next = append(c.Next, Step{Text: what + ": " + command, Command: command})
 }
 
 // shell quotes a word for a shell where it needs that.

@@ -102,19 +102,32 @@ func runLeft(p *actions.Progress) time.Duration {
 }
 
 func (m *Model) stateCounts(p *actions.Progress) string {
-	counts := map[actions.RolloutState]int{}
+	counts, words := map[actions.RolloutState]int{}, map[actions.RolloutState]string{}
 	for i := range p.Rollouts {
-		counts[p.Rollouts[i].State]++
+		o := &p.Rollouts[i]
+		counts[o.State]++
+		words[o.State] = rolloutWord(p, o)
 	}
 	var b strings.Builder
 	for _, s := range []actions.RolloutState{actions.RolloutFailed, actions.RolloutRolledBack, actions.RolloutOvertaken, actions.RolloutUnseen, actions.RolloutBack,
 		actions.RolloutRolling, actions.RolloutSettling, actions.RolloutWaiting, actions.RolloutDone} {
 		if counts[s] > 0 {
 			sign, style := m.rolloutSign(s)
-			b.WriteString(style.Render(fmt.Sprintf("%s %d %s  ", sign, counts[s], s)))
+			b.WriteString(style.Render(fmt.Sprintf("%s %d %s  ", sign, counts[s], words[s])))
 		}
 	}
 	return b.String()
+}
+
+// rolloutWord is where a rollout stands. Of a run that has ended nothing waits any more: what has not begun was not done.
+func rolloutWord(p *actions.Progress, o *actions.Rollout) string {
+	switch {
+	case o.State != actions.RolloutWaiting || p.Result == "":
+		return string(o.State)
+	case o.Began.IsZero():
+		return "not done"
+	}
+	return "not verified"
 }
 
 func (m *Model) rolloutSign(s actions.RolloutState) (string, theme.Style) {
@@ -241,11 +254,13 @@ func (b *progressBox) body(m *Model, w int) *page {
 // service is a rollout in a line, and its reason in another.
 func (b *progressBox) service(m *Model, p *page, o *actions.Rollout, names int) {
 	sign, style := m.rolloutSign(o.State)
-	head := m.st.Title.Render(plain.Fit(inLine(o.Service), names)) + " " + style.Render(plain.Fit(sign+" "+string(o.State), 14))
+	head := m.st.Title.Render(plain.Fit(inLine(o.Service), names)) + " " + style.Render(plain.Fit(sign+" "+rolloutWord(&b.entry.progress, o), 14))
 	switch {
 	case o.Began.IsZero():
 	case o.State == actions.RolloutWaiting && o.Want == 0:
-		head += m.st.Muted.Render(" changed, not looked at yet")
+		if b.entry.progress.Result == "" {
+			head += m.st.Muted.Render(" changed, not looked at yet")
+		}
 	default:
 		head += " " + m.bar(style, o.Well, o.Want, 12) + m.st.Text.Render(fmt.Sprintf(" %d/%d well", o.Well, o.Want))
 		until := b.entry.at

@@ -67,6 +67,7 @@ type scaleBox struct {
 	services []string
 	input    textinput.Model
 	complain string
+	offered  bool // the number is what the service had before, and nobody has typed yet
 
 	generation uint64 // of what is typed
 	planned    uint64 // the generation that plan and err are of
@@ -81,6 +82,13 @@ func (m *Model) askScale(services []string) tea.Cmd {
 	b := &scaleBox{services: services, input: newInput(m.st, "replicas: ")}
 	b.input.CharLimit = 6
 	m.overlay = b
+	if v := m.snap.Service(services[0]); len(services) == 1 && v != nil && v.Desired == 0 && v.DesiredBefore > 0 { // back to what it had
+		b.offered = true
+		b.input.SetValue(strconv.Itoa(v.DesiredBefore))
+		b.input.CursorEnd()
+		b.generation++
+		return b.settled(m, b.generation)
+	}
 	return nil
 }
 
@@ -103,7 +111,11 @@ func (b *scaleBox) present(m *Model) string {
 		case v.Mode != sources.Replicated:
 			return "a " + string(v.Mode) + " service"
 		}
-		return fmt.Sprintf("now %d, of which %d run", v.Desired, v.Running)
+		text := fmt.Sprintf("now %d, of which %d run", v.Desired, v.Running)
+		if v.DesiredBefore > 0 && v.DesiredBefore != v.Desired {
+			text += fmt.Sprintf("; was %d before the last change", v.DesiredBefore)
+		}
+		return text
 	}
 	counts := map[int]int{}
 	for _, name := range b.services {
@@ -158,6 +170,10 @@ func (b *scaleBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
 		return nil, false
 	}
 	before := b.input.Value()
+	if b.offered && k.Text != "" { // what is typed stands in its place
+		b.input.SetValue("")
+	}
+	b.offered = false
 	b.input, _ = b.input.Update(k)
 	if b.input.Value() == before {
 		return nil, false

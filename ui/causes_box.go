@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"fmt"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -24,6 +25,7 @@ type causesBox struct {
 	known      map[diagnosis.Question]diagnosis.Report
 	scroll     scroller
 	tall, over int
+	copied     int                  // how many of the row's commands were copied
 	back       []diagnosis.Question // where esc goes after enter has led on
 }
 
@@ -109,7 +111,10 @@ func (b *causesBox) title() string {
 }
 
 func (b *causesBox) paste(string)             {}
-func (b *causesBox) size(m *Model) (int, int) { return min(m.w-4, 132), m.h - 4 }
+func (b *causesBox) size(m *Model) (int, int) { return m.w, m.h - 4 }
+
+// bare: its lines are the screen's own, without a frame beside them, so that a command can be taken with the mouse.
+func (b *causesBox) bare() {}
 
 func (b *causesBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
 	switch a := lookup(k, areaCauses, areaList); a {
@@ -129,13 +134,15 @@ func (b *causesBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
 	case actUp, actDown, actTop, actBottom:
 		b.moved = m.o.Now()
 		if b.list.handle(a) {
-			b.scroll = scroller{}
+			b.scroll, b.copied = scroller{}, 0
 		}
 	case actFlip:
 		return b.flip(m), false
 	case actRefresh:
 		return b.start(m), false
-	case actSave, actCopy:
+	case actCopy:
+		return b.copyCommand(m), false
+	case actSave, actCopyAll:
 		return b.keep(m, a), false
 	case actEnter:
 		return b.first(m)
@@ -176,13 +183,45 @@ func (b *causesBox) leadOn(m *Model, service string) tea.Cmd {
 	return b.ask(m, diagnosis.Question{Service: service, At: b.q.question.At})
 }
 
+// copyCommand copies the next of the commands that the cause under the cursor names, in turn.
+func (b *causesBox) copyCommand(m *Model) tea.Cmd {
+	commands := commandsOf(b.cause())
+	if len(commands) == 0 {
+		return m.say("it names no command; C copies all of this as Markdown")
+	}
+	if b.copied >= len(commands) {
+		b.copied = 0
+	}
+	command := commands[b.copied]
+	b.copied++
+	said := "copied: " + inLine(command)
+	if len(commands) > 1 {
+		said = fmt.Sprintf("copied %d of %d: %s", b.copied, len(commands), inLine(command))
+	}
+	return tea.Batch(tea.SetClipboard(plain.Text(command)), m.say(said))
+}
+
+// commandsOf are the commands that a cause names, in its order.
+func commandsOf(c *diagnosis.Cause) []string {
+	var out []string
+	if c == nil {
+		return nil
+	}
+	for i := range c.Next {
+		if s := c.Next[i].Command; s != "" {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
 // keep copies or saves the report as Markdown.
 func (b *causesBox) keep(m *Model, a act) tea.Cmd {
 	if !b.q.known {
 		return m.say("there is nothing yet to be kept")
 	}
 	text := b.q.report.Markdown()
-	if a == actCopy {
+	if a == actCopyAll {
 		return tea.Batch(tea.SetClipboard(plain.Text(text)), m.say("copied as Markdown"))
 	}
 	name := "quarterdeck-why-" + safeName(b.q.question.Service, "all") + "-" + m.o.Now().UTC().Format("20060102-150405") + ".md"
@@ -280,6 +319,9 @@ func (b *causesBox) do(m *Model, action string) (tea.Cmd, bool) {
 		if !since.IsZero() && m.now().Sub(since) < maxBack {
 			m.when.set(since, m.o.Now())
 		}
+		if pair, ok := causePairs[causeID(c)]; ok && action == "metrics" {
+			m.metrics.lead, m.metrics.scroll = leadCharts{service, pair}, 0
+		}
 		m.open(map[string]view{"logs": viewLogs, "metrics": viewMetrics}[action])
 		return nil, true
 	case "undo":
@@ -288,6 +330,14 @@ func (b *causesBox) do(m *Model, action string) (tea.Cmd, bool) {
 		return m.doAct(actScale), true
 	}
 	return m.doAct(actRedeploy), true
+}
+
+// causeID is the id of a cause; "": there is none.
+func causeID(c *diagnosis.Cause) string {
+	if c == nil {
+		return ""
+	}
+	return c.ID
 }
 
 // maxBack is how far back a cause's beginning is gone to: before that the record is thin.

@@ -179,7 +179,7 @@ func (b *causesBox) aboutElsewhere(m *Model, p *page) {
 }
 
 func (b *causesBox) aboutCause(m *Model, p *page, c *diagnosis.Cause) {
-	p.sign(m.causeStyle(c), sure(c)+" sure:", c.Why)
+	p.sign(m.causeStyle(c), sure(c), c.Why)
 	if !c.Since.IsZero() {
 		p.add(m.st.Muted, "since "+m.clock(c.Since)+", "+age(c.Since, b.q.report.At)+" ago")
 	}
@@ -192,7 +192,12 @@ func (b *causesBox) aboutCause(m *Model, p *page, c *diagnosis.Cause) {
 	}
 	for i := range c.Next {
 		s := &c.Next[i]
-		p.hang(m.st.Accent, " "+plain.Fit(nextKey(s), 6), s.Text)
+		if s.Command == "" {
+			p.hang(m.st.Accent, " "+plain.Fit(nextKey(s), 6), s.Text)
+			continue
+		}
+		p.hang(m.st.Accent, " "+plain.Fit("c", 6), strings.TrimSuffix(s.Text, " "+s.Command))
+		p.command(m.st.Text, s.Command)
 	}
 	p.gap()
 	p.add(m.st.Title, "evidence")
@@ -225,7 +230,12 @@ func (b *causesBox) proof(m *Model, p *page, sign string, style theme.Style, lis
 	}
 	p.sign(style, " "+sign, when+x.Text)
 	if x.Query != "" && (i+1 == len(list) || list[i+1].Query != x.Query) {
-		p.hang(m.st.Muted, "   "+x.Source+": ", x.Query)
+		if head := "   " + x.Source + ": "; plain.Width(head)+plain.Width(inLine(x.Query)) <= p.w {
+			p.hang(m.st.Muted, head, x.Query)
+			return
+		}
+		p.add(m.st.Muted, "   "+x.Source+":")
+		p.command(m.st.Muted, x.Query)
 	}
 }
 
@@ -262,6 +272,9 @@ func (b *causesBox) hints(w int) []string {
 			}
 		}
 		out = append(out, tab...)
+	}
+	if len(commandsOf(b.cause())) > 0 {
+		out = append(out, "c", "copy the command")
 	}
 	again := helpOf(actRefresh, areaCauses)
 	out = append(out, again.Key, again.Desc)

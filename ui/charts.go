@@ -218,6 +218,7 @@ func (p *metricsPane) fullLines(m *Model, service string, w, h int) []string {
 		return p.query.lines(m, w, h)
 	}
 	shown, absent := p.measured(service)
+	shown = p.leading(m, service, shown)
 	shown = append(shown[:len(shown):len(shown)], p.panels.graphs(service)...)
 	foot := p.absentLines(m, absent, w, h/4)
 	h -= len(foot)

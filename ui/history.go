@@ -13,7 +13,7 @@ import (
 // historyBox is the history of a service: its states, and what differs between them.
 type historyBox struct {
 	service    string
-	at         time.Time // where the cursor begins: the state that began then; zero: now's
+	at         time.Time // where the cursor begins: the state that began then; zero: the one before now's
 	under      overlay
 	generation uint64
 	version    uint64 // of the service, when it was read last
@@ -31,7 +31,8 @@ type historyBox struct {
 	over     int // and by how much it is longer
 }
 
-// openHistory shows the history of a service, with the cursor on the state that began at a moment; zero: on what is wanted now.
+// openHistory shows the history of a service, with the cursor on the state that began at a moment; zero: on the one before what is wanted now, with
+// what going back to it would change.
 func (m *Model) openHistory(service string, at time.Time, under overlay) tea.Cmd {
 	if cmd, no := m.noDeck(); no {
 		return cmd
@@ -86,6 +87,10 @@ func (b *historyBox) applyStates(m *Model, msg historyMsg) tea.Cmd {
 	}
 	b.list.setRows(ids)
 	if first {
+		if b.at.IsZero() && len(b.states) > 1 {
+			b.list.moveTo(1)
+			b.back = true
+		}
 		for i := range b.states {
 			if !b.at.IsZero() && b.states[i].Since.Equal(b.at) {
 				b.list.moveTo(i)
@@ -202,7 +207,7 @@ func (b *historyBox) goBack(m *Model) tea.Cmd {
 	case i < 0:
 		return nil
 	case i == 0:
-		return m.say("this is what is wanted now: go down to an earlier state")
+		return m.say("it runs already: go down to an earlier state")
 	}
 	return m.requestRollback(b.service, actions.RollbackOptions{To: b.states[i].Spec, WithReplicas: b.replicas})
 }

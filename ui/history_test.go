@@ -10,11 +10,13 @@ func TestHistoryLeadsBack(t *testing.T) {
 		r := newRig(t, size[0], size[1], nil)
 		r.deploy(newImage, r.deck)
 		r.press("b")
-		r.shows("history of shop_web · 2 states", "● now", "shop_web:1.5.0", "· was", "what this state changed", "1.4.2@0123456789ab")
-		r.press("enter")
-		if !strings.Contains(r.toast.text, "go down to an earlier state") {
+		r.shows("history of shop_web · 2 states", "● now", "shop_web:1.5.0", "· was", "what going back to it would change", "1.5.0@feedc0de89ab") // on the state before now's
+		r.press("g", "enter")
+		if !strings.Contains(r.toast.text, "it runs already") {
 			t.Fatalf("going back to now says %q", r.toast.text)
 		}
+		r.press("d")
+		r.shows("what this state changed", "1.4.2@0123456789ab")
 		r.press("j")
 		r.shows("nothing is known of what was before it")
 		r.press("d")
@@ -43,7 +45,7 @@ func TestHistoryComparesAnyTwo(t *testing.T) {
 	r.deploy("registry.example.com/shop_web:1.6.0", r.deck)
 	r.press("b")
 	r.shows("3 states")
-	r.press("m", "G")
+	r.press("d", "g", "m", "G")
 	r.shows("from the older to the newer of the two", "1.4.2@0123456789ab", "1.6.0@feedc0de89ab")
 	r.press("m") // another mark: it is compared with itself, and so with what was before it
 	r.shows("what this state changed")
@@ -56,13 +58,14 @@ func TestHistoryGoesOn(t *testing.T) {
 	r.press("b")
 	r.shows("2 states")
 	box := r.overlay.(*historyBox) //nolint:forcetypeassert // it is shown
+	r.press("g")
 	was := box.states[0].Spec
 	r.hands.meddle("shop_web", 5)
 	r.shows("3 states", "elsewhere")
 	if i := box.selected(); i != 1 || box.states[i].Spec != was {
 		t.Fatalf("the cursor went to state %d", i)
 	}
-	r.press("g", "d")
+	r.press("g")
 	r.shows("it is what is wanted now")
 	r.press("j")
 	r.shows("the number of replicas stays 5: r takes it back to 3")

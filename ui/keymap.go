@@ -165,6 +165,7 @@ const (
 	actKinds
 	actFold
 	actOnlyService
+	actCopyAll
 )
 
 // binding is one line of the keymap.
@@ -339,7 +340,8 @@ var keymap = []binding{
 	bind(areaCauses, actFlip, 50, "tab", "this service, or all", "tab", "shift+tab"),
 	bind(areaCauses, actRefresh, 52, "ctrl+r", "look again", "ctrl+r"),
 	bind(areaCauses, actSave, 60, "ctrl+o", "save", "ctrl+o"),
-	bind(areaCauses, actCopy, 0, "c", "copy as Markdown", "c"),
+	bind(areaCauses, actCopy, 0, "c", "copy its command; again: its next one", "c"),
+	bind(areaCauses, actCopyAll, 0, "C", "copy all as Markdown", "C"),
 
 	bind(areaIncident, actNote, 10, "n", "note", "n"),
 	bind(areaIncident, actAcknowledge, 20, "a", "acknowledge", "a"),

@@ -33,10 +33,41 @@ type metricsPane struct {
 	every      bool       // the full view's series, not only the overview's two
 	auto       autoCharts // which two charts the overview shows by itself
 	pinned     int        // 1 + the place in overviewPairs of those that somebody chose; 0: auto's
+	lead       leadCharts
 	compare    compareWith
 	then       pastReadings
 	panels     panelsPane
 	query      *queryPane // nil: the charts of the service
+}
+
+// leadCharts are the charts that a cause has led to: they stand first on the service's page.
+type leadCharts struct {
+	service string
+	pair    [2]int // places in graphs
+}
+
+// leading puts the charts that a cause has led to before the others, with a sign.
+func (p *metricsPane) leading(m *Model, service string, shown []graph) []graph {
+	if p.lead.service != service || service == "" {
+		return shown
+	}
+	out := make([]graph, 0, len(shown))
+	for i, at := range p.lead.pair {
+		for _, g := range shown {
+			if g.title == graphs[at].title && g.panel == 0 {
+				if i == 0 {
+					g.title = m.st.Signs.Cursor + " " + g.title
+				}
+				out = append(out, g)
+			}
+		}
+	}
+	for _, g := range shown {
+		if g.panel > 0 || g.title != graphs[p.lead.pair[0]].title && g.title != graphs[p.lead.pair[1]].title {
+			out = append(out, g)
+		}
+	}
+	return out
 }
 
 // want asks for the series of a service if they are not the ones that were asked for last.

@@ -199,7 +199,7 @@ var (
 
 // causePairs are the charts on which a cause is seen.
 var causePairs = map[string][2]int{
-	"oom-killed": memoryFirst, "cpu-throttled": throttledFirst, "crash-loop": restartsFirst, "healthcheck-failing": restartsFirst,
+	"oom-killed": memoryFirst, "memory-near-limit": memoryFirst, "cpu-throttled": throttledFirst, "crash-loop": restartsFirst, "healthcheck-failing": restartsFirst,
 	"exits-cleanly": restartsFirst, "bad-deploy": errorsFirst, "errors-after-dependency": errorsFirst, "dependency-failing": errorsFirst,
 }
 

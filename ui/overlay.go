@@ -28,9 +28,34 @@ type overlay interface {
 	paste(text string)
 }
 
+// bareOverlay is a box as wide as the screen, with no frame at its sides.
+type bareOverlay interface{ bare() }
+
+// overBare draws such a box: a line above with its title, and one below.
+func (m *Model) overBare(lines []string, h int) []string {
+	if m.w < 10 || h < 1 {
+		return lines
+	}
+	st, rule := m.st, m.st.Signs.Rule
+	head := plain.Clip(" "+m.overlay.title()+" ", m.w-2)
+	box := []string{st.BorderFocused.Render(rule) + st.PaneTitleFocused.Render(head) + st.BorderFocused.Render(strings.Repeat(rule, max(m.w-1-plain.Width(head), 0)))}
+	box = append(box, m.overlay.lines(m, m.w, h)...)
+	box = append(box, st.BorderFocused.Render(strings.Repeat(rule, m.w)))
+	y := max((m.h-h-2)/2, 0)
+	for i, b := range box {
+		if at := y + i; at < len(lines) {
+			lines[at] = b
+		}
+	}
+	return lines
+}
+
 // overOverlay draws the box over the frame's lines.
 func (m *Model) overOverlay(lines []string) []string {
 	w, h := m.overlay.size(m)
+	if _, ok := m.overlay.(bareOverlay); ok {
+		return m.overBare(lines, min(h, m.h-4))
+	}
 	w, h = min(w, m.w-4), min(h, m.h-4)
 	if w < 10 || h < 1 {
 		return lines

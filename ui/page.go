@@ -37,6 +37,13 @@ func (p *page) hang(st theme.Style, head, text string) {
 	}
 }
 
+// command adds what somebody will copy: from the line's beginning on, broken only where the line is full.
+func (p *page) command(st theme.Style, text string) {
+	for _, l := range strings.Split(ansi.Hardwrap(inLine(text), max(p.w, 8), true), "\n") {
+		p.lines = append(p.lines, st.Render(plain.Fit(l, p.w)))
+	}
+}
+
 // drawn adds a line that is drawn already.
 func (p *page) drawn(line string) { p.lines = append(p.lines, fitStyled(line, p.w)) }
 

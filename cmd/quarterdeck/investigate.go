@@ -87,8 +87,8 @@ type investigationJSON struct {
 	Troubles  []troubleJSON `json:"troubles"`
 	Elsewhere []troubleJSON `json:"elsewhere"`
 	// Strays are alerts on services that the swarm does not have.
-	Strays    []troubleJSON `json:"strays"`
-	Looked    []lookedJSON  `json:"looked"`
+	Strays []troubleJSON `json:"strays"`
+	Looked []lookedJSON  `json:"looked"`
 	// Subjects were looked at closely; Left should have been, past the bound.
 	Subjects []string `json:"subjects"`
 	Left     []string `json:"left"`
@@ -136,6 +136,8 @@ type stepJSON struct {
 	Text   string `json:"text"`
 	Action string `json:"action"`
 	On     string `json:"on"`
+	// Command is what is run elsewhere, whole; it is the end of Text.
+	Command string `json:"command"`
 }
 
 type lookedJSON struct {
