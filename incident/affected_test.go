@@ -312,7 +312,7 @@ func TestMeasuresOfAKillForMemory(t *testing.T) {
 	g.r.Causes[0].Steps = []Step{{"see its memory against the limit", "metrics", "base"}}
 	g.rules, g.rulesRead = []sources.Rule{{Name: "MemoryNearLimit", Query: "container_memory_working_set_bytes / container_spec_memory_limit_bytes > 0.9"}}, true
 	g.itemsOfCauses()
-	if p := g.r.Proposed; len(p) != 2 || !strings.Contains(p[0].Text, "leaks") || p[0].From != "the limit is 192 MiB in its spec" || !strings.Contains(p[1].Text, "reserve memory") {
+	if p := g.r.Proposed; len(p) != 2 || !strings.Contains(p[0].Text, "leaks") || p[0].From != "its spec: the limit is 192 MiB" || !strings.Contains(p[1].Text, "reserve memory") {
 		t.Errorf("%+v", p)
 	}
 	g.r.Proposed, g.rules = nil, nil

@@ -279,6 +279,8 @@ func (g *gatherer) alertWords() []string {
 		}
 		switch after := a.Since.Sub(w.From); {
 		case g.r.Start.At == nil:
+		case a.Since.After(w.To) && w.To.Before(g.r.Until):
+			text += ", after users were hit"
 		case after < 0:
 			text += ", " + long(-after) + " before the impact began"
 		default:

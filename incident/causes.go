@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"quarterdeck/diagnosis"
+	"quarterdeck/sources/fleet"
 )
 
 // investigate asks the diagnosis how things stood when the incident was declared, or at the report's end.
@@ -83,6 +84,11 @@ func (g *gatherer) proofs(list []diagnosis.Proof) []Proof {
 		if !p.At.IsZero() {
 			at := p.At.UTC()
 			x.At = &at
+		}
+		if p.Source == fleet.LokiName && x.At != nil && slices.ContainsFunc(out, func(o Proof) bool {
+			return o.Source == p.Source && o.Query == p.Query && o.At != nil && o.At.Equal(*x.At)
+		}) {
+			continue // the same lines, told of in other words
 		}
 		kind := p.Source + "\x00" + alike(x.Text)
 		if i, ok := kinds[kind]; ok {

@@ -85,7 +85,13 @@ func (c *Chart) drawn(r *Report) bool {
 	if last == nil || c.figure(*least.V) == c.figure(*most.V) || c.Name == "throttled" && *most.V < floorOf(c.Name) {
 		return false
 	}
-	return len(r.Services) <= fewServices || c.moved(r.Window)
+	return len(r.Services) <= fewServices || c.moved(r.Window) && !c.once()
+}
+
+// once tells whether a chart of restarts has no more than one at a time: a task that was started elsewhere, and not a loop.
+func (c *Chart) once() bool {
+	_, most, _ := c.bounds()
+	return c.Name == "restarts" && most != nil && *most.V == 1
 }
 
 // moved tells whether a figure was not as usual within the window: twice as much, or half of it. Of a coarse histogram its steps are compared.

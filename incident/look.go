@@ -17,6 +17,7 @@ import (
 // Bounds of what a report shows of logs and metrics.
 const (
 	firstLines  = 8
+	ofAKind     = 2 // of those: more that differ in figures and ids only say no more
 	mostLines   = 2000
 	mostPattern = 6
 	volumeSteps = 240
@@ -220,7 +221,7 @@ func (g *gatherer) readLogs(ctx context.Context, service string) {
 	}
 	out.Read, out.More = len(page.Entries), page.More
 	if len(page.Entries) == 0 {
-		out.Reason = "no line of level error or above in this time"
+		out.Reason = noErrorLine
 		if err != nil {
 			out.Reason = why(err)
 		}
@@ -269,8 +270,16 @@ func (g *gatherer) readPatterns() {
 		}
 		out.Patterns = sameReason(out.Patterns)
 		out.Patterns = out.Patterns[:min(len(out.Patterns), mostPattern)]
-		for i := range all[cut:][:min(firstLines, len(all)-cut)] {
-			out.First = append(out.First, g.line(service, &all[cut+i]))
+		kinds := map[string]int{}
+		for i := range all[cut:] {
+			e := &all[cut+i]
+			kind := alike(ofRequest.ReplaceAllString(e.Line, "$1<_>"))
+			if kinds[kind]++; kinds[kind] > ofAKind {
+				continue
+			}
+			if out.First = append(out.First, g.line(service, e)); len(out.First) == firstLines {
+				break
+			}
 		}
 		g.firstNew(service, &out)
 		g.lines[service] = out

@@ -135,8 +135,12 @@ func (r *Report) writeImpact(b *strings.Builder) {
 	var rows [][]string
 	for _, p := range r.Start.Proposed {
 		text := p.Text
-		if w := r.Window; !p.Before && !w.To.IsZero() && p.At.After(w.To.Add(lead)) {
+		switch w := r.Window; {
+		case p.Before || w.To.IsZero():
+		case p.At.After(w.To.Add(lead)):
 			text = "(after it) " + text
+		case p.At.Before(w.From.Add(-lead)):
+			text = "(before it) " + text
 		}
 		rows = append(rows, []string{stamp(p.At), markdown.Text(p.Source), markdown.Text(clip(text, rowText)), r.ref(p.Query)})
 	}

@@ -30,12 +30,17 @@ func (r *Report) writeCharts(b *strings.Builder) {
 	b.WriteString("\n## Charts\n")
 	marks, legend := r.marks()
 	var none, same, usual grouped
+	var once []string
 	drawn := 0
 	for i := range r.Charts {
 		c := &r.Charts[i]
 		least, most, last := c.bounds()
 		if last != nil && c.figure(*least.V) == c.figure(*most.V) {
 			same.add(c.Service, c.Name+" "+c.figure(*most.V))
+			continue
+		}
+		if last != nil && !c.drawn(r) && c.once() {
+			once = append(once, c.Service+" at "+clockOf(most.T))
 			continue
 		}
 		if last != nil && !c.drawn(r) {
@@ -57,6 +62,9 @@ func (r *Report) writeCharts(b *strings.Builder) {
 	}
 	if len(same.keys) > 0 {
 		b.WriteString("\nThe same all the time: " + markdown.Text(same.words()) + ".\n")
+	}
+	if len(once) > 0 {
+		b.WriteString("\nOne task was started: " + markdown.Text(strings.Join(once, ", ")) + ".\n")
 	}
 	if len(usual.keys) > 0 {
 		b.WriteString("\nNot drawn, as usual all the time: " + markdown.Text(usual.words()) + ".\n")
@@ -104,50 +112,66 @@ func (g *grouped) words() string {
 	return strings.Join(out, "; ")
 }
 
+// noErrorLine is why there are no lines where the logs were read.
+const noErrorLine = "no line of level error or above in this time"
+
 func (r *Report) writeLines(b *strings.Builder) {
 	b.WriteString("\n## Log lines\n")
 	if len(r.Lines) == 0 {
 		b.WriteString("\nNone could be read: see the gaps.\n")
 	}
+	var silent []string
 	for i := range r.Lines {
 		l := &r.Lines[i]
-		more := ""
-		if l.More {
-			more = ", and there are more"
+		if l.Read == 0 && l.Reason == noErrorLine {
+			silent = append(silent, l.Service)
+			continue
 		}
-		read := "1 line of level error or above was read"
-		if l.Read != 1 {
-			read = fmt.Sprintf("%d lines of level error and above were read", l.Read)
-		}
-		fmt.Fprintf(b, "\n%s: %s%s", markdown.Text(l.Service), read, more)
-		if q := r.ref(l.Query); q != "" {
-			b.WriteString(" (" + q + ")")
-		}
-		b.WriteString(".")
-		if l.Reason != "" && len(l.First) == 0 {
-			b.WriteString(" " + markdown.Text(l.Reason) + ".")
-		}
+		r.writeLinesOf(b, l)
+	}
+	if len(silent) > 0 {
+		b.WriteString("\nNo line of level error or above: " + markdown.Text(strings.Join(silent, ", ")) + ".\n")
+	}
+}
+
+// writeLinesOf are the lines of one service: what they have in common, and the first ones whole.
+func (r *Report) writeLinesOf(b *strings.Builder, l *Lines) {
+	more := ""
+	if l.More {
+		more = ", and there are more"
+	}
+	read := "1 line of level error or above was read"
+	if l.Read != 1 {
+		read = fmt.Sprintf("%d lines of level error and above were read", l.Read)
+	}
+	fmt.Fprintf(b, "\n%s: %s%s", markdown.Text(l.Service), read, more)
+	if q := r.ref(l.Query); q != "" {
+		b.WriteString(" (" + q + ")")
+	}
+	b.WriteString(".")
+	if l.Reason != "" && len(l.First) == 0 {
+		b.WriteString(" " + markdown.Text(l.Reason) + ".")
+	}
+	b.WriteString("\n")
+	if len(l.Patterns) > 0 {
 		b.WriteString("\n")
-		if len(l.Patterns) > 0 {
-			b.WriteString("\n")
-			var rows [][]string
-			for _, p := range l.Patterns {
-				fresh := ""
-				if p.New {
-					fresh = "new"
-				}
-				rows = append(rows, []string{fmt.Sprint(p.Count), fresh, clockOf(p.First), clockOf(p.Last), markdown.Code(clipMiddle(p.Text, lineText))})
+		var rows [][]string
+		for _, p := range l.Patterns {
+			fresh := ""
+			if p.New {
+				fresh = "new"
 			}
-			markdown.Table(b, []string{"Lines", "New", "First", "Last", "What they have in common"}, rows)
+			rows = append(rows, []string{fmt.Sprint(p.Count), fresh, clockOf(p.First), clockOf(p.Last), markdown.Code(clipMiddle(p.Text, lineText))})
 		}
-		if len(l.First) > 0 {
-			b.WriteString("\nThe first from the onset on:\n\n")
-			var lines []string
-			for _, x := range l.First {
-				lines = append(lines, fmt.Sprintf("%s %-5s %s %s", x.Time.UTC().Format("15:04:05.000"), x.Level, orElse(x.Node, "-"), x.Text))
-			}
-			markdown.Fence(b, "text", lines...)
+		markdown.Table(b, []string{"Lines", "New", "First", "Last", "What they have in common"}, rows)
+	}
+	if len(l.First) > 0 {
+		b.WriteString("\nThe first from the onset on, two of a kind:\n\n")
+		var lines []string
+		for _, x := range l.First {
+			lines = append(lines, fmt.Sprintf("%s %-5s %s %s", x.Time.UTC().Format("15:04:05.000"), x.Level, orElse(x.Node, "-"), x.Text))
 		}
+		markdown.Fence(b, "text", lines...)
 	}
 }
 

@@ -28,7 +28,7 @@ type subject struct {
 }
 
 // spec is a lack that is seen from the service's spec.
-func (x *subject) spec(text, found string) lack { return lack{text, found + " in its spec", x.where} }
+func (x *subject) spec(text, found string) lack { return lack{text, "its spec: " + found, x.where} }
 
 // follows is what the cause itself tells to be settled.
 func (x *subject) follows(text string) lack {
@@ -171,7 +171,7 @@ func ofNode(x *subject) []lack {
 		}
 	}
 	if len(single) > 0 {
-		out = append(out, lack{"run at least two replicas of " + strings.Join(single, ", ") + ", or say that a gap is accepted: each had its only task there", "1 replica in its spec", "docker service inspect --pretty " + strings.Join(single, " ")})
+		out = append(out, lack{"run at least two replicas of " + strings.Join(single, ", ") + ", or say that a gap is accepted: each had its only task there", "their specs: 1 replica", "docker service inspect --pretty " + strings.Join(single, " ")})
 	}
 	if n := snap.Counts.Managers; n == 1 || n%2 == 0 && n > 0 {
 		out = append(out, lack{fmt.Sprintf("run %d managers: with %d the loss of %s stops every change", max(n+1, 3), n, map[bool]string{true: "one", false: count(n/2, "of them")}[n < 3]), count(n, "manager") + " in the swarm", "docker node ls"})

@@ -2,6 +2,8 @@ package incident
 
 import (
 	"slices"
+
+	"quarterdeck/sources/fleet"
 )
 
 // whose is the source that the query of a person's row is of, where it is not the record's: somebody has taken what a source proposed.
@@ -46,12 +48,18 @@ func (g *gatherer) listQueries() {
 			add(p.Source, p.Query, r.Causes[i].ID)
 		}
 	}
+	for _, x := range r.Proposed {
+		add(fleet.SwarmName, x.Query, "what is proposed")
+	}
 	for i := range r.Charts {
 		if r.Charts[i].drawn(r) {
 			add(r.Charts[i].Source, r.Charts[i].Query, r.Charts[i].Name+" of "+r.Charts[i].Service)
 		}
 	}
 	for i := range r.Lines {
+		if r.Lines[i].Reason == noErrorLine {
+			continue
+		}
 		add(g.Logs.Name(), r.Lines[i].Query, "error lines of "+r.Lines[i].Service)
 	}
 }

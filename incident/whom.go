@@ -70,6 +70,11 @@ func (c *Cause) named() string { return orElse(c.Service, c.Node) + ": " + c.ID 
 func (o *Opening) widen(wide []Cause) {
 	if len(o.Services)+len(o.Nodes) == 0 && len(wide) > 0 && wide[0].Confidence >= believed {
 		o.Causes = wide[:1:1]
+		for i := range wide[1:] { // what says the same of a node: its alert knows the node alone
+			if c := &wide[1+i]; c.Service == "" && c.ID == wide[0].ID && c.Confidence >= believed {
+				o.Causes = append(o.Causes, *c)
+			}
+		}
 		if s := wide[0].Service; s != "" {
 			o.Services = []string{s}
 		}
