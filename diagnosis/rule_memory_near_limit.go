@@ -143,6 +143,9 @@ func memoryNearLimit(s *Scene, _ *Wide) *Cause {
 		}
 	}
 	if f.usual >= f.now.V-climbSlack && f.usual > 0 {
+		if s.alert(sources.Firing) == nil && s.alert(sources.Pending) == nil { // a cache that fills what it is given is nobody's trouble
+			return nil
+		}
 		c.Confidence = min(c.Confidence, 0.35)
 		c.objects(fleet.PrometheusName, query, "it or its like were at %s before, and were not killed", percent(f.usual))
 	}
