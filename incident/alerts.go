@@ -197,12 +197,22 @@ func (g *gatherer) placeAlerts() {
 // likely cause is about: a full disk hits services, and its alert knows the node alone.
 func (g *gatherer) owns(a *sources.Alert) bool {
 	r := g.r
-	if len(r.Services)+len(r.Nodes) == 0 || a.Service != "" && slices.Contains(r.Services, a.Service) || slices.ContainsFunc(r.Nodes, func(n string) bool { return g.alertsOf(a, n) }) {
+	return len(r.Services)+len(r.Nodes) == 0 || ownAlert(g.Deck.Fleet.Snapshot(), a, r.Services, r.Nodes, r.Causes)
+}
+
+func ownAlert(snap *fleet.Snapshot, a *sources.Alert, services, nodes []string, causes []Cause) bool {
+	return a.Service != "" && slices.Contains(services, a.Service) || slices.ContainsFunc(nodes, func(n string) bool { return alertOfNode(snap, a, n) }) ||
+		slices.ContainsFunc(causes, func(c Cause) bool {
+			return a.Service == "" && c.Node != "" && c.Confidence >= believed && alertOfNode(snap, a, c.Node)
+		})
+}
+
+// Owns tells whether an alert is of what the incident is of: of its services and nodes, or of the node of a likely cause that was kept with it.
+func (x *Incident) Owns(snap *fleet.Snapshot, a *sources.Alert) bool {
+	if ownAlert(snap, a, x.Services, x.Nodes, nil) {
 		return true
 	}
-	return slices.ContainsFunc(r.Causes, func(c Cause) bool {
-		return a.Service == "" && c.Node != "" && c.Confidence >= 0.5 && g.alertsOf(a, c.Node)
-	})
+	return slices.ContainsFunc(x.Entries, func(e Entry) bool { return ownAlert(snap, a, nil, nil, e.causes) })
 }
 
 // joinedOf is an alert and what it is of.
@@ -223,8 +233,12 @@ func alertName(a *sources.Alert) string {
 
 // alertsOf tells whether an alert is of a node: a label of it is the node's name or address, with or without a port.
 func (g *gatherer) alertsOf(a *sources.Alert, node string) bool {
+	return alertOfNode(g.Deck.Fleet.Snapshot(), a, node)
+}
+
+func alertOfNode(snap *fleet.Snapshot, a *sources.Alert, node string) bool {
 	names := []string{node}
-	nodes := g.Deck.Fleet.Snapshot().Nodes
+	nodes := snap.Nodes
 	for i := range nodes {
 		if nodes[i].Name == node && nodes[i].Addr != "" {
 			names = append(names, nodes[i].Addr)

@@ -80,6 +80,12 @@ func TestTheAlertOfTheCausesNode(t *testing.T) {
 	if len(g.own) != 1 || g.own[0].Name != "Disk of node2:9100" {
 		t.Errorf("%+v", g.own)
 	}
+	x := &Incident{Services: []string{"store"}, Entries: []Entry{{causes: g.r.Causes}}}
+	for i := range g.spells {
+		if a := &g.spells[i].Alert; x.Owns(g.Deck.Fleet.Snapshot(), a) != (a.Name == "Disk of node2:9100") {
+			t.Errorf("whether it is over: %s", a.Name)
+		}
+	}
 	g.x = &Incident{Detected: Moment{At: after(30), By: "ada"}, Started: Moment{At: after(30)}}
 	if text := strings.Join(g.detection(), "\n"); strings.Contains(text, "No alert fired") || !strings.Contains(text, "Alert Disk of node2:9100 fired") {
 		t.Errorf("%s", text)

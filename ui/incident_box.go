@@ -143,8 +143,12 @@ func (p *page) incidentTimes(m *Model, x *incident.Incident, fixes []incident.Mi
 	for _, s := range []struct {
 		what string
 		span incident.Span
-	}{{"detected", t.Detect}, {"acknowledged", t.Acknowledge}, {"mitigated", t.Mitigate}, {"resolved", t.Resolve}} {
-		value, style := "unavailable: "+s.span.Reason, m.st.Muted
+		end  incident.Moment
+	}{{"detected", t.Detect, x.Detected}, {"acknowledged", t.Acknowledge, x.Acknowledged}, {"mitigated", t.Mitigate, incident.MitigatedBy(x, fixes)}, {"resolved", t.Resolve, x.Resolved}} {
+		value, style := "not known: "+s.span.Reason, m.st.Muted
+		if !s.end.Known() && x.Ongoing() {
+			value = "not yet: " + s.span.Reason
+		}
 		if s.span.Seconds != nil {
 			value, style = "after "+shortly(time.Duration(*s.span.Seconds*float64(time.Second)))+", by "+s.span.By, m.st.Text
 		}

@@ -65,8 +65,14 @@ func (m *Model) doubts(x *incident.Incident) []string {
 		}
 	}
 	for i := range m.snap.Alerts {
-		if a := &m.snap.Alerts[i]; a.State == sources.Firing && x.About(a.Service) {
-			out = append(out, "alert "+a.Name+" fires for "+a.Service)
+		if a := &m.snap.Alerts[i]; a.State == sources.Firing && x.Owns(m.snap, a) {
+			text := "alert " + a.Name + " fires"
+			if a.Service != "" {
+				text += " for " + a.Service
+			} else if a.Summary != "" {
+				text += ": " + a.Summary
+			}
+			out = append(out, text)
 		}
 	}
 	if m.stateOf(x) != incident.Mitigated {
