@@ -21,7 +21,7 @@ func (m *Model) bodyLines(r rects) []string {
 	case viewOverview:
 		return m.overviewLines(r)
 	case viewServices:
-		table := m.paneLines(m.services.title(m), r.table, true, m.services.lines(m, r.table.w, r.table.h-1, true, true))
+		table := m.servicesLines(r.table, true, true)
 		return append(table, m.aboutLines(r.about)...)
 	case viewTasks:
 		return m.tasksLines(r)
@@ -44,7 +44,7 @@ func (m *Model) paneLines(title string, r rect, focused bool, body []string) []s
 }
 
 func (m *Model) overviewLines(r rects) []string {
-	table := m.paneLines(m.services.title(m), r.table, m.focus == paneTable, m.services.lines(m, r.table.w, r.table.h-1, m.focus == paneTable, false))
+	table := m.servicesLines(r.table, m.focus == paneTable, false)
 	if !r.wide || m.zoom {
 		if r.about.h == 0 {
 			return table

@@ -166,6 +166,7 @@ const (
 	actFold
 	actOnlyService
 	actCopyAll
+	actWorst
 )
 
 // binding is one line of the keymap.
@@ -241,6 +242,7 @@ var keymap = []binding{
 	bind(areaServices, actMarkAll, 0, "ctrl+a", "mark all shown, or none", "ctrl+a"),
 	bind(areaServices, actSort, 50, "o", "sort", "o"),
 	bind(areaServices, actSortReverse, 0, "O", "reverse the order", "O"),
+	bind(areaServices, actWorst, 0, "W", "to the worst service", "W"),
 	bind(areaServices, actOnlyBad, 0, "!", "only what is not well", "!"),
 
 	bind(areaLogs, actPause, 10, "p", "pause", "p", "space"),

@@ -204,6 +204,8 @@ func (m *Model) doWithService(a act) tea.Cmd {
 		return m.say("sorted by " + sortNames[m.services.sort])
 	case actSortReverse:
 		m.services.reverse = !m.services.reverse
+	case actWorst:
+		return m.toWorst()
 	case actOnlyBad:
 		m.services.onlyBad = !m.services.onlyBad
 	case actEnter:

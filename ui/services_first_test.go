@@ -6,6 +6,7 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
@@ -97,5 +98,55 @@ func TestUsersAreHit(t *testing.T) {
 	m.snap = s
 	if got := m.whyOf(s.Services[1]); got != "Errors fires: b fails (and 1 more alert)" {
 		t.Errorf("why: %q", got)
+	}
+}
+
+// TestRowsStandStillUnderAMovingCursor: while somebody moves, news sorts nothing; what he asks for himself is done at once, and after a rest the
+// worst is first again.
+func TestRowsStandStillUnderAMovingCursor(t *testing.T) {
+	var p servicesPane
+	p.arrange(judgedServices(nil, nil), noon)
+	p.pinned, p.moved = true, noon
+	p.moveTo(1)
+	bad := judgedServices(map[string]fleet.Health{"c": fleet.Down}, nil)
+	p.arrange(bad, noon.Add(time.Second))
+	if got := strings.Join(p.ids, ""); got != "abc" || p.index != 1 {
+		t.Errorf("the rows are %s, the cursor at %d", got, p.index)
+	}
+	p.onlyBad = true
+	p.arrange(bad, noon.Add(time.Second))
+	if got := strings.Join(p.ids, ""); got != "c" {
+		t.Errorf("another choice was asked for: %s", got)
+	}
+	p.onlyBad = false
+	p.arrange(bad, noon.Add(time.Second))
+	p.arrange(judgedServices(nil, nil), noon.Add(time.Second))
+	if got := strings.Join(p.ids, ""); got != "cab" {
+		t.Errorf("they do not stand still: %s", got)
+	}
+	p.arrange(p.of.snap, noon.Add(restTime))
+	if got := strings.Join(p.ids, ""); got != "abc" || p.selected() != "c" {
+		t.Errorf("after the rest they are %s, the cursor on %s", got, p.selected())
+	}
+}
+
+// TestWhatIsWorseElsewhereIsTold: a cursor that somebody has put stays, the title says what is worse, and the key goes there.
+func TestWhatIsWorseElsewhereIsTold(t *testing.T) {
+	for _, size := range [][2]int{{80, 24}, {120, 40}, {160, 48}} {
+		m, _ := console(t, size[0], size[1], nil)
+		worst := m.services.selected()
+		if strings.Contains(ansi.Strip(m.Frame()), ": W") {
+			t.Fatal("the cursor is on the worst")
+		}
+		press(t, m, "G")
+		if frame := ansi.Strip(m.Frame()); !strings.Contains(frame, "✗ "+worst+" down: W goes there") && !strings.Contains(frame, "✗ "+worst+": W") {
+			t.Errorf("%v: what is worse is not told:\n%s", size, frame)
+		}
+		m.setFilter("batch")
+		m.arrange()
+		press(t, m, "W")
+		if got := m.services.selected(); got != worst {
+			t.Errorf("the key goes to %s, not to %s", got, worst)
+		}
 	}
 }
