@@ -50,6 +50,9 @@ type Service struct {
 	Desired int // replicas asked for; of a job, total completions; of a global service 0 (the fleet counts eligible nodes)
 	// DesiredBefore are the replicas of the spec before the last change; 0: none, or that is not known.
 	DesiredBefore int
+	// Changed tells in a line in what the spec differs from the one before the last change, which the engine keeps; no values of the environment.
+	// "": there was no change, or that is not known. Names in it are untrusted.
+	Changed string
 	// Image is the reference without its digest; Digest is "sha256:…" or "" where the spec names none.
 	Image, Digest string
 	// Generation names the task template: a task whose Generation is the same runs what is desired.

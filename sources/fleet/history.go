@@ -57,6 +57,8 @@ type Happening struct {
 	Ref string
 	// Began is when that began which this ends: the rollout, the run, the alert; zero: it ends nothing, or that is not known.
 	Began time.Time
+	// Record: it was before this process looked, and is known from what the engine still keeps of the object's last change.
+	Record bool
 	// Within is how inexact Time is; 0: it is the source's own.
 	Within time.Duration
 
@@ -165,9 +167,10 @@ func serviceHappenings(old, s *sources.Service, at time.Time) []Happening {
 			image = ""
 		}
 		add(s.Created, Created, image, false, "")
+		out = append(out, recorded(s, at)...)
 	}
 	if !s.UpdateStarted.IsZero() && (old == nil || !old.UpdateStarted.Equal(s.UpdateStarted)) {
-		text := s.Image
+		text := orElse(s.Changed, s.Image)
 		if old != nil {
 			text = imageChange(old, s)
 		}
@@ -209,9 +212,9 @@ func imageChange(old, s *sources.Service) string {
 	case old.Digest != s.Digest:
 		return s.Image + ", new digest"
 	case old.Generation != s.Generation:
-		return s.Image + ", spec changed"
+		return s.Image + ", " + orElse(s.Changed, "spec changed")
 	}
-	return s.Image
+	return orElse(s.Changed, s.Image)
 }
 
 func taskHappening(s *sources.Service, t *sources.Task, node string) Happening {
@@ -246,7 +249,7 @@ func taskStarts(s *sources.Service, tasks []sources.Task, known map[string]sourc
 // nodesHappenings is what has happened to the nodes since they were old (empty: first seen).
 func nodesHappenings(old, nodes []sources.Node, at time.Time) []Happening {
 	if len(old) == 0 {
-		return nil
+		return recordedNodes(nodes, at)
 	}
 	var out []Happening
 	before := make(map[string]*sources.Node, len(old))

@@ -160,7 +160,7 @@ func (f *Fleet) endService(e *entry, now time.Time) {
 func pin(s *sources.Service) *pinned {
 	p := &pinned{service: *s, version: s.Version, bytes: 720 + len(s.Image) + len(s.Digest) + len(s.UpdateMessage)}
 	p.service.Labels, p.service.EnvNames, p.service.Mounts, p.service.Networks, p.service.VIPs = nil, nil, nil, nil, nil
-	p.service.Platforms, p.service.Healthcheck, p.service.LogDriver = nil, "", ""
+	p.service.Platforms, p.service.Healthcheck, p.service.LogDriver, p.service.Changed = nil, "", "", ""
 	for _, list := range [][]string{s.Constraints, s.Secrets, s.Configs} {
 		for _, x := range list {
 			p.bytes += 16 + len(x)

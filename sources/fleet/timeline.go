@@ -161,6 +161,12 @@ func (t *joining) takeDeploy(x *Happening) {
 			return
 		}
 	}
+	if n := len(list); n > 0 { // the record of a change whose update began a moment later
+		if first := list[n-1].parts[0]; first.Record && first.Kind == DeployStarted && !x.Record && x.Time.Sub(first.Time) <= runSlack {
+			list[n-1].add(x)
+			return
+		}
+	}
 	t.deploys[x.Service] = append(list, t.begin(key(DeployStarted, x.Service, stamp(x.Time)), x))
 }
 

@@ -69,6 +69,7 @@ func toService(s *swarm.Service) sources.Service {
 	if p := s.PreviousSpec; p != nil && p.Mode.Replicated != nil {
 		_, out.DesiredBefore = modeOf(&p.Mode)
 	}
+	out.Changed = changedWords(s.PreviousSpec, spec)
 	if s.JobStatus != nil {
 		out.JobIteration = s.JobStatus.JobIteration.Index
 	}
