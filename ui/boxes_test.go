@@ -106,3 +106,22 @@ func TestACauseLeadsToItsChart(t *testing.T) {
 		t.Errorf("another service's: %+v", other[0])
 	}
 }
+
+// Who goes back from a cause does not type what the console knows: the cause stands as the reason. Where everybody must say why, it is a person's word.
+func TestTheCauseIsTheReason(t *testing.T) {
+	for need, want := range map[bool]string{false: "it began with a deploy (bad-deploy, 85 % sure)", true: ""} {
+		r := newRig(t, 120, 40, func(o *Options) { o.Deck.Policy.NeedReason = need })
+		r.deploy(newImage, r.deck)
+		c := &diagnosis.Cause{ID: "bad-deploy", Title: "it began with a deploy", Service: "shop_web", Confidence: 0.85}
+		r.press("b")
+		r.shows("history of shop_web · 2 states")
+		r.overlay.(*historyBox).why = whyOf(c, "shop_web") //nolint:forcetypeassert // it is shown
+		r.press("enter")
+		if got := r.planned().confirm.reason.Value(); got != want {
+			t.Errorf("a reason is demanded %v: %q, want %q", need, got, want)
+		}
+		if whyOf(c, "shop_api") != "" || whyOf(nil, "shop_web") != "" {
+			t.Error("a cause of another service is no reason")
+		}
+	}
+}

@@ -305,9 +305,17 @@ func (b *causesBox) do(m *Model, action string) (tea.Cmd, bool) {
 	}
 	switch action {
 	case "change":
-		return m.openChange(service, moment{}), false
+		cmd := m.openChange(service, moment{})
+		if x, ok := m.overlay.(*changeBox); ok {
+			x.why = whyOf(c, service)
+		}
+		return cmd, false
 	case "rollback":
-		return m.openHistory(service, time.Time{}, b), false
+		cmd := m.openHistory(service, time.Time{}, b)
+		if h, ok := m.overlay.(*historyBox); ok {
+			h.why = whyOf(c, service)
+		}
+		return cmd, false
 	}
 	b.q.stop()
 	m.overlay = nil
@@ -330,6 +338,14 @@ func (b *causesBox) do(m *Model, action string) (tea.Cmd, bool) {
 		return m.doAct(actScale), true
 	}
 	return m.doAct(actRedeploy), true
+}
+
+// whyOf is a cause of a service as the reason for what is done about it; "": it is of another, or there is none.
+func whyOf(c *diagnosis.Cause, service string) string {
+	if c == nil || c.Service != service {
+		return ""
+	}
+	return fmt.Sprintf("%s (%s, %.0f %% sure)", inLine(c.Title), c.ID, 100*c.Confidence)
 }
 
 // causeID is the id of a cause; "": there is none.

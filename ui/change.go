@@ -77,6 +77,8 @@ func tookBack(states []actions.State, i int) bool {
 
 // changeBox tells what one change of a service was, and offers to go back to before it.
 type changeBox struct {
+	why string // as that of a historyBox
+
 	service    string
 	when       moment
 	generation uint64
@@ -223,7 +225,7 @@ func (b *changeBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
 		if !b.known() {
 			return m.say("nothing is known of what was before: there is no way back"), false
 		}
-		return m.requestRollback(b.service, actions.RollbackOptions{To: b.states[b.index+1].Spec, WithReplicas: b.scaled()}), false
+		return m.requestRollback(b.service, b.why, actions.RollbackOptions{To: b.states[b.index+1].Spec, WithReplicas: b.scaled()}), false
 	case actUndo:
 		return b.undo(m), false
 	case actEnter:

@@ -15,6 +15,7 @@ type historyBox struct {
 	service    string
 	at         time.Time // where the cursor begins: the state that began then; zero: the one before now's
 	under      overlay
+	why        string // what going back is for, where a cause led here; somebody may say something else
 	generation uint64
 	version    uint64 // of the service, when it was read last
 
@@ -209,13 +210,18 @@ func (b *historyBox) goBack(m *Model) tea.Cmd {
 	case i == 0:
 		return m.say("it runs already: go down to an earlier state")
 	}
-	return m.requestRollback(b.service, actions.RollbackOptions{To: b.states[i].Spec, WithReplicas: b.replicas})
+	return m.requestRollback(b.service, b.why, actions.RollbackOptions{To: b.states[i].Spec, WithReplicas: b.replicas})
 }
 
-// requestRollback plans the way of a service back.
-func (m *Model) requestRollback(service string, o actions.RollbackOptions) tea.Cmd {
+// requestRollback plans the way of a service back. why stands as its reason until somebody says another; where a reason is asked of everybody it
+// must be a person's.
+func (m *Model) requestRollback(service, why string, o actions.RollbackOptions) tea.Cmd {
 	return m.requestPlan("roll back "+inLine(service), func(ctx context.Context, d *actions.Deck) (*actions.Plan, error) {
-		return d.PlanRollback(ctx, service, o)
+		p, err := d.PlanRollback(ctx, service, o)
+		if err == nil && p.Reason == "" && !d.Policy.NeedReason {
+			p.Reason = why
+		}
+		return p, err
 	})
 }
 
