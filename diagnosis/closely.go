@@ -93,17 +93,26 @@ func (m *MetricsSeen) points(name string) ([]sources.Point, string) {
 func (x *inquiry) askClosely(ctx context.Context, told func()) {
 	done := make(chan struct{})
 	asking := 0
-	ask := func(names []string) {
+	run := func(names []string, f func(*Scene)) {
 		for _, name := range names {
 			s := x.scenes[name]
 			asking++
 			x.wait(name, true)
 			go func() {
-				x.askOne(ctx, s)
+				f(s)
 				x.wait(name, false)
 				done <- struct{}{}
 			}()
 		}
+	}
+	ask := func(names []string) { run(names, func(s *Scene) { x.askOne(ctx, s) }) }
+	slow := false
+	for _, name := range x.witnesses {
+		asking++
+		go func() {
+			x.hear(ctx, name)
+			done <- struct{}{}
+		}()
 	}
 	for ask(x.subjects); asking > 0; {
 		<-done
@@ -111,10 +120,45 @@ func (x *inquiry) askClosely(ctx context.Context, told func()) {
 		if ctx.Err() == nil {
 			ask(x.learnt())
 		}
+		if asking == 0 && !slow && ctx.Err() == nil { // all that is said of others is known
+			slow = true
+			run(x.saidSlow(), func(s *Scene) { x.askSlow(ctx, s) })
+		}
 		if asking > 0 {
 			told()
 		}
 	}
+}
+
+// hear asks a service only for what its error lines say of others.
+func (x *inquiry) hear(ctx context.Context, name string) {
+	if x.d.Logs == nil {
+		return
+	}
+	x.mu.Lock()
+	s := x.scene(name)
+	x.mu.Unlock()
+	if x.d.Record != nil {
+		x.askChanges(ctx, s)
+	}
+	s.findOnset()
+	x.askLogs(ctx, s, s.Onset, true)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.heard[name] = s
+}
+
+// saidSlow are the subjects of which others say that they wait for them, and whose lines are known.
+func (x *inquiry) saidSlow() []string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	var out []string
+	for _, n := range x.subjects {
+		if s := x.scenes[n]; s.Logs != nil && slices.ContainsFunc(x.quotesOf(n), func(q Quote) bool { return q.saying(slowWords...) > 0 }) {
+			out = append(out, n)
+		}
+	}
+	return out
 }
 
 // wait marks that a service is being asked about, or has been.
@@ -132,11 +176,10 @@ func (x *inquiry) askOne(ctx context.Context, s *Scene) {
 	x.mu.Lock()
 	s.findOnset()
 	onset, told := s.Onset, x.toldBySwarm(s)
-	late := slices.ContainsFunc(x.quotesOf(s.Service.Name), func(q Quote) bool { return q.saying(slowWords...) > 0 })
 	x.mu.Unlock()
 	var own sync.WaitGroup
 	if x.d.Logs != nil {
-		own.Go(func() { x.askLogs(ctx, s, onset, told, late) })
+		own.Go(func() { x.askLogs(ctx, s, onset, told) })
 	}
 	if x.d.Metrics != nil {
 		own.Go(func() { x.askMetrics(ctx, s) })

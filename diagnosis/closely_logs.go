@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,11 +23,9 @@ const (
 	yesterdaySpan = 30 * time.Minute
 )
 
-func (x *inquiry) askLogs(ctx context.Context, s *Scene, onset time.Time, told, late bool) {
+func (x *inquiry) askLogs(ctx context.Context, s *Scene, onset time.Time, told bool) {
 	logs, at, name := x.d.Logs, x.q.At, s.Service.Name
-	if onset.IsZero() || onset.Before(at.Add(-15*time.Minute)) {
-		onset = at.Add(-5 * time.Minute)
-	}
+	onset = x.errorsOf(s, onset)
 	seen := &LogsSeen{Source: logs.Name(), From: onset.Add(-30 * time.Second)}
 	warn := []sources.Level{sources.LevelWarn, sources.LevelError, sources.LevelFatal}
 	errs := sources.LogQuery{Services: []string{name}, Since: seen.From, Until: at, Limit: errorsRead, Levels: warn}
@@ -70,13 +69,6 @@ func (x *inquiry) askLogs(ctx context.Context, s *Scene, onset time.Time, told, 
 		seen.DeadQuery = x.explain(q)
 		read("last lines of dead tasks of "+name, q, &seen.Dead)
 	}
-	if late {
-		slow := sources.LogQuery{Services: []string{name}, Since: seen.From, Until: at, Limit: slowRead, Regexp: slowLines}
-		seen.SlowQuery = x.explain(slow)
-		read("slow work of "+name, slow, &seen.Slow)
-		slow.Since, slow.Until = before.Since, before.Until
-		read("slow work of "+name+" before", slow, &seen.SlowBefore)
-	}
 	wg.Wait()
 	seen.Blind = blind.Load()
 	seen.BeforeSeen, seen.YesterdaySeen = len(someBefore) > 0, len(someYesterday) > 0
@@ -98,6 +90,62 @@ func (x *inquiry) askLogs(ctx context.Context, s *Scene, onset time.Time, told, 
 	defer x.mu.Unlock()
 	s.Logs = seen
 	s.Learnt = learnLinks(s)
+}
+
+// errorsOf is from when on error lines are read, for an onset. An alert fires late: by the window of its rates and by how long they must last.
+func (x *inquiry) errorsOf(s *Scene, onset time.Time) time.Time {
+	if strings.HasPrefix(s.OnsetBy, alertSays) {
+		onset = onset.Add(-alertLate)
+	}
+	if onset.IsZero() || onset.Before(x.q.At.Add(-15*time.Minute)) {
+		return x.q.At.Add(-5 * time.Minute)
+	}
+	return onset
+}
+
+// alertLate is how long before an alert fires what it tells of may have begun.
+const alertLate = 5 * time.Minute
+
+// askSlow reads what a service that others wait for says of its own slow work since they do, the oldest first, and before: where it is read from does not
+// move with the moment of asking, so that what it began with is the same each time.
+func (x *inquiry) askSlow(ctx context.Context, s *Scene) {
+	logs, name := x.d.Logs, s.Service.Name
+	x.mu.Lock()
+	from := s.Logs.From
+	var first time.Time
+	for _, q := range x.quotesOf(name) {
+		for i := range q.Lines {
+			if t := q.Lines[i].Time; has(q.Lines[i].Line, slowWords...) && (first.IsZero() || t.Before(first)) {
+				first = t
+			}
+		}
+	}
+	x.mu.Unlock()
+	if !first.IsZero() {
+		from = first.Add(-30 * time.Second)
+	}
+	slow := sources.LogQuery{Services: []string{name}, Since: from, Until: x.q.At, Limit: slowRead, Regexp: slowLines, Forward: true}
+	query := x.explain(slow)
+	var now, before []sources.Entry
+	var wg sync.WaitGroup
+	read := func(what string, q sources.LogQuery, into *[]sources.Entry) {
+		wg.Go(func() {
+			page, err := logs.Query(ctx, q)
+			if err != nil {
+				x.failed(logs.Name(), what, err)
+			}
+			*into = page.Entries
+		})
+	}
+	read("slow work of "+name, slow, &now)
+	slow.Since, slow.Until = from.Add(-beforeSpan), from
+	read("slow work of "+name+" before", slow, &before)
+	wg.Wait()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	seen := *s.Logs
+	seen.SlowQuery, seen.Slow, seen.SlowBefore = query, now, before
+	s.Logs = &seen
 }
 
 // askErrors reads the newest error lines, and where there are more the oldest as well: they tell what it began with.

@@ -66,7 +66,7 @@ func (d *Doctor) Investigate(ctx context.Context, q Question, emit func(Report))
 	if emit == nil {
 		emit = func(Report) {}
 	}
-	x := &inquiry{d: d, q: q, began: d.Now(), snap: d.Fleet.Snapshot(), scenes: map[string]*Scene{}, asking: map[string]bool{}}
+	x := &inquiry{d: d, q: q, began: d.Now(), snap: d.Fleet.Snapshot(), scenes: map[string]*Scene{}, heard: map[string]*Scene{}, asking: map[string]bool{}}
 	if x.q.At.IsZero() || x.q.At.After(x.began) {
 		x.q.At, x.live = x.began, true
 	}
@@ -110,10 +110,13 @@ type inquiry struct {
 
 	subjects []string
 	left     []string
-	mu       sync.Mutex
-	scenes   map[string]*Scene // by service name
-	asking   map[string]bool   // those that are being asked about closely
-	looked   []Looked
+	// witnesses are not looked at, only what their error lines say of others, which is in heard.
+	witnesses []string
+	mu        sync.Mutex
+	scenes    map[string]*Scene // by service name
+	heard     map[string]*Scene // of the witnesses that were asked, by service name
+	asking    map[string]bool   // those that are being asked about closely
+	looked    []Looked
 }
 
 func (x *inquiry) log() *slog.Logger {
@@ -140,14 +143,9 @@ func (x *inquiry) choose() {
 				take(n)
 			}
 		}
+		x.witnesses = x.callers(list)
 	} else {
-		all := slices.Clone(x.snap.Services)
-		slices.SortStableFunc(all, func(a, b *fleet.Service) int { return a.Health.Rank() - b.Health.Rank() })
-		for _, v := range all {
-			if x.suspect(v) {
-				take(v.Name)
-			}
-		}
+		take(x.suspects()...)
 	}
 	x.left = nil
 	if len(list) > maxSubjects {
@@ -164,6 +162,46 @@ func (x *inquiry) choose() {
 			x.scenes[n] = x.scene(n)
 		}
 	}
+}
+
+// suspects are the services that are worth a closer look, the most urgent first.
+func (x *inquiry) suspects() []string {
+	all := slices.Clone(x.snap.Services)
+	slices.SortStableFunc(all, func(a, b *fleet.Service) int { return a.Health.Rank() - b.Health.Rank() })
+	var out []string
+	for _, v := range all {
+		if x.suspect(v) {
+			out = append(out, v.Name)
+		}
+	}
+	return out
+}
+
+// callers are the services that would be looked at if all were asked about, that are not looked at themselves and can name one that is, or one that that
+// needs: they are on a network of one that is on a network of it. A cause must not be surer for being asked about with those that suffer from it.
+func (x *inquiry) callers(list []string) []string {
+	near := map[string]bool{}
+	mark := func(v *fleet.Service) {
+		for _, n := range v.Networks {
+			near[n] = true
+		}
+	}
+	onOne := func(v *fleet.Service, of map[string]bool) bool {
+		return slices.ContainsFunc(v.Networks, func(n string) bool { return of[n] })
+	}
+	for _, n := range list {
+		mark(x.snap.Service(n))
+	}
+	first := maps.Clone(near)
+	for _, v := range x.snap.Services {
+		if onOne(v, first) {
+			mark(v)
+		}
+	}
+	all := x.suspects()
+	return slices.DeleteFunc(all[:min(len(all), maxSubjects)], func(n string) bool {
+		return slices.Contains(list, n) || !onOne(x.snap.Service(n), near)
+	})
 }
 
 // nearMemory are the services whose memory comes near its limit, the fullest first.
@@ -245,6 +283,9 @@ func (x *inquiry) told(s *Scene) []Change {
 	return out
 }
 
+// alertSays is how the word of an alert for an onset begins.
+const alertSays = "alert "
+
 // findOnset takes the earliest sign of what is wrong now.
 func (s *Scene) findOnset() {
 	take := func(t time.Time, by string) {
@@ -269,7 +310,7 @@ func (s *Scene) findOnset() {
 	}
 	for _, state := range []sources.AlertState{sources.Firing, sources.Pending} {
 		if a := s.alert(state); a != nil && s.Onset.IsZero() {
-			take(a.Since, "alert "+a.Name)
+			take(a.Since, alertSays+a.Name)
 		}
 	}
 	if s.Logs != nil && s.Logs.Jump.Found {

@@ -3,6 +3,7 @@ package diagnosis
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -88,7 +89,14 @@ func (l *LogsSeen) ownLines() []sources.Entry {
 // quotesOf are what the services looked at so far say of one: what those that run have stopped to say is over. Callers hold mu.
 func (x *inquiry) quotesOf(service string) []Quote {
 	var out []Quote
+	said := make(map[string]*Scene, len(x.heard)+len(x.scenes))
+	maps.Copy(said, x.heard)
 	for by, s := range x.scenes {
+		if s.Logs != nil {
+			said[by] = s
+		}
+	}
+	for by, s := range said {
 		if by == service || s.Logs == nil || len(s.Logs.names[service]) < learnLeast || s.well() && !goesOn(s.Logs.names[service], s.At) {
 			continue
 		}

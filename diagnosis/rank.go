@@ -2,6 +2,7 @@ package diagnosis
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strings"
 
@@ -52,7 +53,8 @@ func (x *inquiry) arrange(causes []Cause) []Cause {
 	return causes
 }
 
-// rank orders causes: before their effects, what hurts now first, the better proof first, the earlier onset first. Of effects the surest is first.
+// rank orders causes: before their effects, the surest first, as it is shown; of those that are as sure what hurts now, the better proof, the earlier
+// onset. The better kind of proof (OPERATIONS.md) is in how sure a rule may be by it.
 func rank(a, b Cause) int {
 	effect := func(c *Cause) int {
 		if c.EffectOf != "" {
@@ -60,11 +62,11 @@ func rank(a, b Cause) int {
 		}
 		return 0
 	}
-	if effect(&a) == 1 && effect(&b) == 1 {
-		return cmp.Or(cmp.Compare(b.Confidence, a.Confidence), a.Since.Compare(b.Since), strings.Compare(a.key(), b.key()))
-	}
-	return cmp.Or(effect(&a)-effect(&b), cmp.Compare(b.urgency, a.urgency), cmp.Compare(strength(&b), strength(&a)), a.Since.Compare(b.Since), strings.Compare(a.key(), b.key()))
+	return cmp.Or(effect(&a)-effect(&b), cmp.Compare(b.percent(), a.percent()), cmp.Compare(b.urgency, a.urgency), cmp.Compare(b.Grade, a.Grade), a.Since.Compare(b.Since), strings.Compare(a.key(), b.key()))
 }
+
+// percent is how sure a cause is as it is shown.
+func (c *Cause) percent() int { return int(math.Round(100 * c.Confidence)) }
 
 // urgency is 2 where the cause is about what does not run as it should, 1 where it is about what fails its users, 0 where it only may. Where
 // there is but little proof, it does not come before what is proven.
@@ -113,7 +115,7 @@ func fold(causes []Cause) []Cause {
 			c.Effects = append(slices.Clone(c.Effects), s.Title)
 		}
 		for _, n := range s.Next {
-			if !slices.ContainsFunc(c.Next, func(x Step) bool { return x.Text == n.Text || x.Action == n.Action && x.On == n.On && x.Action != "" }) {
+			if !slices.ContainsFunc(c.Next, func(x Step) bool { return x.Text == n.Text || x.Action == n.Action && x.Action != "" }) {
 				c.Next = append(slices.Clone(c.Next), n)
 			}
 		}

@@ -63,10 +63,10 @@ func (r rule) causes(s *Scene, wide *Wide) []Cause {
 	return []Cause{*c}
 }
 
-// step adds a next action that the console has a key for, once. Its text promises what the key does and no more.
+// step adds a next action that the console has a key for, once: a key does one thing in one place. Its text promises what the key does and no more.
 func (c *Cause) step(text, action, on string) {
 	for _, n := range c.Next {
-		if n.Action == action && n.On == on {
+		if n.Action == action {
 			return
 		}
 	}

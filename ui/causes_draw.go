@@ -51,6 +51,9 @@ func (b *causesBox) headLine(m *Model, w int) string {
 		text = "nothing yet; logs and metrics are being asked" + m.st.Signs.Ellipsis
 	default:
 		text = count(len(r.Causes), "cause") + ", the likeliest first"
+		if slices.ContainsFunc(r.Causes, func(c diagnosis.Cause) bool { return c.EffectOf != "" }) {
+			text += ", then effects"
+		}
 		if open := r.Unexplained(); len(open) > 0 {
 			text += "; without a cause: " + diagnosis.Tally(open)
 		}
