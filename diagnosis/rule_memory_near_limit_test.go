@@ -63,22 +63,24 @@ func TestMemoryNearLimit(t *testing.T) {
 		least, most float64 // of confidence; 0: no cause
 		say         string
 	}{
-		"flat at 70 %":           {flat(80, 0.7), flat(180, 0.7), nil, 0, 0, ""},
-		"flat at 88 %":           {flat(80, 0.88), flat(180, 0.88), nil, 0, 0, ""},
-		"always at the limit":    {flat(80, 0.95), flat(180, 0.95), nil, 0, 0, ""},
-		"it stands and an alert": {flat(80, 0.95), flat(80, 0.95), func(s *Scene) { s.Snap.Alerts = []sources.Alert{{Name: "X", Service: "web", State: sources.Pending, Since: noon}} }, 0.3, 0.4, "stands"},
-		"a fast leak":            {join(flat(60, 0.35), line(20, 0.35, 0.8)), usual, nil, 0.65, 0.79, "in about 2 min"},
-		"a fast leak, early":     {join(flat(68, 0.35), line(12, 0.35, 0.6)), usual, nil, 0.55, 0.65, "in about 4 min"},
-		"too early":              {join(flat(74, 0.3), line(6, 0.3, 0.45)), usual, nil, 0, 0, ""},
-		"a slow leak":            {line(80, 0.79, 0.8), line(180, 0.35, 0.8), nil, 0.55, 0.65, "in about 2 h"},
-		"it has filled up":       {join(flat(75, 0.35), []float64{0.7, 1, 1, 1, 1}), usual, nil, 0.7, 0.79, "has risen from 35% to 100%"},
-		"it levels off":          {join(line(40, 0.3, 0.6), flat(40, 0.6)), usual, nil, 0, 0, ""},
-		"garbage is collected":   {sawtooth(79), sawtooth(179), nil, 0, 0, ""},
-		"it starts":              {join(line(12, 0.2, 0.72)), line(2, 0.3, 0.72), nil, 0.3, 0.45, "warming up"},
-		"noise":                  {join(flat(40, 0.6), []float64{0.63, 0.58, 0.61, 0.64, 0.59, 0.62}), flat(180, 0.6), nil, 0, 0, ""},
-		"it has ended":           {line(80, 0.35, 0.95), usual, func(s *Scene) { s.Tasks[0].State = sources.TaskFailed }, 0, 0, ""},
-		"no figures":             {nil, nil, nil, 0, 0, ""},
-		"pages of files":         {join(flat(60, 0.35), line(20, 0.35, 0.8)), usual, func(s *Scene) { s.Metrics.Course.Resident = 0.3 }, 0.4, 0.5, "pages of files"},
+		"flat at 70 %":        {flat(80, 0.7), flat(180, 0.7), nil, 0, 0, ""},
+		"flat at 88 %":        {flat(80, 0.88), flat(180, 0.88), nil, 0, 0, ""},
+		"always at the limit": {flat(80, 0.95), flat(180, 0.95), nil, 0, 0, ""},
+		"it stands and an alert": {flat(80, 0.95), flat(80, 0.95), func(s *Scene) {
+			s.Snap.Alerts = []sources.Alert{{Name: "X", Service: "web", State: sources.Pending, Since: noon}}
+		}, 0.3, 0.4, "stands"},
+		"a fast leak":          {join(flat(60, 0.35), line(20, 0.35, 0.8)), usual, nil, 0.65, 0.79, "in about 2 min"},
+		"a fast leak, early":   {join(flat(68, 0.35), line(12, 0.35, 0.6)), usual, nil, 0.55, 0.65, "in about 4 min"},
+		"too early":            {join(flat(74, 0.3), line(6, 0.3, 0.45)), usual, nil, 0, 0, ""},
+		"a slow leak":          {line(80, 0.79, 0.8), line(180, 0.35, 0.8), nil, 0.55, 0.65, "in about 2 h"},
+		"it has filled up":     {join(flat(75, 0.35), []float64{0.7, 1, 1, 1, 1}), usual, nil, 0.7, 0.79, "has risen from 35% to 100%"},
+		"it levels off":        {join(line(40, 0.3, 0.6), flat(40, 0.6)), usual, nil, 0, 0, ""},
+		"garbage is collected": {sawtooth(79), sawtooth(179), nil, 0, 0, ""},
+		"it starts":            {join(line(12, 0.2, 0.72)), line(2, 0.3, 0.72), nil, 0.3, 0.45, "warming up"},
+		"noise":                {join(flat(40, 0.6), []float64{0.63, 0.58, 0.61, 0.64, 0.59, 0.62}), flat(180, 0.6), nil, 0, 0, ""},
+		"it has ended":         {line(80, 0.35, 0.95), usual, func(s *Scene) { s.Tasks[0].State = sources.TaskFailed }, 0, 0, ""},
+		"no figures":           {nil, nil, nil, 0, 0, ""},
+		"pages of files":       {join(flat(60, 0.35), line(20, 0.35, 0.8)), usual, func(s *Scene) { s.Metrics.Course.Resident = 0.3 }, 0.4, 0.5, "pages of files"},
 		"a deploy": {join(flat(60, 0.35), line(20, 0.35, 0.8)), usual, func(s *Scene) {
 			s.Changes = []Change{{At: noon.Add(-6 * time.Minute), Text: "a deploy of web:2", Fields: []sources.FieldChange{{Field: "image"}}}}
 		}, 0.65, 0.79, "a deploy of web:2"},
