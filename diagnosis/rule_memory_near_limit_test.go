@@ -123,7 +123,7 @@ func TestMemoryOfManyContainers(t *testing.T) {
 		t.Fatalf("%+v", c)
 	}
 	s.Tasks[1].State, s.Tasks[1].ExitCode, s.Tasks[1].Err = sources.TaskShutdown, 0, ""
-	if c := memoryNearLimit(s, nil); c == nil || c.Confidence > 0.35 {
+	if c := memoryNearLimit(s, nil); c != nil && c.Confidence > 0.35 {
 		t.Errorf("its like were there before and lived: %+v", c)
 	}
 }
