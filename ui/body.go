@@ -107,14 +107,31 @@ func (m *Model) aboutLines(r rect) []string {
 	if inTrouble(then, v) {
 		reasonStyle = stateCell(st, then, v, 12).style
 	}
-	lines := []string{head, reasonStyle.Render(plain.Fit("   "+inLine(reason), r.w)), st.Muted.Render(plain.Fit("   "+serviceFacts(v, shortImage(v.Image)), r.w))}
-	if r.h >= len(lines)+causeHeight && m.ailing() != nil {
-		lines = append(lines[:2:2], append(m.causeLines(r.w), lines[2])...)
+	lines := []string{head}
+	room := 3
+	if r.h >= room+causeHeight && m.ailing() != nil {
+		room += causeHeight
 	}
+	for _, l := range wrapMost(inLine(reason), r.w-3, 1+min(max(r.h-room, 0), 1)) {
+		lines = append(lines, reasonStyle.Render(plain.Fit("   "+l, r.w)))
+	}
+	if room > 3 {
+		lines = append(lines, m.causeLines(r.w)...)
+	}
+	lines = append(lines, st.Muted.Render(plain.Fit("   "+serviceFacts(v, shortImage(v.Image)), r.w)))
 	for len(lines) < r.h {
 		lines = append(lines, strings.Repeat(" ", r.w))
 	}
 	return lines[:r.h]
+}
+
+// wrapMost breaks harmless text into at most so many lines; the last has all that is left, for its end to be cut.
+func wrapMost(text string, w, most int) []string {
+	lines := wrapText(text, max(w, 1))
+	if len(lines) <= most {
+		return lines
+	}
+	return append(lines[:most-1:most-1], strings.Join(lines[most-1:], " "))
 }
 
 // serviceFacts are a service's settings in one line, the most asked for first. Harmless.

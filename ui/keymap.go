@@ -254,7 +254,7 @@ var keymap = []binding{
 	bind(areaLogs, actFindPrev, 0, "N", "previous match", "N"),
 	bind(areaLogs, actExclude, 50, "!", "exclude", "!"),
 	bind(areaLogs, actLevel, 0, "L", "least level: all, info, warn, error", "L"),
-	bind(areaLogs, actWrap, 0, "w", "wrap", "w"),
+	bind(areaLogs, actWrap, 25, "w", "wrap", "w"),
 	bind(areaLogs, actTimestamps, 0, "t", "time: local, relative, none", "t"),
 	bind(areaLogs, actColumns, 0, "x", "columns of service, task and node", "x"),
 	bind(areaLogs, actFields, 0, "v", "fields of logfmt and JSON", "v"),

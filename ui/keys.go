@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 
 	"quarterdeck/ui/logview"
@@ -31,7 +32,42 @@ func (m *Model) handleKey(k tea.KeyPressMsg) tea.Cmd {
 		}
 		return cmd
 	}
-	return m.do(lookup(k, m.areas()...))
+	if a := lookup(k, m.areas()...); a != actNone {
+		return m.do(a)
+	}
+	return m.sayDeaf(k)
+}
+
+// sayDeaf tells of a key that means nothing here, and what it means elsewhere: somebody waits for what it does.
+func (m *Model) sayDeaf(k tea.KeyPressMsg) tea.Cmd {
+	for i := range keymap {
+		if b := &keymap[i]; !b.area.boxed() && key.Matches(k, b.key) {
+			return m.say(inLine(k.String()) + " (" + areaTitles[b.area] + ": " + b.key.Help().Desc + ") means nothing " + m.hereWord() + "; ? lists what does")
+		}
+	}
+	if k.Text == "" {
+		return nil // a modifier alone, or what a terminal sends by itself
+	}
+	return m.say(inLine(k.String()) + " means nothing " + m.hereWord() + "; ? lists what does")
+}
+
+// hereWord is where the focus is.
+func (m *Model) hereWord() string {
+	switch a := m.focusedArea(); a {
+	case areaServices:
+		return "in the services"
+	case areaLogs:
+		return "in the logs"
+	case areaMetrics:
+		return "in the metrics"
+	case areaAlerts:
+		return "in the alerts"
+	case areaTimeline:
+		return "in the timeline"
+	case areaRows:
+		return "in the tasks"
+	}
+	return "in the nodes"
 }
 
 // inLogs tells whether the log pane has the focus.

@@ -47,6 +47,9 @@ func (m *Model) lastLine() string {
 	if _, ok := m.overlay.(*causesBox); ok { // the keys of what is below it mean nothing now
 		return m.st.Muted.Render(plain.Fit(" the keys that help stand in the box; ? lists all of them, esc closes it", m.w))
 	}
+	if m.overlay != nil {
+		return m.st.Muted.Render(plain.Fit(" "+inLine(m.overlay.title())+": its keys stand in the box, esc leaves it", m.w))
+	}
 	var ps []piece
 	ps = append(ps, piece{text: " ", style: m.st.Text})
 	hints := m.whenHints()

@@ -75,17 +75,24 @@ func (m *Model) layout() rects {
 
 // withAbout is the table with what is to be told of the selection below it: the reason is what the eye looks for at night.
 func (m *Model) withAbout(r *rects, body rect) {
-	n := m.aboutHeight(body.h)
+	n := m.aboutHeight(body.h, body.w)
 	r.table = rect{0, body.y, body.w, body.h - n}
 	r.about = rect{0, body.y + body.h - n, body.w, n}
 }
 
-// aboutHeight is how many lines of a body's height tell of the selected service: more where it is not well.
-func (m *Model) aboutHeight(height int) int {
-	if height >= 14 && m.ailing() != nil {
-		return 3 + causeHeight
+// aboutHeight is how many lines of a body's height tell of the selected service: more where it is not well, and where its reason does not fit in one.
+func (m *Model) aboutHeight(height, w int) int {
+	n := 3
+	if height < 14 {
+		return n
 	}
-	return 3
+	if m.ailing() != nil {
+		n += causeHeight
+	}
+	if v := m.then().Service(m.services.selected()); v != nil && plain.Width(inLine(m.whyOf(v))) > w-3 {
+		n++
+	}
+	return n
 }
 
 func (m *Model) layoutWide(r *rects, body rect) {
@@ -108,7 +115,7 @@ func (m *Model) layoutWide(r *rects, body rect) {
 		r.table.h -= n
 		r.alerts = rect{0, body.y + r.table.h, left, n}
 	}
-	about := m.aboutHeight(body.h)
+	about := m.aboutHeight(body.h, right)
 	r.about = rect{x, body.y, right, about}
 	metrics := min(max(top*32/100, 8), 14)
 	r.metrics = rect{x, body.y + about, right, metrics}
