@@ -147,3 +147,15 @@ func TestIncidentOfAStack(t *testing.T) {
 		t.Errorf("%q", o.Services)
 	}
 }
+
+// An alert that begins to fire while somebody fills in what an incident is of has noticed it first.
+func TestNoticedByTheAlertOfTheStart(t *testing.T) {
+	k := newDesk(t, t.TempDir(), "ada")
+	k.Deck.Fleet = fleet.New(k.Deck.Now, fleet.AlertmanagerName)
+	since := k.Deck.Now().Add(-10 * time.Second)
+	k.Deck.Fleet.SetAlerts([]sources.Alert{{Name: "Errors", Service: "web", State: sources.Firing, Since: since}})
+	x, err := k.Start(Opening{Title: "it fails", Services: []string{"web"}})
+	if must(t, x, err); !x.Detected.At.Equal(since) || !strings.HasPrefix(x.Detected.By, "alert Errors") {
+		t.Errorf("%+v", x.Detected)
+	}
+}

@@ -85,7 +85,12 @@ func (c *Chart) drawn(r *Report) bool {
 	if last == nil || c.figure(*least.V) == c.figure(*most.V) || c.Name == "throttled" && *most.V < floorOf(c.Name) {
 		return false
 	}
-	return len(r.Services) <= fewServices || c.moved(r.Window) && !c.once()
+	if few := len(r.Services) <= fewServices; few && c.Name != "cpu" && c.Name != "requests" {
+		return true
+	} else if few {
+		return c.moved(r.Window)
+	}
+	return c.moved(r.Window) && !c.once()
 }
 
 // once tells whether a chart of restarts has no more than one at a time: a task that was started elsewhere, and not a loop.

@@ -159,13 +159,7 @@ func (k *Desk) Prefill(ctx context.Context, o Opening) Opening {
 			worst = s
 		}
 	}
-	g := &gatherer{Desk: k, r: &Report{Services: o.Services, Nodes: o.Nodes, Causes: o.Causes}}
-	alert := firstAlertOf(snap, func(a *sources.Alert) bool { return len(o.Services)+len(o.Nodes) > 0 && g.owns(a) })
-	for _, n := range o.Nodes { // what fires for the node itself comes first
-		if a := firstAlertOf(snap, func(a *sources.Alert) bool { return g.alertsOf(a, n) }); a != nil {
-			alert = a
-		}
-	}
+	alert := k.alertOf(&o)
 	if o.Title == "" {
 		switch {
 		case worst != nil && worst.Health.Rank() <= fleet.Degraded.Rank():
@@ -188,10 +182,28 @@ func (k *Desk) Prefill(ctx context.Context, o Opening) Opening {
 			o.Severity = "warning"
 		}
 	}
-	if alert != nil && !o.Detected.Known() && !alert.Since.IsZero() {
-		o.Detected = Moment{At: alert.Since, By: fmt.Sprintf("alert %s (%s)", alert.Name, snap.AlertsBy())}
-	}
+	k.noticedBy(&o)
 	return o
+}
+
+// alertOf is the alert that fires longest of what an opening is of; what fires for its node itself comes first. nil: none fires.
+func (k *Desk) alertOf(o *Opening) *sources.Alert {
+	snap := k.Deck.Fleet.Snapshot()
+	alert := firstAlertOf(snap, func(a *sources.Alert) bool { return ownAlert(snap, a, o.Services, o.Nodes, o.Causes) })
+	for _, n := range o.Nodes {
+		if a := firstAlertOf(snap, func(a *sources.Alert) bool { return alertOfNode(snap, a, n) }); a != nil {
+			alert = a
+		}
+	}
+	return alert
+}
+
+// noticedBy has an incident be noticed by the alert that fires, where nobody has said when it was noticed. It is asked when the incident is
+// declared as well: an alert may have begun to fire while somebody filled in what it is of.
+func (k *Desk) noticedBy(o *Opening) {
+	if a := k.alertOf(o); a != nil && !o.Detected.Known() && !a.Since.IsZero() {
+		o.Detected = Moment{At: a.Since, By: fmt.Sprintf("alert %s (%s)", a.Name, k.Deck.Fleet.Snapshot().AlertsBy())}
+	}
 }
 
 // firstAlert is the one of the alerts that fire for some services that fires longest.

@@ -257,6 +257,7 @@ func (k *Desk) Start(o Opening) (Incident, error) {
 		return Incident{}, err
 	}
 	services := slices.Compact(slices.Sorted(slices.Values(o.Services)))
+	k.noticedBy(&o)
 	if !o.Also {
 		for _, x := range k.Ongoing() {
 			for _, s := range services {
