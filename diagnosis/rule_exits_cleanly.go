@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"quarterdeck/sources"
+	"quarterdeck/sources/fleet"
 )
 
 // exitsCleanly: complete with exit 0, and started again. Jobs are meant to end. A task that was told to stop (a deploy, a scale down, a drained
@@ -23,16 +24,28 @@ func exitsCleanly(s *Scene, wide *Wide) *Cause {
 	c := &Cause{Title: "ends by itself without an error, and is started again", Grade: Signature, Confidence: 0.9}
 	c.shows(s, tasks)
 	c.Why = fmt.Sprintf("%d tasks of one slot have ended with 0 within %s, and its restart condition is %q", len(tasks), short(Recent), orWord(s.Service.Restart.Condition, "any"))
-	if s.toldToStop(tasks) {
-		c.Confidence = 0.4
-		c.objects(s.Logs.Source, s.Logs.DeadQuery, "its last lines speak of a signal: it was told to stop, and did not end by itself")
-	} else if !s.noFailedChecks(tasks, wide) {
+	told := s.toldToStop(tasks)
+	if told {
+		c.Title, c.Confidence = "is told to stop again and again, and is started again", 0.4
+		c.Why += "; its last lines speak of a signal, so somebody or something stops it: a health check, or a hand on the node"
+	} else if k := s.checksOf(tasks, wide); s.Service.Healthcheck != "none" && k.none == 0 {
 		c.Confidence = 0.7
-		c.objects("prometheus", healthFailsQuery, "a failing health check looks the same where the program ends well on SIGTERM, and it could not be ruled out")
+		words := "a failing health check looks the same where the program ends well on SIGTERM, and it could not be ruled out"
+		if s.Logs.heard(tasks) && k.failed == 0 {
+			c.Confidence, words = 0.85, "a failing health check looks the same where the program ends well on SIGTERM and says nothing of it"
+		}
+		source, query := fleet.SwarmName, s.tasksQuery()
+		if s.Logs != nil && s.Logs.DeadQuery != "" {
+			source, query = s.Logs.Source, s.Logs.DeadQuery
+		}
+		c.objects(source, query, "%s", words)
 	}
 	c.lastWords(s, tasks, 2)
 	c.step("see its lines, the last before each end", "logs", s.Service.Name)
 	c.step("see what was changed, its command and restart policy too", "change", s.Service.Name)
+	if told {
+		return c
+	}
 	c.outside("where it is meant to end, let it", "docker service update --restart-condition on-failure %s", s.Service.Name)
 	return c
 }
@@ -53,24 +66,11 @@ func (s *Scene) toldToStop(tasks []sources.Task) bool {
 	return false
 }
 
-// noFailedChecks tells whether it is known that no health check has ended the tasks: there is none, it was passed, or none failed on their nodes.
-func (s *Scene) noFailedChecks(tasks []sources.Task, wide *Wide) bool {
-	if s.Service.Healthcheck == "none" {
-		return true
-	}
-	failed, unknown := 0, wide == nil || wide.HealthFails == nil
-	for i := range tasks {
-		t := &tasks[i]
-		if s.Metrics != nil {
-			if v, known := s.Metrics.Health[t.ID]; known && v < 0 {
-				return true
-			}
-		}
-		if !unknown && wide.HealthFails[s.node(t.NodeID)] > 0 {
-			failed++
-		}
-	}
-	return !unknown && failed == 0
+// heard tells whether the last lines of some tasks are known.
+func (l *LogsSeen) heard(tasks []sources.Task) bool {
+	return l != nil && slices.ContainsFunc(l.Dead, func(e sources.Entry) bool {
+		return e.Stream != nil && slices.ContainsFunc(tasks, func(t sources.Task) bool { return t.ID == e.Stream.Task })
+	})
 }
 
 func orWord(s, other string) string {

@@ -1,7 +1,9 @@
 package diagnosis
 
 import (
+	"fmt"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -194,6 +196,64 @@ func TestWhatIsOverIsNoCause(t *testing.T) {
 			got := caller.after(s.Service, Link{Service: "s_db", How: "declared"}, &Wide{})
 			if (got != nil) != c.counts {
 				t.Errorf("its cause: %+v", got)
+			}
+		})
+	}
+}
+
+// TestQuietlyUnhealthy: a program that ends well on SIGTERM hides that its check fails. That it was told to stop though the swarm did not want that, and
+// that it has a check, tells; the engine's count need not.
+func TestQuietlyUnhealthy(t *testing.T) {
+	const spec, image, off = "CMD wget -q localhost", "", "none"
+	for name, c := range map[string]struct {
+		check       string  // in the specification
+		seen        float64 // by the exporter: 1 passed, 0 not, -1 none, 9 not known
+		told        bool    // its last lines speak of a signal
+		failed      float64 // as the engine counts
+		tasks       int
+		least, most float64 // how sure of the check; 0: not at all
+		exits       float64 // how sure it may be at most that it ends by itself
+	}{
+		"it is told, and has a check":           {spec, 9, true, 0, 2, 0.8, 0.9, 0.4},
+		"the exporter knows that it has one":    {image, 1, true, 0, 2, 0.8, 0.9, 0.4},
+		"told once":                             {spec, 9, true, 0, 1, 0.6, 0.7, 0},
+		"whether it has one is not known":       {image, 9, true, 0, 3, 0.55, 0.65, 0.4},
+		"told once, whether it has one":         {image, 9, true, 0, 1, 0.4, 0.5, 0},
+		"it has none":                           {image, -1, true, 0, 3, 0, 0, 0.4},
+		"it is switched off":                    {off, 9, true, 0, 3, 0, 0, 0.4},
+		"nobody told it":                        {spec, 1, false, 0, 3, 0, 0, 0.85},
+		"nobody told it, and it has none":       {image, -1, false, 0, 3, 0, 0, 0.9},
+		"checks failed there, of whom":          {image, 9, false, 7, 3, 0.4, 0.5, 0.7},
+		"not passed, and checks failed there":   {image, 0, false, 7, 3, 0.8, 0.9, 0.7},
+		"not passed: it ended while it started": {image, 0, false, 0, 3, 0, 0, 0.85},
+	} {
+		t.Run(name, func(t *testing.T) {
+			web := &fleet.Service{Service: sources.Service{Name: "web", Mode: sources.Replicated, Desired: 1, Healthcheck: c.check}}
+			s := &Scene{At: noon, Snap: &fleet.Snapshot{At: noon, Services: []*fleet.Service{web}, Nodes: []fleet.Node{{Node: sources.Node{ID: "n2", Name: "node2"}}}},
+				Service: web, Logs: &LogsSeen{Source: "loki", DeadQuery: "last lines"}, Metrics: &MetricsSeen{Health: map[string]float64{}}}
+			for i := range c.tasks {
+				id, end := fmt.Sprintf("t%d", i), noon.Add(-time.Duration(i)*24*time.Second)
+				s.Tasks = append(s.Tasks, sources.Task{ID: id, NodeID: "n2", Slot: 1, State: sources.TaskComplete, Desired: sources.TaskShutdown, Created: end.Add(-23 * time.Second), Since: end})
+				line := "bye"
+				if c.told {
+					line = "SIGTERM received, draining"
+				}
+				s.Logs.Dead = append(s.Logs.Dead, sources.Entry{Time: end, Line: line, Stream: &sources.Stream{Service: "web", Task: id}})
+				if c.seen != 9 {
+					s.Metrics.Health[id] = c.seen
+				}
+			}
+			wide := &Wide{HealthFails: map[string]float64{"node2": c.failed}}
+			got := healthcheckFailing(s, wide)
+			if (got != nil) != (c.most > 0) || got != nil && (got.Confidence < c.least || got.Confidence > c.most) {
+				t.Errorf("%+v", got)
+			}
+			if got != nil && c.tasks > 1 && !strings.Contains(textOf(got.Evidence), "lived 23 s each") {
+				t.Errorf("nothing of how regular that is: %s", textOf(got.Evidence))
+			}
+			exits := exitsCleanly(s, wide)
+			if (exits != nil) != (c.exits > 0) || exits != nil && exits.Confidence != c.exits {
+				t.Errorf("ends by itself: %+v", exits)
 			}
 		})
 	}

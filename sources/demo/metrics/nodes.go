@@ -146,21 +146,16 @@ func oomKills(b *builder, name string) {
 	})
 }
 
-// failedChecks counts the health checks that failed on an engine: one in five seconds of a container that has never passed.
+// failedChecks counts, as engines do (moby daemon/health.go), the health checks that could not be run. Those here all run: what they say is not counted.
 func failedChecks(b *builder, name string) {
-	b.countOnNode(name, "dockerd", "9323", (*world.NodeFigures).EngineUp, func(c *world.Container, t float64) float64 {
-		if !c.Sick || t < c.Start {
-			return 0
-		}
-		return math.Floor((min(t, c.End)-c.Start)/5) + 1
-	})
+	b.countOnNode(name, "dockerd", "9323", (*world.NodeFigures).EngineUp, func(*world.Container, float64) float64 { return 0 })
 }
 
 // countOnNode is a counter of a node that its containers add to. It is counted from a day ago, so that it never falls
 // while a query's window moves.
 func (b *builder) countOnNode(name, job, port string, up func(*world.NodeFigures, float64) bool, of func(c *world.Container, t float64) float64) {
 	sums := map[string][]float64{}
-	for _, c := range b.w.Boxes(b.fig.Now-86400, b.fig.Now, func(c *world.Container) bool { return c.OOM || c.Sick }) {
+	for _, c := range b.w.Boxes(b.fig.Now-86400, b.fig.Now, func(c *world.Container) bool { return c.OOM }) {
 		if sums[c.NodeID] == nil {
 			sums[c.NodeID] = make([]float64, b.n)
 		}
