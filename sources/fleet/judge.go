@@ -1,9 +1,7 @@
 package fleet
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"time"
 
 	"quarterdeck/sources"
@@ -131,19 +129,6 @@ type court struct {
 	blocked  *sources.Task // a task on its way with an error
 }
 
-// place is a slot, or a node of a global service.
-type place struct {
-	slot     int
-	node     string
-	failures int
-	rejected bool          // the newest failure was before anything ran
-	last     *sources.Task // newest failure
-	newest   *sources.Task
-	running  bool
-	waiting  bool
-	age      time.Duration // of the oldest running task of the desired generation; < 0: there is none
-}
-
 // live tells whether the orchestrator wants this task to run (ready: it waits for its turn).
 func live(t *sources.Task) bool { return t.Desired == sources.TaskRunning || t.Desired == "ready" }
 
@@ -199,124 +184,9 @@ func newer(t, than *sources.Task, at func(*sources.Task) time.Time) bool {
 	return t.ID > than.ID
 }
 
-func since(t *sources.Task) time.Time   { return t.Since }
+func since(t *sources.Task) time.Time { return t.Since }
+
 func created(t *sources.Task) time.Time { return t.Created }
-
-// count sorts the tasks out by place, then the places.
-func (c *court) count(tasks []sources.Task) {
-	places := make([]place, 0, len(tasks)) // never grows: loops point into it
-	for i := range tasks {
-		t := &tasks[i]
-		k := keyOf(t)
-		at := len(places) - 1 // tasks come sorted from the fleet: the last place is the likely one
-		for at >= 0 && (places[at].slot != k.slot || places[at].node != k.node) {
-			at--
-		}
-		if at < 0 {
-			at = len(places)
-			places = append(places, place{slot: k.slot, node: k.node, age: -1})
-		}
-		c.countTask(t, &places[at])
-	}
-	c.goal = c.v.Want
-	for i := range places {
-		c.countPlace(&places[i])
-	}
-	slices.SortFunc(c.loops, func(a, b *place) int {
-		return cmp.Or(b.failures-a.failures, a.slot-b.slot, cmp.Compare(a.node, b.node))
-	})
-	c.goal = max(c.goal, 0)
-}
-
-func (c *court) countTask(t *sources.Task, p *place) {
-	if newer(t, p.newest, created) {
-		p.newest = t
-	}
-	if (t.State == sources.TaskFailed || t.State == sources.TaskRejected) && c.current(t) {
-		c.countFailure(t, p)
-		return
-	}
-	if !live(t) || t.State.Ended() {
-		return
-	}
-	switch {
-	case t.State != sources.TaskRunning:
-		c.countWaiting(t, p)
-	case c.nodes.down(t.NodeID):
-		c.stranded++
-	case c.eligible != nil && !c.eligible[t.NodeID]: // it is on its way out
-	default:
-		p.running = true
-		if c.current(t) {
-			p.age = max(p.age, c.now.Sub(t.Since), 0)
-			if t.Since.After(c.progress) {
-				c.progress = t.Since
-			}
-		}
-	}
-}
-
-func (c *court) countFailure(t *sources.Task, p *place) {
-	old := c.now.Sub(t.Since)
-	if old >= FailureWindow {
-		return
-	}
-	c.due(FailureWindow - old)
-	c.v.Failures++
-	p.failures++
-	if newer(t, p.last, since) {
-		p.last, p.rejected = t, t.State == sources.TaskRejected
-	}
-	if newer(t, c.last, since) {
-		c.last = t
-	}
-}
-
-func (c *court) countWaiting(t *sources.Task, p *place) {
-	p.waiting = true
-	c.waiting++
-	if t.Err != "" && newer(t, c.blocked, created) {
-		c.blocked = t
-	}
-	if age := c.now.Sub(t.Created); age >= StartPatience {
-		c.overdue = true
-	} else {
-		c.due(StartPatience - age)
-	}
-}
-
-func (c *court) countPlace(p *place) {
-	if p.running {
-		c.v.Running++
-	}
-	loop := p.failures >= FlapFailures && (p.running || p.waiting) && p.age < FlapCalm
-	if loop {
-		c.loops = append(c.loops, p)
-	}
-	switch {
-	case p.age >= 0:
-		c.right++
-		need := c.window
-		if loop {
-			need = FlapCalm
-		}
-		if p.age >= need {
-			c.v.Well++
-		} else {
-			c.due(need - p.age)
-		}
-	case p.running:
-		c.outdated++
-	case !p.waiting && c.ranToEnd(p.newest):
-		c.goal--
-	}
-}
-
-// ranToEnd tells whether a place is empty because its task ended well and is not to be started again.
-func (c *court) ranToEnd(t *sources.Task) bool {
-	once := c.s.Restart.Condition == "none" || c.s.Restart.Condition == "on-failure"
-	return once && t.State == sources.TaskComplete && c.current(t)
-}
 
 // decide turns the counts into a verdict.
 func (c *court) decide() Verdict {
@@ -388,47 +258,6 @@ func (c *court) coming() string {
 		return ""
 	}
 	return fmt.Sprintf(", %d on the way", c.waiting)
-}
-
-// trouble is the worst thing that explains missing tasks; "" where they are just on their way.
-func (c *court) trouble() string {
-	missing := c.v.Running < c.goal
-	switch {
-	case len(c.loops) > 0:
-		return c.loopText()
-	case c.blocked != nil && (c.blocked.State == "new" || c.blocked.State == sources.TaskPending || c.blocked.NodeID == ""):
-		return "cannot be placed: " + oneLine(c.blocked.Err)
-	case c.blocked != nil:
-		return "cannot start: " + oneLine(c.blocked.Err)
-	case c.v.Failures > 0 && missing:
-		return fmt.Sprintf("%d failed in %s: %s", c.v.Failures, shortDuration(FailureWindow), taskError(c.last))
-	case c.stranded > 0 && missing:
-		return fmt.Sprintf("%d on a node that is down", c.stranded)
-	case c.waiting > 0 && c.overdue:
-		return fmt.Sprintf("%d waiting for over %s", c.waiting, shortDuration(StartPatience))
-	}
-	return ""
-}
-
-func (c *court) loopText() string {
-	p := c.loops[0]
-	what := "crash loop: %s failed %d times in %s: %s"
-	if p.rejected {
-		what = "cannot start: %s rejected %d times in %s: %s"
-	}
-	text := fmt.Sprintf(what, c.placeName(p), p.failures, shortDuration(FailureWindow), taskError(p.last))
-	if more := len(c.loops) - 1; more > 0 {
-		text += fmt.Sprintf(" (and %d more)", more)
-	}
-	return text
-}
-
-func (c *court) placeName(p *place) string {
-	node := p.node
-	if n := c.nodes.byID[p.node]; n != nil {
-		node = n.Name
-	}
-	return slotName(c.s.Name, p.slot, node)
 }
 
 // bad is degraded, or down where nothing runs.
