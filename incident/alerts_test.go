@@ -94,8 +94,8 @@ func TestTheAlertOfTheCausesNode(t *testing.T) {
 
 // What differs in the request alone is one reason, and a line that is too long keeps the reason at its end.
 func TestTheReasonIsKept(t *testing.T) {
-	at := func(text string, n int, new bool, first int) Pattern {
-		return Pattern{Text: text, Count: n, New: new, First: after(first), Last: after(first + 10)}
+	at := func(text string, n int, fresh bool, first int) Pattern {
+		return Pattern{Text: text, Count: n, New: fresh, First: after(first), Last: after(first + 10)}
 	}
 	got := sameReason([]Pattern{at(`level=error path=/<_> status=502 error="pool exhausted"`, 3, true, 5), at(`level=error path="/search?q=lamp" status=500 error="pool exhausted"`, 4, true, 1),
 		at(`{"path":"/cart","status":500,"error":"no memory"}`, 1, false, 0), at(`{"path":"/","status":504,"error":"no memory"}`, 9, true, 2)})

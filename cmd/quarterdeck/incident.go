@@ -166,7 +166,7 @@ func startIncident(ctx context.Context, s *surroundings, o incident.Opening, imp
 	defer end()
 	o = k.Prefill(ctx, o)
 	if len(o.Services)+len(o.Nodes) == 0 {
-		return &exitStatus{exitUsage, errors.New("no cause names what it is of: incident start SERVICE, or --node NAME")}
+		return &exitStatus{exitUsage, errors.New("no cause names what it is of: say of which service or node: incident start SERVICE, or --node NAME")}
 	}
 	if impact != "" || !asJSON {
 		list, _, err := k.Evidence(ctx, o)
