@@ -76,7 +76,8 @@ func (x *inquiry) nodeDisk(n *fleet.Node) *Cause {
 			continue
 		}
 		c := &Cause{ID: "disk-full", Title: fmt.Sprintf("the disk of %s is nearly full", n.Name), Node: n.Name, Grade: Anomaly, Confidence: 0.7, Why: "its exporter measures so"}
-		c.proves(fleet.PrometheusName, d.Query, x.q.At, "%s on %s has %.1f%% free", d.Mount, n.Name, 100*d.Free)
+		d.Node = n.Name
+		c.proves(fleet.PrometheusName, d.Query, x.q.At, "%s", d.words())
 		c.step("see the node and what runs on it", "nodes", n.Name)
 		c.outside("on "+n.Name+" see what fills it", "df -h %s; docker system df -v", shell(d.Mount))
 		return c

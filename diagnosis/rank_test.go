@@ -30,7 +30,7 @@ func TestTheSurestIsFirst(t *testing.T) {
 func TestAKeyStandsOnce(t *testing.T) {
 	a, b := Cause{ID: "label-changed", Service: "web", Confidence: 0.95, Grade: Signature}, Cause{ID: "constraint-unsatisfied", Service: "web", Confidence: 0.9, Grade: Signature}
 	a.step("see the node and its labels", "nodes", "node1")
-	a.step("see the nodes and the quorum", "nodes", "")
+	a.step("see the nodes", "nodes", "")
 	b.step("see the nodes and their labels", "nodes", "")
 	b.step("see what was changed", "change", "web")
 	got := fold([]Cause{a, b})

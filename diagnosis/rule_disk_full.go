@@ -53,7 +53,7 @@ func diskFull(s *Scene, wide *Wide) *Cause {
 					c.Confidence, c.Grade = 0.85, Signature
 					c.Why += ", and the disk where it runs is nearly full"
 				}
-				c.proves(fleet.PrometheusName, d.Query, s.At, "%s on %s has %.1f%% free", d.Mount, d.Node, 100*d.Free)
+				c.proves(fleet.PrometheusName, d.Query, s.At, "%s", d.words())
 				if c.Confidence == 0 && !s.well() {
 					c.Confidence, c.Grade, c.Why = 0.5, Scope, "it is not well, and runs on a node whose disk is nearly full"
 				}
@@ -73,8 +73,8 @@ func diskFull(s *Scene, wide *Wide) *Cause {
 			break
 		}
 	}
-	c.step("see the node where it runs", "nodes", on)
 	c.step("see its lines from then", "logs", s.Service.Name)
+	c.step("see the node and what runs on it", "nodes", on)
 	c.outside("on "+orWord(on, "its node")+" see what fills the disk", "df -h; docker system df -v")
 	return c
 }

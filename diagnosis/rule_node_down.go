@@ -33,7 +33,7 @@ func (x *inquiry) nodeDown(n *fleet.Node) *Cause {
 		x.silent(c, m)
 	}
 	x.lostThere(c, n)
-	c.step("see the nodes and the quorum", "nodes", n.Name)
+	c.step("see the nodes", "nodes", n.Name)
 	if !m.alive() {
 		c.outside("on "+n.Name+" see what its engine says", "systemctl status docker; journalctl -u docker -n 100")
 	}

@@ -52,6 +52,9 @@ func (r rule) causes(s *Scene, wide *Wide) []Cause {
 	if c.Since.IsZero() {
 		c.Since = s.Onset
 	}
+	if slices.Contains(placed, c.ID) {
+		c.nodeChanges(s)
+	}
 	if c.Grade == Signature { // when it came, and with what: the deploy is part of the proof
 		if d := s.changeBefore(c.Since); d != nil && len(c.Evidence) > 0 {
 			c.add(d.proof(c.Since))
@@ -61,6 +64,36 @@ func (r rule) causes(s *Scene, wide *Wide) []Cause {
 		}
 	}
 	return []Cause{*c}
+}
+
+// placed are the ids of what a node can bring about for being changed: its labels, its role, its availability.
+var placed = []string{"constraint-unsatisfied", "insufficient-resources", "label-changed"}
+
+// nodeChangesTold is how many changes of nodes are told of as what may have brought something.
+const nodeChangesTold = 3
+
+// nodeChanges adds what was changed about nodes just before it began, as the fleet's history tells.
+func (c *Cause) nodeChanges(s *Scene) {
+	onset := c.Since
+	if onset.IsZero() {
+		onset = s.At
+	}
+	told := 0
+	for i := len(s.Snap.History) - 1; i >= 0 && told < nodeChangesTold; i-- {
+		h := &s.Snap.History[i]
+		if h.Time.Before(onset.Add(-JustBefore)) {
+			break
+		}
+		if h.Kind != fleet.NodeChanged || h.Node == "" || h.Time.After(onset.Add(clockSlack+h.Within)) {
+			continue
+		}
+		when := "just before"
+		if ago := onset.Sub(h.Time); ago >= time.Second {
+			when = short(ago) + " before"
+		}
+		c.add(Proof{Text: oneLine(fmt.Sprintf("%s: node %s: %s", when, h.Node, h.Text)), Source: orWord(h.Source, fleet.SwarmName), Query: "docker node inspect " + h.Node, At: h.Time})
+		told++
+	}
 }
 
 // step adds a next action that the console has a key for, once: a key does one thing in one place. Its text promises what the key does and no more.

@@ -60,6 +60,53 @@ type Disk struct {
 	Node, Mount string
 	Free        float64 // of its size, 0 to 1
 	Query       string
+	// Size is in bytes, Growth in bytes a second within a quarter of an hour; 0: not known.
+	Size, Growth float64
+
+	sel string // selects its series
+}
+
+// words are a file system's figures: how much of it is used, and how fast that grows.
+func (d *Disk) words() string {
+	text := fmt.Sprintf("%s on %s has %.1f%% free", d.Mount, d.Node, 100*d.Free)
+	if d.Size > 0 {
+		text += fmt.Sprintf(": %s of %s used", bytesWords(int64(d.Size*(1-d.Free))), bytesWords(int64(d.Size)))
+	}
+	switch {
+	case d.Growth*60 >= 1<<20:
+		text += ", and " + bytesWords(int64(60*d.Growth)) + " more a minute"
+		if left := d.Size * d.Free; d.Size > 0 && left > 1<<20 {
+			text += ": full in about " + about(time.Duration(left/d.Growth)*time.Second)
+		}
+	case d.Growth*3600 >= 1<<20:
+		text += ", and " + bytesWords(int64(3600*d.Growth)) + " more an hour"
+	}
+	return text
+}
+
+// disksAsked bounds how many file systems' sizes are asked for: the fullest.
+const disksAsked = 4
+
+// askDisks asks for the size and the growth of the fullest of the disks.
+func (x *inquiry) askDisks(ctx context.Context, disks []Disk) {
+	slices.SortFunc(disks, func(a, b Disk) int {
+		return cmp.Or(cmp.Compare(a.Free, b.Free), strings.Compare(a.Node, b.Node), strings.Compare(a.Mount, b.Mount))
+	})
+	var wg sync.WaitGroup
+	for i := range disks[:min(len(disks), disksAsked)] {
+		d := &disks[i]
+		if d.Free >= diskLeast {
+			break
+		}
+		for query, into := range map[string]*float64{"max(node_filesystem_size_bytes" + d.sel + ")": &d.Size, "max(-deriv(node_filesystem_avail_bytes" + d.sel + "[15m]))": &d.Growth} {
+			wg.Go(func() {
+				if a, err := x.d.Metrics.Instant(ctx, query, x.q.At); err == nil && len(a.Series) > 0 && !math.IsNaN(valueOf(a.Series[0])) {
+					*into = valueOf(a.Series[0])
+				}
+			})
+		}
+	}
+	wg.Wait()
 }
 
 // Cert is a certificate that a proxy serves. Service is whose metrics tell of it, "" where the scrape does not say.
@@ -155,6 +202,16 @@ func (x *inquiry) askWide(ctx context.Context) {
 			put(func() { w.Throttled = means(v, at.Add(-errorsWindow)) })
 			return absentIsNone(err)
 		})
+		ask(fleet.PrometheusName, disksQuery, func() error {
+			a, err := m.Instant(ctx, disksQuery, at)
+			if err != nil {
+				return err
+			}
+			disks := disksOf(a.Series)
+			x.askDisks(ctx, disks)
+			put(func() { w.Disks = disks })
+			return nil
+		})
 		ask(fleet.PrometheusName, "memory near its limit", func() error {
 			v, err := x.askNear(ctx)
 			put(func() { w.NearMemory = v })
@@ -163,7 +220,7 @@ func (x *inquiry) askWide(ctx context.Context) {
 		for _, q := range []struct {
 			query string
 			take  func([]sources.Series)
-		}{{disksQuery, w.takeDisks}, {certsQuery, w.takeCerts},
+		}{{certsQuery, w.takeCerts},
 			{oomQuery, func(s []sources.Series) { w.OOMKills = byNode(s) }}, {healthFailsQuery, func(s []sources.Series) { w.HealthFails = byNode(s) }}} {
 			ask(fleet.PrometheusName, q.query, func() error {
 				a, err := m.Instant(ctx, q.query, at)
@@ -291,12 +348,13 @@ func byNode(list []sources.Series) map[string]float64 {
 	return out
 }
 
-func (w *Wide) takeDisks(list []sources.Series) {
-	w.Disks = []Disk{}
+func disksOf(list []sources.Series) []Disk {
+	out := []Disk{}
 	for _, s := range list {
-		w.Disks = append(w.Disks, Disk{Node: nodeOf(s.Labels), Mount: s.Labels["mountpoint"], Free: valueOf(s), Query: fmt.Sprintf(
-			`node_filesystem_avail_bytes{instance=%s, mountpoint=%s} / node_filesystem_size_bytes`, strconv.Quote(s.Labels["instance"]), strconv.Quote(s.Labels["mountpoint"]))})
+		sel := fmt.Sprintf(`{instance=%s, mountpoint=%s}`, strconv.Quote(s.Labels["instance"]), strconv.Quote(s.Labels["mountpoint"]))
+		out = append(out, Disk{Node: nodeOf(s.Labels), Mount: s.Labels["mountpoint"], Free: valueOf(s), sel: sel, Query: "node_filesystem_avail_bytes" + sel + " / node_filesystem_size_bytes"})
 	}
+	return out
 }
 
 func (w *Wide) takeCerts(list []sources.Series) {
