@@ -92,12 +92,17 @@ func (x *inquiry) urgency(c *Cause) int {
 // strength puts the grade before the confidence, unless the better grade is hardly believed.
 func strength(c *Cause) float64 { return c.Confidence + 0.1*float64(c.Grade) }
 
+// outweighs tells that a burst of lines is surer than that its errors come from elsewhere: they may be more because all lines are.
+func outweighs(burst, c *Cause) bool {
+	return burst.ID == "log-burst" && c.ID == "errors-after-dependency" && burst.Confidence > c.Confidence
+}
+
 func fold(causes []Cause) []Cause {
 	gone := make([]bool, len(causes))
 	for i := range causes {
 		into := -1
 		for j := range causes {
-			if i != j && !gone[j] && causes[i].Service == causes[j].Service && slices.Contains(folds[causes[i].ID], causes[j].ID) && causes[j].Confidence >= 0.5 &&
+			if i != j && !gone[j] && causes[i].Service == causes[j].Service && slices.Contains(folds[causes[i].ID], causes[j].ID) && causes[j].Confidence >= 0.5 && !outweighs(&causes[i], &causes[j]) &&
 				(into < 0 || strength(&causes[j]) > strength(&causes[into])) {
 				into = j
 			}

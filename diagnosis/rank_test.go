@@ -38,3 +38,13 @@ func TestAKeyStandsOnce(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// TestABurstIsNotHiddenByLess: a burst is folded into what is surer about the same service, and not into what is less sure.
+func TestABurstIsNotHiddenByLess(t *testing.T) {
+	burst := Cause{ID: "log-burst", Service: "web", Confidence: 0.65, Grade: Anomaly}
+	for confidence, want := range map[float64]int{0.5: 2, 0.8: 1} {
+		if got := fold([]Cause{burst, {ID: "errors-after-dependency", Service: "web", Confidence: confidence, Grade: Scope}}); len(got) != want {
+			t.Errorf("%.2f: %+v", confidence, got)
+		}
+	}
+}

@@ -36,11 +36,11 @@ type Burst struct {
 	Again int
 	// Yesterday is how many lines a second it wrote at this time a day ago; NaN: not known.
 	Yesterday float64
-	// Most is the pattern that makes the most of its newest lines, of which there are Sampled, and Rate how many lines a second of it come; NaN:
-	// the source could not count them.
-	Most    sources.Pattern
-	Sampled int
-	Rate    float64
+	// Most is the pattern that has grown most since it began, with how many of the newest lines, of which there are Sampled, are of it, and Rate how many
+	// lines a second of it come; NaN: the source could not count them. MostBefore is how many came before it began, a second; NaN: not known.
+	Most             sources.Pattern
+	Sampled          int
+	Rate, MostBefore float64
 	// Bytes is a line's mean length.
 	Bytes float64
 	// MostQuery shows the same of the pattern.
@@ -67,7 +67,7 @@ func (x *inquiry) askBurst(ctx context.Context, name string, volume []sources.Vo
 		return nil
 	}
 	at := x.q.At
-	b := &Burst{Yesterday: math.NaN(), Rate: math.NaN()}
+	b := &Burst{Yesterday: math.NaN(), Rate: math.NaN(), MostBefore: math.NaN()}
 	points := lineSteps(volume, at.Add(-figuresSpan), at)
 	b.Jump = jump(points, burstRise)
 	all := sources.LogQuery{Services: []string{name}, Since: at.Add(-fleet.LineWindow), Until: at, Limit: linesRead}
@@ -89,27 +89,97 @@ func (x *inquiry) askBurst(ctx context.Context, name string, volume []sources.Vo
 	return b
 }
 
-// askMost finds the pattern that makes the most of the newest lines, and counts it.
+// burstBefore is how long before a burst its lines are looked at for what is usual.
+const burstBefore = 2 * time.Minute
+
+// patternStep is the step in which a source counts patterns: Loki's is ten seconds at least.
+const patternStep = 10 * time.Second
+
+// askMost finds the pattern that has grown most since the burst began, and counts it. The source's own patterns are of all its lines, and the answer then does
+// not hang on which are the newest; where it has none (Loki before 3.0) the newest lines are held against those of before.
 func (x *inquiry) askMost(ctx context.Context, all sources.LogQuery, b *Burst) {
-	page, err := x.d.Logs.Query(ctx, all)
+	q := all
+	q.Until = b.Jump.From
+	if !b.Jump.Found {
+		q.Until = all.Since
+	}
+	q.Since = q.Until.Add(-burstBefore)
+	var page, was sources.LogPage
+	var err error
+	var now, before []sources.Pattern
+	var wg sync.WaitGroup
+	wg.Go(func() { page, err = x.d.Logs.Query(ctx, all) })
+	wg.Go(func() { was, _ = x.d.Logs.Query(ctx, q) }) // without it nothing is known of before
+	if p, ok := x.d.Logs.(sources.Patterner); ok {
+		wg.Go(func() { now, _ = p.Patterns(ctx, all, patternStep) })
+		wg.Go(func() { before, _ = p.Patterns(ctx, q, patternStep) })
+	}
+	wg.Wait()
 	if err != nil {
 		x.failed(x.d.Logs.Name(), "the newest lines of "+all.Services[0], err)
 	}
-	found := patterns.Mine(page.Entries)
-	if len(found) == 0 {
+	mined, usual := len(now) == 0 || len(before) == 0, burstBefore.Seconds()
+	recent := all.Until.Sub(all.Since).Seconds()
+	if mined {
+		now, before = patterns.Mine(page.Entries), patterns.Mine(was.Entries)
+		recent, usual = covered(page.Entries), covered(was.Entries)
+	}
+	if len(now) == 0 {
 		return
 	}
 	total := 0
 	for i := range page.Entries {
 		total += len(page.Entries[i].Line)
 	}
-	b.Sampled, b.Most, b.Bytes = len(page.Entries), found[0], float64(total)/float64(len(page.Entries))
+	b.Sampled, b.Bytes = len(page.Entries), float64(total)/float64(max(len(page.Entries), 1))
+	b.Most, b.MostBefore = grownMost(now, before, recent, usual)
+	if len(was.Entries) == 0 {
+		b.MostBefore = math.NaN()
+	}
+	rate := float64(b.Most.Count) / recent
+	b.Most.Count = 0
+	for i := range page.Entries {
+		if patterns.Match(b.Most.Text, page.Entries[i].Line) {
+			b.Most.Count++
+		}
+	}
 	of := all
 	of.Pattern = b.Most.Text
 	b.MostQuery = x.explain(of)
+	if !mined {
+		b.Rate, b.MostQuery = rate, rateOf(b.MostQuery)
+		return
+	}
 	if n, err := x.count(ctx, of); err == nil && n > 0 { // Loki before 3.0 has no patterns
 		b.Rate, b.MostQuery = n/fleet.LineWindow.Seconds(), rateOf(b.MostQuery)
 	}
+}
+
+// covered is which time lines are of, in seconds: they may be cut at the bound of what is read.
+func covered(lines []sources.Entry) float64 {
+	if len(lines) < 2 {
+		return 1
+	}
+	return max(lines[len(lines)-1].Time.Sub(lines[0].Time).Abs().Seconds(), 1)
+}
+
+// grownMost is the pattern that has grown most a second, of those in so many seconds now and before, and how many of it came a second before. Of what has
+// grown as much the first by its text is taken.
+func grownMost(now, before []sources.Pattern, recent, usual float64) (most sources.Pattern, was float64) {
+	grown := math.Inf(-1)
+	for _, p := range now {
+		n := 0
+		for i := range before {
+			if before[i].Text == p.Text || before[i].Level == p.Level && before[i].Sample != "" && patterns.Match(p.Text, before[i].Sample) {
+				n += before[i].Count
+			}
+		}
+		rate := float64(n) / usual
+		if by := float64(p.Count)/recent - rate; by > grown || by == grown && p.Text < most.Text {
+			grown, most, was = by, p, rate
+		}
+	}
+	return most, was
 }
 
 // count is how many lines a query selects within its window, which is one step.
@@ -244,6 +314,9 @@ func (c *Cause) showBurst(s *Scene, wide *Wide) {
 		share := fmt.Sprintf("%d of its newest %d lines are like this", b.Most.Count, b.Sampled)
 		if !math.IsNaN(b.Rate) {
 			share = perSecond(b.Rate) + " of them are like this"
+		}
+		if !math.IsNaN(b.MostBefore) {
+			share += ", before it " + perSecond(b.MostBefore)
 		}
 		c.proves(s.Logs.Source, b.MostQuery, b.Most.Last, "%s: %s", share, clip(orWord(b.Most.Text, b.Most.Sample), 240))
 		c.Effects = append(c.Effects, danger(s, now*b.Bytes))

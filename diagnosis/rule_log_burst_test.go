@@ -15,7 +15,7 @@ func talking() (*Scene, *Wide) {
 	v := &fleet.Service{Service: sources.Service{Name: "web", Mode: sources.Replicated, Desired: 1, Created: noon.Add(-72 * time.Hour)}, Verdict: fleet.Verdict{Health: fleet.Healthy, Want: 1, Running: 1, Well: 1}}
 	s := &Scene{At: noon, Snap: &fleet.Snapshot{At: noon, Services: []*fleet.Service{v}}, Service: v,
 		Logs: &LogsSeen{Source: "loki", Burst: &Burst{Jump: Jump{Found: true, Now: 40, Before: 2, From: noon.Add(-45 * time.Second), Query: "sum(rate(all [60s]))"},
-			Yesterday: 2.2, Most: sources.Pattern{Text: "cache miss key=<_>", Count: 900}, Sampled: 1000, Rate: 36, Bytes: 100, MostQuery: "sum(rate(one [60s]))"}}}
+			Yesterday: 2.2, Most: sources.Pattern{Text: "cache miss key=<_>", Count: 900}, Sampled: 1000, Rate: 36, MostBefore: 0, Bytes: 100, MostQuery: "sum(rate(one [60s]))"}}}
 	return s, &Wide{LinesNow: map[string]float64{"web": 40}, LinesBefore: map[string]float64{"web": 2}}
 }
 
@@ -72,14 +72,14 @@ func TestLogBurstSays(t *testing.T) {
 	if c.Title != "it writes 40 lines/s, usually 2.0" || !strings.Contains(c.Why, "20 times") {
 		t.Errorf("%s: %s", c.Title, c.Why)
 	}
-	if len(c.Evidence) != 2 || c.Evidence[0].Query != "sum(rate(all [60s]))" || c.Evidence[1].Query != "sum(rate(one [60s]))" || c.Evidence[1].Text != "36 lines/s of them are like this: cache miss key=<_>" {
+	if len(c.Evidence) != 2 || c.Evidence[0].Query != "sum(rate(all [60s]))" || c.Evidence[1].Query != "sum(rate(one [60s]))" || c.Evidence[1].Text != "36 lines/s of them are like this, before it no lines: cache miss key=<_>" {
 		t.Errorf("%+v", c.Evidence)
 	}
 	if len(c.Effects) != 1 || !strings.Contains(c.Effects[0], "about 4 KiB a second, 330 MiB a day") || !strings.Contains(c.Effects[0], "under 1%") {
 		t.Errorf("%q", c.Effects)
 	}
 	s.Logs.Burst.Rate, s.Logs.Burst.Bytes = math.NaN(), 4<<20
-	if c := logBurst(s, w); c.Evidence[1].Text != "900 of its newest 1000 lines are like this: cache miss key=<_>" || !strings.Contains(c.Effects[0], "lines of all services are lost") {
+	if c := logBurst(s, w); c.Evidence[1].Text != "900 of its newest 1000 lines are like this, before it no lines: cache miss key=<_>" || !strings.Contains(c.Effects[0], "lines of all services are lost") {
 		t.Errorf("%+v %q", c.Evidence[1], c.Effects)
 	}
 }
@@ -134,5 +134,21 @@ func TestLineSteps(t *testing.T) {
 	got := lineSteps([]sources.VolumePoint{{Time: noon.Add(-15 * time.Second), Counts: map[sources.Level]float64{sources.LevelInfo: 20, sources.LevelError: 10}}, {Time: noon, Counts: map[sources.Level]float64{sources.LevelInfo: 99}}}, at.Add(-time.Minute), at)
 	if len(got) != 3 || got[0].V != 0 || got[1].V != 0 || got[2].V != 2 || !got[2].T.Equal(noon.Add(-15*time.Second)) {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestTheGrownPatternIsNamed: not the one that makes the most lines as ever, but the one that has come to them; the order of the answer does not matter.
+func TestTheGrownPatternIsNamed(t *testing.T) {
+	now := []sources.Pattern{{Text: "GET <_> 200", Count: 900}, {Text: "retry <_>", Count: 600, Sample: "retry 5"}, {Text: "cache <_>", Count: 600}}
+	before := []sources.Pattern{{Text: "GET <_> 200", Count: 1800}, {Text: "retry 1", Count: 12, Sample: "retry 1"}}
+	for range 2 {
+		most, was := grownMost(now, before, 60, 120)
+		if most.Text != "cache <_>" || was != 0 {
+			t.Errorf("%s, before it %v a second", most.Text, was)
+		}
+		now[0], now[2] = now[2], now[0]
+	}
+	if most, was := grownMost(now[1:2], before, 60, 120); most.Text != "retry <_>" || was != 0.1 {
+		t.Errorf("%s, before it %v a second", most.Text, was)
 	}
 }

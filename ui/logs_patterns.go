@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -139,19 +140,30 @@ func findPatterns(ctx context.Context, logs sources.Logs, q sources.LogQuery, st
 	for _, p := range all {
 		out.rows = append(out.rows, patternRow{p, fresh[p.Level.String()+p.Text], float64(p.Count) / float64(max(total, 1))})
 	}
-	slices.SortStableFunc(out.rows, func(a, b patternRow) int {
+	orderPatterns(out.rows, start, end)
+	return out, nil
+}
+
+// orderPatterns puts what is new first, what has grown most of it first: a burst of a harmless line is what one looks for among rare errors. Of what grows
+// as much the worse level is first. What is not new is by number.
+func orderPatterns(rows []patternRow, start, end time.Time) {
+	grown := make(map[string]float64, len(rows))
+	key := func(r *patternRow) string { return r.Level.String() + r.Text }
+	for i := range rows {
+		grown[key(&rows[i])] = patterns.Grown(&rows[i].Pattern, end.Add(-end.Sub(start)/4), start, end)
+	}
+	slices.SortStableFunc(rows, func(a, b patternRow) int {
 		switch {
 		case a.new != b.new:
 			if a.new {
 				return -1
 			}
 			return 1
-		case a.new && a.Level != b.Level:
-			return int(b.Level) - int(a.Level)
+		case a.new:
+			return cmp.Or(cmp.Compare(grown[key(&b)], grown[key(&a)]), int(b.Level)-int(a.Level), b.Count-a.Count)
 		}
 		return b.Count - a.Count
 	})
-	return out, nil
 }
 
 // verify keeps of patterns that seem new those of which the source has no line before.
