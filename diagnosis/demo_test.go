@@ -3,6 +3,7 @@ package diagnosis_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -291,6 +292,23 @@ func TestSourceAway(t *testing.T) {
 		if want := map[string]string{"swarm": "looked", "journal": "looked"}[l.Source]; l.State != orWord(want, "could not look") {
 			t.Errorf("%+v", l)
 		}
+	}
+}
+
+// TestSourceLate has a Loki that takes questions and never answers: what is told is the time that a look has, and not the source's own patience.
+func TestSourceLate(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, demo.Options{Seed: 5}, without{})
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	mute, err := loki.New(loki.Options{Access: sources.Access{Address: "http://" + silent.Addr().String()}})
+	must(t, err)
+	t.Cleanup(func() { _, _ = mute.Close(), silent.Close() })
+	r.doctor.Logs, r.doctor.Budget = mute, 300*time.Millisecond
+	rep := r.investigate(t)
+	i := slices.IndexFunc(rep.Looked, func(l diagnosis.Looked) bool { return l.Source == "loki" })
+	if i < 0 || !strings.Contains(rep.Looked[i].Detail, "within the 0.3 s that a look takes") {
+		t.Errorf("%+v", rep.Looked)
 	}
 }
 

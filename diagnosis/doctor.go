@@ -85,6 +85,7 @@ func (d *Doctor) Investigate(ctx context.Context, q Question, emit func(Report))
 	}
 	inner, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
+	x.budget, x.over = budget, func() bool { return ctx.Err() == nil && inner.Err() != nil }
 	x.askWide(inner)
 	x.choose()
 	emit(x.report(false))
@@ -103,7 +104,10 @@ type inquiry struct {
 	q     Question
 	began time.Time
 	live  bool // it is about now
-	snap  *fleet.Snapshot
+	// over tells that the time for all the questions, budget, has run out.
+	over   func() bool
+	budget time.Duration
+	snap   *fleet.Snapshot
 
 	wide  *Wide // nil: not asked yet
 	links map[string][]Link

@@ -306,6 +306,10 @@ func absentIsNone(err error) error {
 
 func (x *inquiry) failed(source, what string, err error) {
 	x.log().Warn("investigate: a source could not be looked at", "source", source, "what", what, "error", err)
+	if x.over != nil && x.over() { // the source's own words would be of its own, longer, patience
+		x.look(source, couldNot, fmt.Sprintf("no answer to %q within the %.1f s that a look takes; the next look asks again", what, x.budget.Seconds()))
+		return
+	}
 	x.look(source, couldNot, err.Error())
 }
 
