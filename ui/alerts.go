@@ -285,11 +285,11 @@ func (m *Model) firingLine(w int) string {
 		if a.Service != "" {
 			text += " " + inLine(a.Service)
 		}
-		if n := plain.Width(text); len(ps) > 0 && used+n+3 > w-len(tail)-12 {
+		n := plain.Width(text) + 3
+		if len(ps) > 0 && used+n > w-len(tail)-12 {
 			break
-		} else {
-			used += n + 3
 		}
+		used += n
 		ps = append(ps, piece{text: " " + text + "  ", style: style})
 		left--
 	}

@@ -39,7 +39,9 @@ func near(a, b time.Time) bool { return a.Sub(b).Abs() <= sameChange }
 // latest, and one that takes no tasks was told so then at the latest. Of one that is well it may have been a label (SetByHand). Where most nodes
 // were changed lately it was nobody's hand: a new leader writes all of them.
 func recordedNodes(nodes []sources.Node, at time.Time) []Happening {
-	recent := func(n *sources.Node) bool { return at.Sub(n.Updated) <= startsBack && n.Updated.Sub(n.Created) > time.Minute }
+	recent := func(n *sources.Node) bool {
+		return at.Sub(n.Updated) <= startsBack && n.Updated.Sub(n.Created) > time.Minute
+	}
 	changed := 0
 	for i := range nodes {
 		if recent(&nodes[i]) {
