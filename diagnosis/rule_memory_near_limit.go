@@ -306,7 +306,11 @@ func risen(points []sources.Point) *climb {
 		if now := points[len(points)-1].V; points[i].V > now-riseLeast {
 			continue
 		}
-		k := &climb{from: points[i], to: points[len(points)-1]}
+		from := i
+		for from > 0 && points[from-1].V < points[from].V-climbSlack { // down to where it began
+			from--
+		}
+		k := &climb{from: points[from], to: points[len(points)-1]}
 		for _, p := range points[i+1:] {
 			if p.V >= k.to.V-climbSlack {
 				k.to = p

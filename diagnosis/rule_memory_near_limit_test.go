@@ -138,3 +138,13 @@ func TestAKillTakesTheClimbOver(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// TestWhereItRoseFrom: a rise to the limit is told of from its bottom, and not from its last step.
+func TestWhereItRoseFrom(t *testing.T) {
+	if k := risen(course(memoryNearStep, join(flat(10, 0.3), []float64{0.55, 0.84, 1, 1})...)); k == nil || k.from.V != 0.3 || k.to.V != 1 || k.to.T.Sub(k.from.T) != 3*memoryNearStep {
+		t.Errorf("%+v", k)
+	}
+	if k := risen(course(memoryNearStep, flat(10, 0.95)...)); k != nil {
+		t.Errorf("it stands: %+v", k)
+	}
+}
