@@ -212,9 +212,17 @@ func (m *Model) alertCells(a *sources.Alert) []cell {
 		value = "" // it is of another time
 	}
 	since, lasts := m.alertSince(a)
+	if m.strayAlert(a) {
+		gone := m.st.Muted
+		return []cell{{text: sign + " " + alertWord(a), style: gone}, {text: a.Severity, style: gone}, {text: a.Name, style: gone},
+			{text: "no such: " + a.Service, style: gone}, {text: value, style: gone}, {text: since, style: gone}, {text: lasts, style: gone}}
+	}
 	return []cell{{text: sign + " " + alertWord(a), style: style}, {text: a.Severity, style: style}, {text: a.Name, style: m.st.Text},
 		{text: a.Service, style: m.st.Text}, {text: value, style: m.st.Muted}, {text: since, style: m.st.Muted}, {text: lasts, style: m.st.Muted}}
 }
+
+// strayAlert tells whether an alert is about a service that the swarm does not have. Of another time that is not known.
+func (m *Model) strayAlert(a *sources.Alert) bool { return m.when.live() && m.snap.Stray(a) }
 
 func (m *Model) silenceCells(s *sources.Silence) []cell {
 	word, left := "silence", age(m.now(), s.Ends)
@@ -257,12 +265,19 @@ func (m *Model) alertsBelow(r rect) []string {
 		}
 		a := &then.Alerts[i]
 		sign, _, style := m.st.Alert(string(a.State), a.Severity)
+		text := m.st.Text
+		if m.strayAlert(a) {
+			style, text = m.st.Muted, m.st.Muted
+		}
 		head := style.Render(plain.Fit("  "+sign+" "+inLine(a.Name), 26))
 		rest := inLine(a.Service)
 		if a.Summary != "" {
 			rest = inLine(a.Summary)
 		}
-		lines = append(lines, head+m.st.Text.Render(plain.Fit(" "+rest, r.w-31))+m.st.Muted.Render(align(calmAge(a.Since, then.At), 5, true)))
+		if m.strayAlert(a) {
+			rest = inLine(a.Service) + ": not in the swarm"
+		}
+		lines = append(lines, head+text.Render(plain.Fit(" "+rest, r.w-31))+m.st.Muted.Render(align(calmAge(a.Since, then.At), 5, true)))
 	}
 	for len(lines) < r.h {
 		lines = append(lines, strings.Repeat(" ", r.w))

@@ -47,6 +47,9 @@ func (m *Model) tellAlert(p *page, a *sources.Alert) {
 	case m.then().Past:
 		p.add(m.st.Muted, "what it says is of when the console saw it last")
 	}
+	if m.strayAlert(a) {
+		p.add(m.st.Muted, "the swarm has no service "+a.Service+", or not any more: it ends when Prometheus forgets its series, or is of another swarm; S silences it")
+	}
 	if a.Summary != "" {
 		p.add(m.st.Text, a.Summary)
 	}

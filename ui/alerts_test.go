@@ -269,6 +269,32 @@ func TestAlertLeadsToItsMoment(t *testing.T) {
 	}
 }
 
+// TestAlertOnWhatIsGone: a row, its line in the overview and its text say that the swarm does not have the service; at another moment that is not known.
+func TestAlertOnWhatIsGone(t *testing.T) {
+	r, from, _ := ringingRig(t, 120, 40, "")
+	from.alerts[0].Service = "left_over"
+	r.o.Fleet.SetAlerts(from.alerts)
+	r.send(wakeMsg{snap: r.o.Fleet.Snapshot()})
+	r.press("5", "j") // behind the others
+	for r.selectedAlert() == nil || r.selectedAlert().Service != "left_over" {
+		r.press("j")
+	}
+	if !strings.Contains(r.Frame(), "no such: left_over") {
+		t.Fatalf("no row:\n%s", r.Frame())
+	}
+	if !strings.Contains(r.Frame(), "the swarm has no service left_over") {
+		t.Errorf("its text says nothing of it:\n%s", r.Frame())
+	}
+	r.press("1")
+	if !strings.Contains(r.Frame(), "left_over: not in the") {
+		t.Errorf("the overview says nothing of it:\n%s", r.Frame())
+	}
+	r.press("5", "<")
+	if strings.Contains(r.Frame(), "no such") {
+		t.Errorf("said of another moment:\n%s", r.Frame())
+	}
+}
+
 func TestRuleWithoutThreshold(t *testing.T) {
 	r, _, book := ringingRig(t, 120, 40, "")
 	book.reason = "it compares two series with each other, and not with a number"

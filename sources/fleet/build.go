@@ -42,6 +42,7 @@ func (f *Fleet) Snapshot() *Snapshot {
 	s.past = f.past
 	f.history.settle()
 	s.History = f.history.list
+	s.straysLast()
 	s.Counts = count(s)
 	f.last = s
 	return s

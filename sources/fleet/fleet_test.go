@@ -369,6 +369,25 @@ func TestAlertsInHistory(t *testing.T) {
 	}
 }
 
+// TestAlertsOnWhatIsGone: alerts about services that the swarm does not have stand behind all others, and are told; before the swarm was read they are not.
+func TestAlertsOnWhatIsGone(t *testing.T) {
+	f, _ := at(noon, SwarmName)
+	alert := func(name, service, severity string) sources.Alert {
+		return sources.Alert{Fingerprint: name, Name: name, Service: service, Severity: severity, State: sources.Firing, Since: ago(time.Hour)}
+	}
+	f.SetAlerts([]sources.Alert{alert("Dead", "gone", "critical"), alert("Slow", "web", "warning"), alert("Disk", "", "warning")})
+	s := f.Snapshot()
+	if s.Stray(&s.Alerts[0]) || s.Alerts[0].Name != "Dead" {
+		t.Errorf("before the swarm was read: %v", s.Alerts)
+	}
+	f.Fold(shop())
+	f.SetStatus(sources.Status{Name: SwarmName, State: sources.Live, Fresh: noon})
+	s = f.Snapshot()
+	if last := &s.Alerts[2]; last.Name != "Dead" || !s.Stray(last) || s.Stray(&s.Alerts[0]) || s.Stray(&s.Alerts[1]) || s.Counts.Firing != 3 {
+		t.Errorf("%v, %d fire", s.Alerts, s.Counts.Firing)
+	}
+}
+
 // A node whose clock is an hour behind, or ahead: what we saw happen is news all the same.
 func TestClockSkew(t *testing.T) {
 	for _, skew := range []time.Duration{-time.Hour, time.Hour, 0} {
