@@ -23,7 +23,7 @@ func BenchmarkInvestigateLab(b *testing.B) {
 	r.doctor.Budget = 0 // as users have it
 	until(b, "it is found", func() bool {
 		rep, err := r.doctor.Investigate(b.Context(), diagnosis.Question{Service: ill.Expect[0].Service}, nil)
-		return err == nil && len(rep.Causes) > 0 && is(ill.Expect[0].ID, rep.Causes[0].ID)
+		return err == nil && len(rep.Causes) > 0 && is(ill.Expect[0].ID, rep.Causes[0].ID) && rep.Causes[0].Confidence >= diagnosis.Confident
 	})
 	r.measure(b)
 }

@@ -17,10 +17,12 @@ import (
 const learnLeast = 2
 
 // hostWord is a name, a host with dots, or an address; asHost what stands before a host in the words of programs: a URL, a lookup, a resolver's
-// complaint (Go's net package, libpq, Node's dns, Java's UnknownHostException, nginx).
+// complaint (Go's net package, libpq, MySQL's client, Node's dns, Java's UnknownHostException, nginx).
 var (
 	hostWord = regexp.MustCompile(`[A-Za-z0-9][A-Za-z0-9_.-]*`)
-	asHost   = regexp.MustCompile(`(?i)(?://|@|lookup |host[ =:]"?|host name "|server at "|upstream[ :=]+"?|enotfound |eai_again |unknownhostexception: |connect(?:ing)? to "?)$`)
+	asHost   = regexp.MustCompile(`(?i)(?://|@|lookup |host[ =:]"?|host name "|server at "|server on '|upstream[ :=]+"?|enotfound |eai_again |unknownhostexception: |connect(?:ing)? to "?)$`)
+	// asCaller stands before who asked: the fields of access logs have the caller, and not what is needed.
+	asCaller = regexp.MustCompile(`(?i)(?:remote|client|peer|caller|source|src|user|real|forwarded)(?:[_.-]?(?:for|addr|address|ip|host))?["']? ?[:=] ?["'\[]?$`)
 )
 
 // Quote is what another service's error lines say of this one.
@@ -140,8 +142,8 @@ func named(line string, peers map[string]string) map[string]bool {
 		_, err := netip.ParseAddr(word)
 		addr := err == nil
 		rest := line[at[0]+len(word):]
-		if !addr && word != name && !strings.HasPrefix(rest, ":") && !asHost.MatchString(line[max(0, at[0]-32):at[0]]) {
-			continue // a word of the language, it may be
+		if before := line[max(0, at[0]-32):at[0]]; (addr || word != name) && !strings.HasPrefix(rest, ":") && !asHost.MatchString(before) || asCaller.MatchString(before) {
+			continue // a word of the language it may be, or who asked
 		}
 		if out == nil {
 			out = map[string]bool{}

@@ -39,6 +39,12 @@ func TestLinksAreLearnt(t *testing.T) {
 		"itself":                         {"http://api:8080: no answer", ""},
 		"another stack's name":           {"dial tcp: lookup search: no such host", ""},
 		"another stack's name in full":   {"dial tcp: lookup crm_search: no such host", "crm_search"},
+		"MySQL's client":                 {`Can't connect to MySQL server on '10.0.3.7' (111)`, "shop_db"},
+		"to a remote":                    {"cannot reach remote 10.0.3.7:5432: i/o timeout", "shop_db"},
+		"who asked, as JSON":             {`{"level":"error","status":500,"remote":"10.0.3.7","trace_id":"1"}`, ""},
+		"who asked, with its port":       {`level=error status=500 remote_addr=10.0.3.7:51234`, ""},
+		"who asked, in nginx's words":    {`upstream timed out, client: 10.0.3.7, server: _, upstream: "http://10.0.3.70:80/"`, "shop_cache"},
+		"who asked, in an access log":    {`10.0.3.7 - - [25/Nov/2026:12:00:00 +0000] "GET / HTTP/1.1" 500 12`, ""},
 		"hostile":                        {"lookup ....:::// @@\x00\xff db", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 )
 
@@ -42,7 +43,7 @@ func (x *inquiry) arrange(causes []Cause) []Cause {
 	if x.q.Service == "" { // who asks about all wants what is wrong, and not what is over or only may be
 		causes = slices.DeleteFunc(causes, func(c Cause) bool {
 			v := x.snap.Service(c.Service)
-			return c.Confidence < 0.45 && (v == nil || v.Health == fleet.Healthy || v.Health == fleet.Idle || v.Health == fleet.Updating)
+			return c.Confidence < 0.45 && (v == nil || (v.Health == fleet.Healthy || v.Health == fleet.Idle || v.Health == fleet.Updating) && !x.alerted(v.Name))
 		})
 	}
 	for i := range causes {
@@ -67,6 +68,13 @@ func rank(a, b Cause) int {
 
 // percent is how sure a cause is as it is shown.
 func (c *Cause) percent() int { return int(math.Round(100 * c.Confidence)) }
+
+// alerted tells whether an alert fires or is pending for a service.
+func (x *inquiry) alerted(service string) bool {
+	return slices.ContainsFunc(x.snap.Alerts, func(a sources.Alert) bool {
+		return a.Service == service && (a.State == sources.Firing || a.State == sources.Pending)
+	})
+}
 
 // urgency is 2 where the cause is about what does not run as it should, 1 where it is about what fails its users, 0 where it only may. Where
 // there is but little proof, it does not come before what is proven.

@@ -21,9 +21,10 @@ func crashed(t *sources.Task) bool {
 
 // crashLoop: three and more short failed tasks in a slot.
 func crashLoop(s *Scene, _ *Wide) *Cause {
-	slots := s.failing(func(t *sources.Task) bool { return crashed(t) && t.Since.Sub(t.Created) < shortLife })
+	soon := func(t *sources.Task) bool { return crashed(t) && t.Since.Sub(t.Created) < shortLife }
+	slots := s.failing(soon)
 	if len(slots) == 0 {
-		return nil
+		return crashedAtOnce(s, s.since(crashed))
 	}
 	worst := slots[0].tasks
 	all := 0
@@ -54,6 +55,20 @@ func crashLoop(s *Scene, _ *Wide) *Cause {
 		c.objects("swarm", s.tasksQuery(), "the exit codes differ: it may be more than one thing")
 	}
 	c.lastWords(s, worst, 4)
+	c.step("read the failed tasks' last lines", "logs", s.Service.Name)
+	c.step("see its tasks", "tasks", s.Service.Name)
+	return c
+}
+
+// crashedAtOnce: several tasks have ended with an error after a longer life, and none runs: so a loop begins where they ran well until then.
+func crashedAtOnce(s *Scene, dead []sources.Task) *Cause {
+	if len(dead) < 2 || s.Service.Running > 0 {
+		return nil
+	}
+	c := &Cause{Title: fmt.Sprintf("crashed with exit %d", dead[0].ExitCode), Grade: Signature, Confidence: 0.5,
+		Why: fmt.Sprintf("%d tasks that had run well ended with an error, and none runs: it may be the beginning of a loop", len(dead))}
+	c.shows(s, dead)
+	c.lastWords(s, dead, 4)
 	c.step("read the failed tasks' last lines", "logs", s.Service.Name)
 	c.step("see its tasks", "tasks", s.Service.Name)
 	return c

@@ -258,3 +258,23 @@ func TestQuietlyUnhealthy(t *testing.T) {
 		})
 	}
 }
+
+// TestCrashedAfterALongLife: tasks that ran well for long and all end with an error are told of at once, and one of many is not.
+func TestCrashedAfterALongLife(t *testing.T) {
+	for name, c := range map[string]struct {
+		dead, running int
+		found         bool
+	}{"all of them": {3, 0, true}, "one of them": {1, 2, false}, "two, and one runs": {2, 1, false}} {
+		t.Run(name, func(t *testing.T) {
+			web := &fleet.Service{Service: sources.Service{Name: "web", Mode: sources.Replicated, Desired: 3}, Verdict: fleet.Verdict{Health: fleet.Degraded, Want: 3, Running: c.running}}
+			s := &Scene{At: noon, Snap: &fleet.Snapshot{At: noon, Services: []*fleet.Service{web}}, Service: web}
+			for i := range c.dead {
+				s.Tasks = append(s.Tasks, sources.Task{ID: fmt.Sprint(i), Slot: i + 1, State: sources.TaskFailed, ExitCode: 1, Err: "task: non-zero exit (1)", Created: noon.Add(-9 * time.Hour), Since: noon.Add(-time.Duration(i+1) * time.Second)})
+			}
+			got := crashLoop(s, nil)
+			if (got != nil) != c.found || got != nil && (got.Confidence >= Confident || len(got.Evidence) == 0) {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
