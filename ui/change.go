@@ -86,6 +86,7 @@ type changeBox struct {
 	index      int // into states; -1: none is known
 	err        error
 	loaded     bool
+	back       bool // b was pressed before it was read: over a slow link keys come ahead
 	diffs      *diffs
 	scroll     scroller
 	tall, over int
@@ -107,7 +108,23 @@ func (b *changeBox) applyStates(m *Model, msg historyMsg) tea.Cmd {
 		m.judge(b.service, b.states)
 		b.index = pickChange(b.states, b.when)
 	}
+	if b.back {
+		b.back = false
+		return tea.Batch(b.ask(m), b.goBack(m))
+	}
 	return b.ask(m)
+}
+
+// goBack plans the way back to before the change.
+func (b *changeBox) goBack(m *Model) tea.Cmd {
+	switch {
+	case !b.loaded:
+		b.back = true
+		return nil
+	case !b.known():
+		return m.say("nothing is known of what was before: there is no way back")
+	}
+	return m.requestRollback(b.service, b.why, actions.RollbackOptions{To: b.states[b.index+1].Spec, WithReplicas: b.scaled()})
 }
 
 func (b *changeBox) wake(m *Model) tea.Cmd {
@@ -222,10 +239,7 @@ func (b *changeBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
 	case actLeave:
 		return m.quit(), false
 	case actHistory:
-		if !b.known() {
-			return m.say("nothing is known of what was before: there is no way back"), false
-		}
-		return m.requestRollback(b.service, b.why, actions.RollbackOptions{To: b.states[b.index+1].Spec, WithReplicas: b.scaled()}), false
+		return b.goBack(m), false
 	case actUndo:
 		return b.undo(m), false
 	case actEnter:
