@@ -142,7 +142,7 @@ func (x *inquiry) hear(ctx context.Context, name string) {
 		x.askChanges(ctx, s)
 	}
 	s.findOnset()
-	x.askLogs(ctx, s, s.Onset, true)
+	x.askLogs(ctx, s, x.errorsOf(s), true) // nobody else has this scene yet
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.heard[name] = s
@@ -175,7 +175,7 @@ func (x *inquiry) askOne(ctx context.Context, s *Scene) {
 	}
 	x.mu.Lock()
 	s.findOnset()
-	onset, told := s.Onset, x.toldBySwarm(s)
+	onset, told := x.errorsOf(s), x.toldBySwarm(s)
 	x.mu.Unlock()
 	var own sync.WaitGroup
 	if x.d.Logs != nil {

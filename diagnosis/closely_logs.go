@@ -23,9 +23,9 @@ const (
 	yesterdaySpan = 30 * time.Minute
 )
 
+// askLogs reads what a service says, its errors from a moment on; told: the swarm's own words name the cause already.
 func (x *inquiry) askLogs(ctx context.Context, s *Scene, onset time.Time, told bool) {
 	logs, at, name := x.d.Logs, x.q.At, s.Service.Name
-	onset = x.errorsOf(s, onset)
 	seen := &LogsSeen{Source: logs.Name(), From: onset.Add(-30 * time.Second)}
 	warn := []sources.Level{sources.LevelWarn, sources.LevelError, sources.LevelFatal}
 	errs := sources.LogQuery{Services: []string{name}, Since: seen.From, Until: at, Limit: errorsRead, Levels: warn}
@@ -92,8 +92,10 @@ func (x *inquiry) askLogs(ctx context.Context, s *Scene, onset time.Time, told b
 	s.Learnt = learnLinks(s)
 }
 
-// errorsOf is from when on error lines are read, for an onset. An alert fires late: by the window of its rates and by how long they must last.
-func (x *inquiry) errorsOf(s *Scene, onset time.Time) time.Time {
+// errorsOf is from when on error lines are read, by the scene's onset. An alert fires late: by the window of its rates and by how long they must last.
+// Callers hold mu, or have the scene alone.
+func (x *inquiry) errorsOf(s *Scene) time.Time {
+	onset := s.Onset
 	if strings.HasPrefix(s.OnsetBy, alertSays) {
 		onset = onset.Add(-alertLate)
 	}
