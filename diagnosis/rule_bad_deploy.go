@@ -2,6 +2,7 @@ package diagnosis
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"quarterdeck/sources"
@@ -142,7 +143,7 @@ func (s *Scene) troubleSince(wide *Wide) (time.Time, string) {
 		}
 	}
 	if s.Logs != nil && s.Logs.Jump.Found {
-		take(s.inStep(s.Logs.Jump.From), "its error lines rose")
+		take(s.errorsBegan(), "its error lines rose")
 	}
 	if dead := s.since(func(t *sources.Task) bool { return crashed(t) || t.State == sources.TaskRejected }); len(dead) > 0 {
 		take(dead[len(dead)-1].Since, "its tasks began to fail")
@@ -179,6 +180,26 @@ func (s *Scene) inStep(t time.Time) time.Time {
 		}
 	}
 	return t
+}
+
+// errorsBegan is when its error lines rose: with the first of them, where a change stands just before that and none is known of before the change. The
+// figure's own jump comes late where the service is so young that there is little of before to hold it against, and slides on with time.
+func (s *Scene) errorsBegan() time.Time {
+	rose := s.inStep(s.Logs.Jump.From)
+	if s.Logs.Headless {
+		return rose
+	}
+	i := slices.IndexFunc(s.Logs.Errors, func(e sources.Entry) bool { return e.Level >= sources.LevelError })
+	if i < 0 || !s.Logs.Errors[i].Time.Before(rose) {
+		return rose
+	}
+	first := s.Logs.Errors[i].Time
+	for i := range s.Changes {
+		if c := &s.Changes[i]; !c.harmless() && !scaledOnly(c) && !c.At.After(first) && first.Sub(c.At) <= JustBefore && !c.At.Before(s.Logs.From) {
+			return first
+		}
+	}
+	return rose
 }
 
 // showTrouble adds what a deploy has brought about.

@@ -83,6 +83,34 @@ func TestBadDeployNeedsTheChangeBefore(t *testing.T) {
 	}
 }
 
+// TestErrorsBeganWithTheDeploy: where the first error line follows a deploy and none is known of before it, that is when it began, though the figure was seen
+// to rise later; not where there were errors before the deploy, or the oldest lines could not be read.
+func TestErrorsBeganWithTheDeploy(t *testing.T) {
+	const rose, changed = 30 * time.Second, 80 * time.Second // before noon
+	for name, c := range map[string]struct {
+		errors   []time.Duration // before noon
+		headless bool
+		since    time.Duration
+	}{
+		"first after the deploy":   {[]time.Duration{78 * time.Second, 20 * time.Second}, false, 78 * time.Second},
+		"errors before the deploy": {[]time.Duration{90 * time.Second, 78 * time.Second}, false, rose},
+		"the oldest are not read":  {[]time.Duration{78 * time.Second, 20 * time.Second}, true, rose},
+		"none before the rise":     {[]time.Duration{20 * time.Second}, false, rose},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := erring(noon.Add(-changed))
+			s.Logs.Jump.From, s.Logs.From, s.Logs.Headless, s.Logs.Errors = noon.Add(-rose), noon.Add(-Span), c.headless, nil
+			for _, ago := range c.errors {
+				s.Logs.Errors = append(s.Logs.Errors, sources.Entry{Time: noon.Add(-ago), Level: sources.LevelError, Line: "refused"})
+			}
+			got := badDeploy(s, nil)
+			if got == nil || got.Since != noon.Add(-c.since) {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
 // TestSaidBefore: what a structured line says counts, not the values beside it.
 func TestSaidBefore(t *testing.T) {
 	old := []sources.Entry{{Line: `{"level":"warn","msg":"slow request","path":"/a"}`}, {Line: `ts=1 level=warn msg="no \"quotes\" here" n=1`}}

@@ -159,7 +159,7 @@ chain() {
   service "$front" RATE=3 "DEPENDS_ON=http://$middle:8080/orders" --network "name=${stack}_mesh,alias=$front" --replicas 2 "${label[@]}"
   expect "${stack}_$front" errors-after-dependency
   expect "${stack}_$middle" errors-after-dependency
-  expect "${stack}_$back" log-pattern-new
+  expect "${stack}_$back" dependency-failing
   runs "${stack}_$back" 1 && runs "${stack}_$middle" 1 && runs "${stack}_$front" 2
   history "${stack}_$front" 8
   seed_now
