@@ -85,6 +85,13 @@ func TestForbiddenTellsApart(t *testing.T) {
 		{"quarterdeck/actions", "quarterdeck/incident", true},
 		{"quarterdeck/diagnosis", "quarterdeck/incident", true},
 		{"quarterdeck/sources", "quarterdeck/incident", true},
+		{"quarterdeck/actions", "quarterdeck/recovery", false},
+		{"quarterdeck/ui", "quarterdeck/recovery", false},
+		{"quarterdeck/recovery/runner", "quarterdeck/recovery", false},
+		{"quarterdeck/recovery", "quarterdeck/sources/fleet", false},
+		{"quarterdeck/recovery", "quarterdeck/actions", true},
+		{"quarterdeck/recovery", "quarterdeck/sources/objectstore", true},
+		{"quarterdeck/sources/demo", "quarterdeck/recovery", true},
 		{"quarterdeck/cmd/quarterdeck", "quarterdeck/ui", false},
 		{"quarterdeck/cmd/quarterdeck", "github.com/grafana/loki/v3/pkg/logcli/client", true},
 	} {
@@ -131,11 +138,13 @@ func forbidden(from, to string) string {
 		return "a source knows no other source"
 	case under(to, "incident") && !under(from, "incident") && !under(from, "ui"):
 		return "nothing imports incident but ui and cmd"
-	case (under(from, "ui") || under(from, "actions") || under(from, "diagnosis") || under(from, "incident")) && source(to) != "" && source(to) != "fleet":
-		return "ui, actions, diagnosis and incident see the fleet and the domain's interfaces"
+	case under(from, "recovery") && strings.HasPrefix(whole, "quarterdeck/") && !under(to, "recovery") && !under(to, "sources"):
+		return "recovery sees the fleet and the domain's interfaces"
+	case (under(from, "ui") || under(from, "actions") || under(from, "diagnosis") || under(from, "incident") || under(from, "recovery")) && source(to) != "" && source(to) != "fleet":
+		return "ui, actions, diagnosis, incident and recovery see the fleet and the domain's interfaces"
 	case under(from, "diagnosis") && from != "diagnosis/record" && under(to, "actions"), under(from, "actions") && under(to, "diagnosis"):
 		return "what may be done and why it is broken know nothing of each other"
-	case under(from, "sources") && (under(to, "actions") || under(to, "diagnosis")):
+	case under(from, "sources") && (under(to, "actions") || under(to, "diagnosis") || under(to, "recovery")):
 		return "a source knows nothing of what is done with it"
 	}
 	return ""
