@@ -28,9 +28,14 @@ type Deck struct {
 	Hooks    map[string]sources.Hook // by service or stack
 	Sink     sources.LogSink         // nil: the journal is not pushed
 	Marks    sources.Annotator       // nil: no marks on dashboards
-	Policy   Policy
-	Now      func() time.Time
-	Logger   *slog.Logger // nil: nothing is logged
+	// Bench, Objects and EngineLogs are for backups, drills and restores; nil: there are none. EngineLogs are the engine's own, where a runner's lines are read.
+	Bench      sources.Workbench
+	Objects    sources.Objects
+	EngineLogs sources.Logs
+	Recovery   RecoverySettings
+	Policy     Policy
+	Now        func() time.Time
+	Logger     *slog.Logger // nil: nothing is logged
 	// Heard is given each entry that is not of a run, of this machine and of the team's record, as FollowTeam reads it; some come more than
 	// once. nil: nobody wants them. It must be set before FollowTeam.
 	Heard func(*journal.Entry)
@@ -128,7 +133,7 @@ func (d *Deck) finish(p *Plan) *Plan {
 		p.Deadline = d.Policy.Deadline
 	}
 	slices.SortStableFunc(p.Changes, func(a, b Change) int { return a.Group - b.Group })
-	if p.Refused == "" && p.Nothing == "" && len(p.Changes) == 0 && p.Material == nil && p.Silence == nil {
+	if p.Refused == "" && p.Nothing == "" && len(p.Changes) == 0 && p.Material == nil && p.Silence == nil && p.Recovery == nil {
 		p.Nothing = "nothing would change"
 	}
 	d.Policy.guard(p, p.At)

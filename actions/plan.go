@@ -20,6 +20,10 @@ const (
 	// Silence mutes alerts, Unsilence ends that.
 	Silence   = "silence"
 	Unsilence = "unsilence"
+	// Backup saves a service's data, Drill brings a snapshot back into a place that is thrown away, Restore in place of what is there.
+	Backup  = "backup"
+	Drill   = "drill"
+	Restore = "restore"
 )
 
 // Harm is how much an action may break, and so how much is asked before it.
@@ -47,6 +51,8 @@ type Plan struct {
 	Material *MaterialChange
 	// Silence is what is muted or no longer muted, or nil: then there are no Changes.
 	Silence *SilenceChange
+	// Recovery is what is saved or brought back, or nil: then there are no Changes.
+	Recovery *RecoveryChange
 	// Hook redeploys in place of us, or nil.
 	Hook sources.Hook
 	// HookTag is the tag that the hook is asked for.
@@ -128,8 +134,11 @@ func (p *Plan) target() string {
 	if m := p.Material; m != nil && len(p.Changes) == 0 {
 		return m.Old
 	}
-	if p.Silence != nil {
+	switch {
+	case p.Silence != nil:
 		return fleet.MatchersText(p.Silence.Silence.Matchers)
+	case p.Recovery != nil:
+		return p.Recovery.Service
 	}
 	return p.Target()
 }
@@ -163,6 +172,9 @@ func (p *Plan) touched() []string {
 	for i := range p.Changes {
 		add(p.Changes[i].Service)
 	}
+	if p.Recovery != nil {
+		add(p.Recovery.Service)
+	}
 	if s := p.Silence; s != nil && !s.End {
 		add(sources.ServiceOf(fleet.EqualLabels(s.Silence.Matchers), sources.AlertLabels))
 		for i := range s.Alerts {
@@ -191,6 +203,8 @@ func (p *Plan) Title() string {
 	switch {
 	case p.Silence != nil:
 		return p.Silence.Title()
+	case p.Recovery != nil:
+		return p.Recovery.title(p.Action)
 	case len(p.Changes) == 0:
 		return p.Action
 	case len(p.Changes) > 1:
@@ -217,6 +231,17 @@ const (
 	// StepSilence makes or ends a silence, StepSilenced looks whether it is so.
 	StepSilence  StepKind = "silence"
 	StepSilenced StepKind = "silenced"
+	// The steps of a recovery: its lock, a job in a container of its own, a copy of the service, the scaling to 0 and back, and the record.
+	StepLock      StepKind = "lock"
+	StepUnlock    StepKind = "unlock"
+	StepJob       StepKind = "job"
+	StepApart     StepKind = "apart"
+	StepApartGone StepKind = "apart-gone"
+	StepDown      StepKind = "down"
+	StepRest      StepKind = "rest"
+	StepUp        StepKind = "up"
+	StepProve     StepKind = "prove"
+	StepRecord    StepKind = "record"
 )
 
 // Step is one thing that a run does, named as the journal names it.
@@ -225,6 +250,8 @@ type Step struct {
 	Kind StepKind
 	// At is the index of the change that the step is about; of a verify, the group's number.
 	At int
+	// Job names the job of a recovery's step or, of a copy, the place that it is on.
+	Job string
 }
 
 // Steps are what a run of the plan does, in order.
@@ -232,6 +259,12 @@ func (p *Plan) Steps() []Step {
 	var out []Step
 	if p.Silence != nil {
 		return []Step{{Name: p.Silence.Title(), Kind: StepSilence}, {Name: "verify that Alertmanager has it so", Kind: StepSilenced}}
+	}
+	if p.Recovery != nil {
+		if p.Refused != "" {
+			return nil
+		}
+		return p.recoverySteps()
 	}
 	if m := p.Material; m != nil && m.New != "" {
 		out = append(out, Step{Name: fmt.Sprintf("create %s %s", m.Kind, m.New), Kind: StepCreate})

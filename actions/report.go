@@ -3,6 +3,7 @@ package actions
 import (
 	"time"
 
+	"quarterdeck/recovery"
 	"quarterdeck/sources"
 )
 
@@ -36,6 +37,20 @@ type Report struct {
 	Verify *VerifyReport `json:"verify"`
 	// Undo is the command that takes it back; "": nothing does, or nothing needs to.
 	Undo string `json:"undo"`
+	// RecoveryReport is null on other actions than backup, drill and restore.
+	*RecoveryReport
+}
+
+// RecoveryReport is what drill and restore add, and backup as far as it applies.
+type RecoveryReport struct {
+	Snapshot string    `json:"snapshot"` // restic's whole id; "": none was made
+	Taken    time.Time `json:"taken"`
+	// RTO is how long it took until the data was back and verified, of a restore until the service was healthy again; RPO how much of the newest data the snapshot
+	// lacks. In seconds; null where it did not come to that.
+	RTO      *float64           `json:"rto"`
+	RPO      *float64           `json:"rpo"`
+	Bytes    int64              `json:"bytes"`
+	Verified *recovery.Verified `json:"verified"`
 }
 
 // PlanReport is the plan as text and values.
@@ -60,6 +75,9 @@ type StepReport struct {
 	Started time.Time `json:"started"`
 	Took    float64   `json:"took"` // seconds
 	Detail  string    `json:"detail"`
+	// Bytes are how many a job has read or written, of Total where that is known.
+	Bytes int64 `json:"bytes,omitempty"`
+	Total int64 `json:"total,omitempty"`
 }
 
 // VerifyReport is the proof.
@@ -81,7 +99,7 @@ type CheckReport struct {
 
 // Report is the plan before anything happens.
 func (p *Plan) Report() Report {
-	r := Report{Action: p.Action, Service: p.Target(), Result: ResultPlanned, Steps: []StepReport{}, Reason: p.Refused,
+	r := Report{Action: p.Action, Service: p.reported(), Result: ResultPlanned, Steps: []StepReport{}, Reason: p.Refused,
 		Plan: PlanReport{Changes: []FieldReport{}, Steps: p.lines(), Warnings: append([]string{}, p.Warnings...)}}
 	if r.Plan.Steps == nil {
 		r.Plan.Steps = []string{}

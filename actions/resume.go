@@ -19,6 +19,7 @@ type recordedPlan struct {
 	Steps    []string          `json:"steps"`
 	Material *recordedMaterial `json:"material,omitempty"`
 	Silence  *recordedSilence  `json:"silence,omitempty"`
+	Recovery *RecoveryChange   `json:"recovery,omitempty"`
 	Hook     string            `json:"hook,omitempty"` // its name, never its address
 	HookTag  string            `json:"hook_tag,omitempty"`
 	Of       string            `json:"of,omitempty"`
@@ -54,7 +55,7 @@ func (r *Running) writeBegin() error {
 		return err
 	}
 	p := r.plan
-	rec := recordedPlan{Services: []recordedService{}, Steps: p.lines(), HookTag: p.HookTag, Of: p.Of, Warnings: p.Warnings, Deadline: p.Deadline.Seconds(), TakeBack: p.TakeBack, NoWait: p.NoWait, Silence: p.Silence.recorded()}
+	rec := recordedPlan{Services: []recordedService{}, Steps: p.lines(), HookTag: p.HookTag, Of: p.Of, Warnings: p.Warnings, Deadline: p.Deadline.Seconds(), TakeBack: p.TakeBack, NoWait: p.NoWait, Silence: p.Silence.recorded(), Recovery: p.Recovery}
 	if p.Hook != nil {
 		rec.Hook = p.Hook.Name()
 	}
@@ -169,6 +170,9 @@ func (d *Deck) Stand(ctx context.Context, r RunRecord) (Standing, error) {
 	}
 	if len(r.plan.Steps) == 0 {
 		s.NoFinish = "its plan cannot be read from the journal"
+	}
+	if r.plan.Recovery != nil {
+		return s, d.standRecovery(ctx, &s)
 	}
 	key, err := d.key()
 	if err != nil {
@@ -286,6 +290,9 @@ func (d *Deck) Abandon(run RunRecord, reason string) error {
 	if d.Policy.ReadOnly {
 		return ErrReadOnly
 	}
+	if run.plan.Recovery != nil {
+		return &Refusal{errHalf.Error()}
+	}
 	release, err := d.Journal.Hold(run.ID)
 	if errors.Is(err, journal.ErrHeld) {
 		return &Busy{run.ID, run.Target}
@@ -352,7 +359,7 @@ func (d *Deck) resumed(ctx context.Context, s *Standing, notify func()) (*Runnin
 // planOf makes a run's plan again from the journal.
 func (d *Deck) planOf(ctx context.Context, run *RunRecord) (*Plan, error) {
 	rec := &run.plan
-	p := &Plan{Action: run.Action, At: run.Began, Of: rec.Of, Warnings: rec.Warnings, Deadline: time.Duration(rec.Deadline * float64(time.Second)), TakeBack: rec.TakeBack, NoWait: rec.NoWait, HookTag: rec.HookTag, Reason: run.Why, Silence: rec.Silence.change()}
+	p := &Plan{Action: run.Action, At: run.Began, Of: rec.Of, Warnings: rec.Warnings, Deadline: time.Duration(rec.Deadline * float64(time.Second)), TakeBack: rec.TakeBack, NoWait: rec.NoWait, HookTag: rec.HookTag, Reason: run.Why, Silence: rec.Silence.change(), Recovery: rec.Recovery}
 	if m := rec.Material; m != nil {
 		p.Material = &MaterialChange{Kind: m.Kind, Old: m.Old, OldID: m.OldID, New: m.New}
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"quarterdeck/actions/journal"
+	"quarterdeck/recovery"
 	"quarterdeck/sources"
 )
 
@@ -71,6 +72,10 @@ type Running struct {
 
 	silenceID string        // of the silence that was made or ended
 	checks    []CheckReport // what was looked at of it; guarded by mu
+
+	results   map[string]*recovery.Result // of a recovery's jobs; guarded by mu
+	lines     map[string][]string         // the last lines of its runners; guarded by mu
+	recovered *recovery.Drill             // its record; guarded by mu
 }
 
 // ID names the run.
@@ -137,7 +142,7 @@ func (d *Deck) free(p *Plan, own string) error {
 			continue
 		}
 		for _, name := range strings.Split(e.Target, ",") {
-			if slices.ContainsFunc(p.Changes, func(c Change) bool { return c.Service == name }) && (first == nil || id < first.Run) {
+			if p.changes(name) && (first == nil || id < first.Run) {
 				first = &Busy{id, name}
 			}
 		}
@@ -190,6 +195,9 @@ func (d *Deck) running(id string, p *Plan, reason string, notify func()) *Runnin
 	}
 	r := &Running{d: d, id: id, plan: p, reason: reason, notify: notify, done: make(chan struct{}), applied: map[string]*applied{}}
 	r.progress = Progress{Run: id, Title: p.Title(), Actor: d.Policy.Actor, Plan: p, Began: d.Now()}
+	if p.Action == Restore || p.Recovery != nil && p.Action == Undo {
+		r.progress.Rollouts = append(r.progress.Rollouts, Rollout{Service: p.Recovery.Service, State: RolloutWaiting})
+	}
 	for i := range p.Changes {
 		r.progress.Rollouts = append(r.progress.Rollouts, Rollout{Service: p.Changes[i].Service, State: RolloutWaiting})
 	}
@@ -267,6 +275,9 @@ func (r *Running) step(ctx context.Context, s Step) error {
 	if s.Kind == StepSilence && r.silenceID != "" {
 		e.Detail = raw(stepSilence{r.silenceID})
 	}
+	if s.Kind == StepJob {
+		e.Detail = r.jobDetail(s.Job)
+	}
 	detail := ""
 	if err != nil {
 		e.State, e.Reason, detail = stateFailed, err.Error(), err.Error()
@@ -274,7 +285,10 @@ func (r *Running) step(ctx context.Context, s Step) error {
 	r.set(func(p *Progress) {
 		p.Steps = slices.Clone(p.Steps)
 		st := &p.Steps[at]
-		st.State, st.Took, st.Detail = e.State, r.d.Now().Sub(began).Seconds(), detail
+		st.State, st.Took = e.State, r.d.Now().Sub(began).Seconds()
+		if s.Kind != StepJob || err != nil { // of a job the last that it said stays
+			st.Detail = detail
+		}
 	})
 	if _, werr := r.write(e); werr != nil && err == nil {
 		err = fmt.Errorf("stopped after %q, because it could not be written down: %w", s.Name, werr)
@@ -298,6 +312,8 @@ func (r *Running) do(ctx context.Context, s Step) ([]SpecRef, error) {
 		return nil, r.silence(ctx)
 	case StepSilenced:
 		return nil, r.silenced(ctx)
+	case StepLock, StepUnlock, StepJob, StepApart, StepApartGone, StepDown, StepRest, StepUp, StepProve, StepRecord:
+		return nil, r.recoveryStep(ctx, s)
 	}
 	return nil, fmt.Errorf("step %q is of no kind that is known", s.Name)
 }
@@ -318,6 +334,10 @@ func (r *Running) write(e journal.Entry) (journal.Entry, error) {
 func (r *Running) end(ctx context.Context, err error) {
 	result, reason := ResultDone, ""
 	var f *failure
+	if r.plan.Recovery != nil && err != nil && (ctx.Err() == nil || !errors.Is(err, ctx.Err())) {
+		r.recoveryFailed(ctx, err)
+		return
+	}
 	switch {
 	case err == nil:
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
@@ -351,6 +371,7 @@ func (r *Running) finish(result, reason string, err error) {
 	report := r.progress.Plan.Report()
 	report.Run, report.Result, report.Reason = r.id, result, reason
 	report.Verify = r.verifyReport(result)
+	r.recoveryReport(&report)
 	if (len(r.applied) > 0 || r.silenceID != "") && result != ResultTakenBack {
 		report.Undo = "quarterdeck undo " + r.id
 	}

@@ -144,6 +144,9 @@ func (d *Deck) planUndo(ctx context.Context, r *RunRecord) (*Plan, error) {
 			p.Refused = fmt.Sprintf("run %s has removed %s %s, whose value nobody has written down: rotate again with the value that shall be", r.ID, r.plan.Material.Kind, r.plan.Material.Old)
 		}
 	}
+	if r.plan.Recovery != nil && p.Nothing == "" && p.Refused == "" {
+		return d.planPutBack(ctx, r)
+	}
 	if r.plan.Silence != nil && p.Nothing == "" && p.Refused == "" {
 		return d.undoSilence(ctx, r)
 	}
