@@ -224,7 +224,7 @@ func testContract(t *testing.T, x target) {
 		var doc any
 		x.askJSON(t, &doc, 0, "doctor")
 		s := list(t, fields(t, "doctor", doc, "sources"), "sources")
-		if len(s) != 4 {
+		if len(s) != 5 {
 			t.Fatalf("%d sources", len(s))
 		}
 		for _, p := range s {
@@ -264,7 +264,8 @@ func TestContractOnDemo(t *testing.T) {
 	}
 	defer p.Close()
 	testContract(t, target{env: map[string]string{"DOCKER_HOST": p.DockerHost(), "LOKI_ADDR": p.LokiAddr(), "PROMETHEUS_URL": p.PrometheusURL(),
-		"ALERTMANAGER_URL": p.AlertmanagerURL(), "DOCKER_CONTEXT": "", "QUARTERDECK_CONFIG": ""}, service: "shop_web"})
+		"ALERTMANAGER_URL": p.AlertmanagerURL(), "DOCKER_CONTEXT": "", "QUARTERDECK_CONFIG": "",
+		"QUARTERDECK_S3": p.S3(), "AWS_ACCESS_KEY_ID": p.S3Env()["AWS_ACCESS_KEY_ID"], "AWS_SECRET_ACCESS_KEY": p.S3Env()["AWS_SECRET_ACCESS_KEY"]}, service: "shop_web"})
 }
 
 func TestUnreachableIsThree(t *testing.T) {

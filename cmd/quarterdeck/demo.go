@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"sort"
 	"strings"
@@ -27,7 +28,7 @@ func newDemoCommand(s *surroundings) *cobra.Command {
 		Use:   "demo",
 		Short: "Open the console on an embedded platform, without any server",
 		Long: `Starts a small platform on loopback that speaks the real wire protocols (Docker
-Engine, Loki, Prometheus, Alertmanager), and the console on it. It is a simulation and the
+Engine, Loki, Prometheus, Alertmanager, S3), and the console on it. It is a simulation and the
 header says so. With --headless it prints the addresses as export lines and stays until
 interrupted, so that docker, logcli, promtool and amtool can be pointed at it:
 
@@ -41,8 +42,8 @@ cause is taken away, by the right action or with the demo's own paths on Docker'
   curl -X DELETE http://HOST:PORT/demo/scenarios/oom      # take its cause away
   curl           http://HOST:PORT/demo/scenarios          # which there are, which run
 
---listen with a port takes that one for Docker and the next four for Loki, Prometheus,
-Alertmanager and an image registry.
+--listen with a port takes that one for Docker and the next five for Loki, Prometheus,
+Alertmanager, an image registry and S3.
 
 EXIT STATUS
   0 done; 2 usage, an unknown scenario or a port that is taken; 130 interrupted`,
@@ -56,7 +57,7 @@ EXIT STATUS
 	f.IntVar(&o.tasks, "tasks", 0, "`number` of tasks of a big fleet")
 	f.Int64Var(&o.seed, "seed", 1, "the same seed makes the same platform")
 	f.BoolVar(&o.headless, "headless", false, "no console: print export lines and stay")
-	f.StringVar(&o.listen, "listen", "", "`host[:port]` to listen on, five ports in a row (default 127.0.0.1, free ports)")
+	f.StringVar(&o.listen, "listen", "", "`host[:port]` to listen on, six ports in a row (default 127.0.0.1, free ports)")
 	return cmd
 }
 
@@ -104,6 +105,9 @@ func startDemo(ctx context.Context, o demo.Options, set *config.Settings) (*demo
 	set.Name = "demo"
 	set.Context = config.Context{Host: p.DockerHost(), ReadOnly: set.ReadOnly}
 	set.Loki.Address, set.Prometheus.Address, set.Alertmanager.Address = p.LokiAddr(), p.PrometheusURL(), p.AlertmanagerURL()
+	set.S3.Address = p.S3()
+	keys := p.S3Env()
+	set.Getenv = func(name string) string { return keys[name] }
 	set.Registries = map[string]config.Registry{}
 	for host, address := range p.RegistryMirrors() {
 		set.Registries[host] = config.Registry{Address: address}
@@ -117,7 +121,8 @@ func startDemo(ctx context.Context, o demo.Options, set *config.Settings) (*demo
 
 // stay prints where the platform is, and keeps it until interrupted.
 func stay(ctx context.Context, s *surroundings, p *demo.Platform) error {
-	env := map[string]string{"DOCKER_HOST": p.DockerHost(), "LOKI_ADDR": p.LokiAddr(), "PROMETHEUS_URL": p.PrometheusURL(), "ALERTMANAGER_URL": p.AlertmanagerURL()}
+	env := map[string]string{"DOCKER_HOST": p.DockerHost(), "LOKI_ADDR": p.LokiAddr(), "PROMETHEUS_URL": p.PrometheusURL(), "ALERTMANAGER_URL": p.AlertmanagerURL(), "QUARTERDECK_S3": p.S3()}
+	maps.Copy(env, p.S3Env())
 	names := make([]string, 0, len(env))
 	for k := range env {
 		names = append(names, k)

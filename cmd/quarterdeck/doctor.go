@@ -13,6 +13,7 @@ import (
 	"quarterdeck/cmd/quarterdeck/config"
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
+	"quarterdeck/sources/objectstore"
 	"quarterdeck/ui/plain"
 )
 
@@ -71,7 +72,7 @@ func runDoctor(ctx context.Context, s *surroundings) error {
 
 // probe asks all sources at once; those that are not configured say what to set.
 func (p *platform) probe(ctx context.Context) []sources.Probe {
-	out := make([]sources.Probe, 4)
+	out := make([]sources.Probe, 5)
 	var wg sync.WaitGroup
 	ask := func(i int, name, setting string, there bool, probe func(context.Context) sources.Probe) {
 		if !there {
@@ -87,9 +88,10 @@ func (p *platform) probe(ctx context.Context) []sources.Probe {
 	ask(1, fleet.LokiName, "--loki, LOKI_ADDR or loki.address", p.loki != nil, func(c context.Context) sources.Probe { return p.loki.Probe(c) })
 	ask(2, fleet.PrometheusName, "--prometheus, PROMETHEUS_URL or prometheus.address", p.metrics != nil, func(c context.Context) sources.Probe { return p.metrics.Probe(c) })
 	ask(3, fleet.AlertmanagerName, "--alertmanager, ALERTMANAGER_URL or alertmanager.address", p.alerts != nil, func(c context.Context) sources.Probe { return p.alerts.Probe(c) })
+	ask(4, objectstore.Name, "--s3, QUARTERDECK_S3 or s3.address", p.backups != nil, func(c context.Context) sources.Probe { return p.backups.Probe(c, !p.settings.ReadOnly) })
 	if p.grafana != nil { // it only takes marks: where there is none nothing is missing
 		out = append(out, sources.Probe{})
-		ask(4, "grafana", "", true, p.grafana.Probe)
+		ask(5, "grafana", "", true, p.grafana.Probe)
 	}
 	wg.Wait()
 	return out

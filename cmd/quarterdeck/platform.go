@@ -15,6 +15,7 @@ import (
 	"quarterdeck/sources/fleet"
 	"quarterdeck/sources/grafana"
 	"quarterdeck/sources/loki"
+	"quarterdeck/sources/objectstore"
 	"quarterdeck/sources/prometheus"
 	"quarterdeck/sources/swarm"
 )
@@ -29,6 +30,7 @@ type platform struct {
 	metrics  *prometheus.Client   // nil: not configured
 	alerts   *alertmanager.Client // nil: not configured
 	grafana  *grafana.Client      // nil: not configured
+	backups  *objectstore.Store   // nil: not configured
 	logs     sources.Logs
 	closers  []io.Closer
 }
@@ -110,6 +112,13 @@ func openPlatform(set *config.Settings) (p *platform, err error) {
 		}
 		p.closers = append(p.closers, p.grafana)
 	}
+	if set.S3.Address != "" {
+		p.backups, err = objectstore.Open(set.S3.Address, set.Getenv, set.Timeout)
+		if err != nil {
+			return nil, err
+		}
+		p.closers = append(p.closers, p.backups)
+	}
 	return p, nil
 }
 
@@ -155,6 +164,22 @@ func (p *platform) needAlerts() (*alertmanager.Client, error) {
 		return nil, e
 	}
 	return p.alerts, nil
+}
+
+// objects is where records of backups are kept; nil: not configured.
+func (p *platform) objects() sources.Objects {
+	if p.backups == nil {
+		return nil
+	}
+	return p.backups
+}
+
+// needObjects is the same, or what to do to have it.
+func (p *platform) needObjects() (sources.Objects, error) {
+	if p.backups == nil {
+		return nil, &sources.Error{Source: "backups", Kind: sources.NotConfigured, Op: "connect", Next: "set --s3, QUARTERDECK_S3 or s3.address in the config"}
+	}
+	return p.backups, nil
 }
 
 // Close ends all connections.

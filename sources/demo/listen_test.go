@@ -34,7 +34,7 @@ func free(t *testing.T) int {
 	return 0
 }
 
-// A port that is given is the first of five in a row; one that is taken is named, and nothing stays behind.
+// A port that is given is the first of six in a row; one that is taken is named, and nothing stays behind.
 func TestListen(t *testing.T) {
 	port := free(t)
 	at := func(i int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port+i)) }
@@ -62,7 +62,7 @@ func TestListen(t *testing.T) {
 	} else {
 		_ = l.Close()
 	}
-	for listen, want := range map[string]string{"127.0.0.1:x": `"x" is no port`, "127.0.0.1:65533": "no port: give one from 1 to 65531", "no.such.host.invalid": "listen for docker"} {
+	for listen, want := range map[string]string{"127.0.0.1:x": `"x" is no port`, "127.0.0.1:65533": "no port: give one from 1 to 65530", "no.such.host.invalid": "listen for docker"} {
 		if _, err := Start(t.Context(), Options{Quiet: true, Listen: listen}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", listen, err, want)
 		}

@@ -18,6 +18,7 @@ import (
 	"quarterdeck/sources/demo/docker"
 	"quarterdeck/sources/demo/logs"
 	"quarterdeck/sources/demo/metrics"
+	"quarterdeck/sources/demo/objects"
 	"quarterdeck/sources/demo/registry"
 	"quarterdeck/sources/demo/world"
 )
@@ -82,8 +83,13 @@ func Start(ctx context.Context, o Options) (*Platform, error) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	prom := metrics.New(w, o.Logger)
+	store, err := objects.New(w.Now, o.Logger)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
 	p := &Platform{world: w, logs: logs.New(w, metrics.NewEngine(o.Logger), o.Logger), rules: prom.Rules(), images: registry.New(w), addr: map[string]string{}, ctx: ctx, cancel: cancel, log: o.Logger}
-	if err := p.listen(addresses, max(o.Managers, 1), []http.Handler{p.logs, prom, alerts.New(w, p.rules), p.images}); err != nil {
+	if err := p.listen(addresses, max(o.Managers, 1), []http.Handler{p.logs, prom, alerts.New(w, p.rules), p.images, store}); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
 	p.wg.Go(func() { w.Run(ctx) })
@@ -93,7 +99,7 @@ func Start(ctx context.Context, o Options) (*Platform, error) {
 }
 
 // protocols are what is served, in the order of their ports.
-var protocols = [...]string{"docker", "loki", "prometheus", "alertmanager", "registry"}
+var protocols = [...]string{"docker", "loki", "prometheus", "alertmanager", "registry", "s3"}
 
 // ports is the address of each protocol. A host alone gives each a free port; with a port, that is the first one's, and
 // the others have those that follow.
@@ -202,6 +208,16 @@ func (p *Platform) AlertmanagerURL() string { return "http://" + p.addr["alertma
 
 // RegistryURL is the base URL of the registry that has the platform's images.
 func (p *Platform) RegistryURL() string { return "http://" + p.addr["registry"] }
+
+// S3 is the object store's address, as QUARTERDECK_S3 has it.
+func (p *Platform) S3() string {
+	return "s3+http://" + p.addr["s3"] + "/" + objects.Bucket + "/" + objects.Prefix
+}
+
+// S3Env are the variables that hold the object store's keys. They open a simulation, and are no secret.
+func (p *Platform) S3Env() map[string]string {
+	return map[string]string{"AWS_ACCESS_KEY_ID": objects.AccessKey, "AWS_SECRET_ACCESS_KEY": objects.SecretKey, "AWS_REGION": objects.Region}
+}
 
 // RegistryMirrors is where to ask instead of each registry that the services' images name, by its host.
 func (p *Platform) RegistryMirrors() map[string]string {

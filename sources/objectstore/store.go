@@ -3,11 +3,11 @@ package objectstore
 import (
 	"bytes"
 	"context"
-	"errors"
+	"crypto/rand"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -18,101 +18,104 @@ import (
 	"quarterdeck/sources"
 )
 
-const name = "backups"
+// Name is the source's name in errors and in doctor.
+const Name = "backups"
 
-// callWithin bounds one call; listing pages within it too.
-const callWithin = 20 * time.Second
-
-// Address is where the store is.
-type Address struct {
-	Host   string // with its port
-	TLS    bool
-	Bucket string
-	Prefix string // without slashes at its ends
-}
-
-// ParseAddress reads s3+http(s)://host[:port]/bucket[/prefix].
-func ParseAddress(text string) (Address, error) {
-	wrong := func(why string) (Address, error) {
-		return Address{}, &sources.Error{Source: name, Kind: sources.BadQuestion, Op: "read the address of the object store", Err: errors.New(why), Next: "write it like s3+https://host/bucket/prefix (--s3, QUARTERDECK_S3)"}
-	}
-	u, err := url.Parse(text)
-	if err != nil {
-		return wrong("it is no address") // not the parser's words: a password may stand in it
-	}
-	a := Address{Host: u.Host, TLS: u.Scheme == "s3+https"}
-	path, rest, _ := strings.Cut(strings.Trim(u.Path, "/"), "/")
-	a.Bucket, a.Prefix = path, strings.Trim(rest, "/")
-	switch {
-	case u.Scheme != "s3+http" && u.Scheme != "s3+https":
-		return wrong(fmt.Sprintf("%q is not s3+http or s3+https", u.Scheme))
-	case u.User != nil:
-		return wrong("keys do not belong into it: give them as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
-	case a.Host == "" || a.Bucket == "":
-		return wrong("a host and a bucket are needed")
-	}
-	return a, nil
-}
-
-// String is the address as it is written.
-func (a Address) String() string {
-	scheme := "s3+http"
-	if a.TLS {
-		scheme = "s3+https"
-	}
-	return strings.TrimSuffix(scheme+"://"+a.Host+"/"+a.Bucket+"/"+a.Prefix, "/")
-}
-
-// Keys are the credentials.
-type Keys struct{ Access, Secret, Session, Region string }
-
-// KeysFrom reads AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and AWS_REGION; each may instead be the name of a file in a variable
-// that ends in _FILE.
-func KeysFrom(env func(string) string) (Keys, error) {
-	var k Keys
-	for _, f := range []struct {
-		name string
-		into *string
-	}{{"AWS_ACCESS_KEY_ID", &k.Access}, {"AWS_SECRET_ACCESS_KEY", &k.Secret}, {"AWS_SESSION_TOKEN", &k.Session}, {"AWS_REGION", &k.Region}} {
-		*f.into = env(f.name)
-		if file := env(f.name + "_FILE"); *f.into == "" && file != "" {
-			data, err := os.ReadFile(file) //nolint:gosec // the user names it
-			if err != nil {
-				return k, &sources.Error{Source: name, Kind: sources.Unauthorised, Op: "read " + f.name + "_FILE", Err: err, Next: "name a file that can be read"}
-			}
-			*f.into = strings.TrimSpace(string(data))
-		}
-	}
-	return k, nil
-}
+const (
+	// callWithin bounds one call unless Open says otherwise; a list's pages are within it too.
+	callWithin = 20 * time.Second
+	// maxListed bounds a list, in objects: a server that goes on for ever must not fill the memory.
+	maxListed = 200_000
+	// tries is how often a call is made in all, where it failed in a way that may pass.
+	tries = 3
+)
 
 // Store is a bucket's prefix. Safe for concurrent use.
 type Store struct {
-	client *minio.Client
+	client *minio.Core // tries again
+	once   *minio.Core // does not: Create must know whether its own first try was the one that wrote
 	at     Address
+	keys   func() (Keys, error)
+	within time.Duration
+	idle   interface{ CloseIdleConnections() }
 }
 
 var _ sources.Objects = (*Store)(nil)
 
-// New gives a store; nothing is asked yet. Transport nil: the library's own.
+// Open gives the store at an address, with keys that are read from the environment, or from the files that it names, at each call. Nothing is asked yet.
+func Open(address string, env func(string) string, within time.Duration) (*Store, error) {
+	at, err := ParseAddress(address)
+	if err != nil {
+		return nil, err
+	}
+	if env == nil {
+		env = os.Getenv
+	}
+	region := env("AWS_REGION")
+	s, err := open(at, func() (Keys, error) { return KeysFrom(env) }, region, nil)
+	if err != nil {
+		return nil, err
+	}
+	if within > 0 {
+		s.within = within
+	}
+	return s, nil
+}
+
+// New gives a store; nothing is asked yet. Transport nil: one of its own.
 func New(at Address, keys Keys, transport http.RoundTripper) (*Store, error) {
-	region := keys.Region
+	return open(at, func() (Keys, error) { return keys, nil }, keys.Region, transport)
+}
+
+func open(at Address, keys func() (Keys, error), region string, transport http.RoundTripper) (*Store, error) {
+	s := &Store{at: at, keys: keys, within: callWithin}
+	if transport == nil {
+		t := newTransport()
+		transport, s.idle = t, t
+	}
 	if region == "" {
 		region = "us-east-1"
 	}
-	o := &minio.Options{Creds: credentials.NewStaticV4(keys.Access, keys.Secret, keys.Session), Secure: at.TLS, Region: region, BucketLookup: minio.BucketLookupPath, Transport: transport, MaxRetries: 3}
-	if strings.HasSuffix(strings.Split(at.Host, ":")[0], ".amazonaws.com") {
-		o.BucketLookup = minio.BucketLookupAuto
+	for _, c := range []struct {
+		into  **minio.Core
+		tries int
+	}{{&s.client, tries}, {&s.once, 1}} {
+		o := &minio.Options{Creds: credentials.New(reader{keys}), Secure: at.TLS, Region: region, BucketLookup: minio.BucketLookupPath, Transport: transport, MaxRetries: c.tries}
+		if host, _, _ := strings.Cut(at.Host, ":"); strings.HasSuffix(host, ".amazonaws.com") {
+			o.BucketLookup = minio.BucketLookupAuto
+		}
+		client, err := minio.NewCore(at.Host, o)
+		if err != nil {
+			return nil, &sources.Error{Source: Name, Kind: sources.BadQuestion, Op: "reach " + at.Host, Err: err, Next: "write the address like s3+https://host/bucket/prefix"}
+		}
+		*c.into = client
 	}
-	c, err := minio.New(at.Host, o)
-	if err != nil {
-		return nil, &sources.Error{Source: name, Kind: sources.BadQuestion, Op: "reach " + at.Host, Err: err, Next: "write the address like s3+https://host/bucket/prefix"}
+	return s, nil
+}
+
+// newTransport is the library's own with a shorter patience. What was stored is read as it was stored.
+func newTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		MaxIdleConnsPerHost:   8,
+		IdleConnTimeout:       90 * time.Second,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ExpectContinueTimeout: time.Second,
+		DisableCompression:    true,
 	}
-	return &Store{client: c, at: at}, nil
 }
 
 // Address is where the store is.
 func (s *Store) Address() Address { return s.at }
+
+// Close lets the kept-alive connections go. The store can still be used after it.
+func (s *Store) Close() error {
+	if s.idle != nil {
+		s.idle.CloseIdleConnections()
+	}
+	return nil
+}
 
 func (s *Store) key(key string) string {
 	if s.at.Prefix == "" {
@@ -123,94 +126,136 @@ func (s *Store) key(key string) string {
 
 // List gives what is below a prefix.
 func (s *Store) List(ctx context.Context, prefix string) ([]sources.Object, error) {
-	ctx, cancel := context.WithTimeout(ctx, callWithin)
+	op := "list " + shown(prefix)
+	if err := checkPrefix(prefix); err != nil {
+		return nil, badKey(op, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.within)
 	defer cancel()
 	var out []sources.Object
-	for o := range s.client.ListObjects(ctx, s.at.Bucket, minio.ListObjectsOptions{Prefix: s.key(prefix), Recursive: true}) {
+	for o := range s.client.ListObjectsIter(ctx, s.at.Bucket, minio.ListObjectsOptions{Prefix: s.key(prefix), Recursive: true}) {
 		if o.Err != nil {
-			return nil, s.fault(ctx, "list "+prefix, o.Err)
+			return nil, s.fault(ctx, op, o.Err)
 		}
-		out = append(out, sources.Object{Key: strings.TrimPrefix(o.Key, s.key("")), Size: o.Size, Modified: o.LastModified, ETag: o.ETag})
+		key, below := strings.CutPrefix(o.Key, s.key(""))
+		if !below || key == "" || strings.HasSuffix(key, "/") { // a folder, as servers on a file system have them
+			continue
+		}
+		if len(out) == maxListed {
+			return nil, &sources.Error{Source: Name, Kind: sources.OverLimit, Op: op, Err: fmt.Errorf("there are more than %d objects", maxListed), Next: "give the records a prefix of their own"}
+		}
+		out = append(out, sources.Object{Key: key, Size: o.Size, Modified: o.LastModified, ETag: o.ETag})
+	}
+	if err := ctx.Err(); err != nil { // the iterator ends without a word
+		return nil, s.fault(ctx, op, err)
 	}
 	return out, nil
 }
 
 // Get reads an object.
 func (s *Store) Get(ctx context.Context, key string, limit int64) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, callWithin)
-	defer cancel()
-	o, err := s.client.GetObject(ctx, s.at.Bucket, s.key(key), minio.GetObjectOptions{})
-	if err != nil {
-		return nil, s.fault(ctx, "read "+key, err)
+	op := "read " + shown(key)
+	if err := checkKey(key); err != nil {
+		return nil, badKey(op, err)
 	}
-	defer o.Close()
-	data, err := io.ReadAll(io.LimitReader(o, limit+1))
+	ctx, cancel := context.WithTimeout(ctx, s.within)
+	defer cancel()
+	body, info, _, err := s.client.GetObject(ctx, s.at.Bucket, s.key(key), minio.GetObjectOptions{})
+	if err != nil {
+		return nil, s.fault(ctx, op, err)
+	}
+	defer body.Close()
+	tooLarge := func() error {
+		return &sources.Error{Source: Name, Kind: sources.OverLimit, Op: op, Err: fmt.Errorf("it has more than %d bytes", limit), Next: "look who wrote the object " + shown(s.key(key)) + ": no record is so large"}
+	}
+	if info.Size > limit {
+		return nil, tooLarge()
+	}
+	data, err := io.ReadAll(io.LimitReader(body, limit+1))
 	switch {
 	case err != nil:
-		return nil, s.fault(ctx, "read "+key, err)
+		return nil, s.fault(ctx, op, err)
 	case int64(len(data)) > limit:
-		return nil, &sources.Error{Source: name, Kind: sources.OverLimit, Op: "read " + key, Err: fmt.Errorf("it has more than %d bytes", limit)}
+		return nil, tooLarge()
 	}
 	return data, nil
 }
 
 // Put writes an object.
 func (s *Store) Put(ctx context.Context, key string, data []byte) error {
-	return s.put(ctx, key, data, false)
-}
-
-// Create writes an object if there is none of that key.
-func (s *Store) Create(ctx context.Context, key string, data []byte) error {
-	return s.put(ctx, key, data, true)
-}
-
-func (s *Store) put(ctx context.Context, key string, data []byte, fresh bool) error {
-	ctx, cancel := context.WithTimeout(ctx, callWithin)
-	defer cancel()
-	o := minio.PutObjectOptions{ContentType: "application/json"}
-	if fresh {
-		o.SetMatchETagExcept("*")
+	op := "write " + shown(key)
+	if err := checkKey(key); err != nil {
+		return badKey(op, err)
 	}
-	_, err := s.client.PutObject(ctx, s.at.Bucket, s.key(key), bytes.NewReader(data), int64(len(data)), o)
-	return s.fault(ctx, "write "+key, err)
+	ctx, cancel := context.WithTimeout(ctx, s.within)
+	defer cancel()
+	return s.fault(ctx, op, s.put(ctx, s.client, key, data, minio.PutObjectOptions{}))
 }
 
-// Remove removes an object.
-func (s *Store) Remove(ctx context.Context, key string) error {
-	ctx, cancel := context.WithTimeout(ctx, callWithin)
+func (s *Store) put(ctx context.Context, with *minio.Core, key string, data []byte, o minio.PutObjectOptions) error {
+	o.ContentType = "application/json"
+	_, err := with.Client.PutObject(ctx, s.at.Bucket, s.key(key), bytes.NewReader(data), int64(len(data)), o)
+	return err
+}
+
+// byHeader carries a number that a Create has drawn, so that it knows its own object again.
+const byHeader = "Qd-Created-By"
+
+// Create writes an object if there is none of that key. A try whose answer was lost may have written it, and the next then finds the key taken by
+// ourselves: who wrote it stands with the object.
+func (s *Store) Create(ctx context.Context, key string, data []byte) error {
+	op := "create " + shown(key)
+	if err := checkKey(key); err != nil {
+		return badKey(op, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.within)
 	defer cancel()
-	err := s.fault(ctx, "remove "+key, s.client.RemoveObject(ctx, s.at.Bucket, s.key(key), minio.RemoveObjectOptions{}))
-	if sources.KindOf(err) == sources.NotFound {
-		return nil
+	by := rand.Text()
+	o := minio.PutObjectOptions{UserMetadata: map[string]string{byHeader: by}}
+	o.SetMatchETagExcept("*")
+	var err error
+	for try := range tries {
+		err = s.fault(ctx, op, s.put(ctx, s.once, key, data, o))
+		switch kind := sources.KindOf(err); {
+		case kind == sources.Conflict && try > 0 && s.createdBy(ctx, key, by):
+			return nil
+		case kind != sources.Unreachable && kind != sources.BadAnswer || ctx.Err() != nil:
+			return err
+		}
+		if wait(ctx, try) != nil {
+			return err
+		}
 	}
 	return err
 }
 
-// fault is the library's error as ours; nil stays nil.
-func (s *Store) fault(ctx context.Context, op string, err error) error {
-	if err == nil {
+// createdBy tells whether the object of a key is the one that a Create has written.
+func (s *Store) createdBy(ctx context.Context, key, by string) bool {
+	info, err := s.client.Client.StatObject(ctx, s.at.Bucket, s.key(key), minio.StatObjectOptions{})
+	return err == nil && info.UserMetadata[byHeader] == by
+}
+
+// wait is the pause after a try.
+func wait(ctx context.Context, try int) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(200 * time.Millisecond << try):
 		return nil
 	}
-	out := &sources.Error{Source: name, Kind: sources.Unreachable, Op: op, Err: err, Next: "look whether " + s.at.Host + " answers"}
-	r := minio.ToErrorResponse(err)
-	switch {
-	case ctx.Err() != nil:
-	case r.Code == "NoSuchBucket":
-		out.Kind, out.Next = sources.NotFound, "make the bucket "+s.at.Bucket+", or name another"
-	case r.StatusCode == http.StatusNotFound || r.Code == "NoSuchKey":
-		out.Kind, out.Next = sources.NotFound, ""
-	case r.StatusCode == http.StatusPreconditionFailed || r.StatusCode == http.StatusConflict:
-		out.Kind, out.Next = sources.Conflict, ""
-	case r.StatusCode == http.StatusUnauthorized, r.Code == "InvalidAccessKeyId", r.Code == "SignatureDoesNotMatch":
-		out.Kind, out.Next = sources.Unauthorised, "look at AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-	case r.StatusCode == http.StatusForbidden:
-		out.Kind, out.Next = sources.Forbidden, "the keys are known and may not do this in bucket "+s.at.Bucket
-	case r.StatusCode == http.StatusTooManyRequests, r.Code == "SlowDown":
-		out.Kind, out.Next = sources.OverLimit, "ask again later"
-	case r.StatusCode >= 500:
-		out.Kind = sources.BadAnswer
-	case r.StatusCode >= 400:
-		out.Kind, out.Next = sources.BadQuestion, ""
+}
+
+// Remove removes an object.
+func (s *Store) Remove(ctx context.Context, key string) error {
+	op := "remove " + shown(key)
+	if err := checkKey(key); err != nil {
+		return badKey(op, err)
 	}
-	return out
+	ctx, cancel := context.WithTimeout(ctx, s.within)
+	defer cancel()
+	err := s.client.Client.RemoveObject(ctx, s.at.Bucket, s.key(key), minio.RemoveObjectOptions{})
+	if minio.ToErrorResponse(err).Code == minio.NoSuchKey {
+		return nil
+	}
+	return s.fault(ctx, op, err)
 }

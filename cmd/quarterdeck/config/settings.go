@@ -35,6 +35,8 @@ type Settings struct {
 	StateDir, Actor string
 	// Path is the configuration file's, "" where there is none.
 	Path string
+	// Getenv is the environment that they are of, for the keys that are in none of their fields (AWS_…).
+	Getenv func(string) string
 }
 
 // Defaults that neither flag, environment nor file set.
@@ -49,7 +51,7 @@ func Resolve(flags Flags, getenv func(string) string) (*Settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Settings{Path: file.Path, Name: first(flags.Context, getenv("QUARTERDECK_CONTEXT"), file.Context)}
+	s := &Settings{Path: file.Path, Getenv: getenv, Name: first(flags.Context, getenv("QUARTERDECK_CONTEXT"), file.Context)}
 	if s.Name != "" {
 		c, ok := file.Contexts[s.Name]
 		if !ok {
