@@ -153,7 +153,7 @@ func (d *Deck) PlanRestore(ctx context.Context, service, snapshot string) (*Plan
 
 func (d *Deck) planRecovery(ctx context.Context, action, service, snapshot string) (*Plan, error) {
 	if d.Objects == nil {
-		return nil, &sources.Error{Source: "backups", Kind: sources.NotConfigured, Op: action + " " + service, Next: "set --s3, QUARTERDECK_S3 or backups.s3 in the config"}
+		return nil, &sources.Error{Source: "backups", Kind: sources.NotConfigured, Op: action + " " + service, Next: "set --s3, QUARTERDECK_S3 or s3.address in the config"}
 	}
 	snap, err := d.Ready(ctx)
 	if err != nil {
@@ -271,7 +271,7 @@ func (d *Deck) recoveryPlace(ctx context.Context, p *Plan, st *sources.ServiceSt
 func (d *Deck) recoveryMeans(ctx context.Context, p *Plan) error {
 	c := p.Recovery
 	if d.Recovery.Image == "" {
-		return &sources.Error{Source: "backups", Kind: sources.NotConfigured, Op: p.Action + " " + c.Service, Err: errors.New("no image is named that does it"), Next: "set QUARTERDECK_RUNNER_IMAGE or backups.image in the config to the quarterdeck-runner image"}
+		return &sources.Error{Source: "backups", Kind: sources.NotConfigured, Op: p.Action + " " + c.Service, Err: errors.New("no image is named that does it"), Next: "set QUARTERDECK_RUNNER_IMAGE or s3.runner-image in the config to the quarterdeck-runner image"}
 	}
 	c.Image = d.Recovery.Image
 	if !strings.Contains(c.Image, "@sha256:") {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/charmbracelet/x/term"
+	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
 	"quarterdeck/actions"
@@ -231,6 +232,11 @@ func writePlan(out io.Writer, p *actions.Plan) {
 		}
 	}
 	_ = w.Flush() // the terminal has gone: the run's own output will tell
+	if p.Recovery != nil {
+		for i, x := range p.Steps() {
+			fmt.Fprintf(out, "  %d. %s\n", i+1, plain.Line(x.Name))
+		}
+	}
 	for _, x := range p.Warnings {
 		fmt.Fprintln(out, "  !", plain.Line(x))
 	}
@@ -257,8 +263,24 @@ func writeReport(out io.Writer, r *actions.Report) {
 			fmt.Fprintf(out, "  stable for %.0f s\n", r.Verify.StableFor)
 		}
 	}
+	writeRecovery(out, r)
 	if r.Undo != "" {
 		fmt.Fprintf(out, "  undo: %s\n", r.Undo)
+	}
+}
+
+// writeRecovery says what was saved or brought back, and how long it took.
+func writeRecovery(out io.Writer, r *actions.Report) {
+	x := r.RecoveryReport
+	if x == nil || x.Snapshot == "" {
+		return
+	}
+	fmt.Fprintf(out, "  snapshot %s of %s, %s\n", x.Snapshot[:8], x.Taken.UTC().Format("2006-01-02 15:04:05Z"), units.BytesSize(float64(x.Bytes)))
+	if x.RTO != nil && x.RPO != nil {
+		fmt.Fprintf(out, "  back after %.1f s (RTO); %.1f s of the newest data are not in it (RPO)\n", *x.RTO, *x.RPO)
+	}
+	if v := x.Verified; v != nil {
+		fmt.Fprintf(out, "  verified: %s: exit %d %s\n", plain.Line(v.Command), v.Exit, plain.Line(strings.TrimSpace(v.Output)))
 	}
 }
 
@@ -309,6 +331,11 @@ func (t *teller) tell(p actions.Progress, all bool) {
 	for ; t.steps < len(p.Steps); t.steps++ {
 		fmt.Fprintln(t.out, "·", plain.Line(p.Steps[t.steps].Name))
 	}
+	if n := len(p.Steps); n > 0 && p.Plan != nil && p.Plan.Recovery != nil {
+		if text := stepText(&p.Steps[n-1]); text != "" {
+			t.line("step", "  "+text, all)
+		}
+	}
 	if len(p.Rollouts) > manyRollouts {
 		done, of := p.Done()
 		t.line("", fmt.Sprintf("  %d of %d services converged", done, of), all)
@@ -325,6 +352,18 @@ func (t *teller) tell(p actions.Progress, all bool) {
 		}
 		t.line(o.Service, text, all)
 	}
+}
+
+// stepText is how far a job's step is.
+func stepText(s *actions.StepReport) string {
+	text := s.Detail
+	switch {
+	case s.Total > 0:
+		text += fmt.Sprintf(" %s of %s", units.BytesSize(float64(s.Bytes)), units.BytesSize(float64(s.Total)))
+	case s.Bytes > 0:
+		text += " " + units.BytesSize(float64(s.Bytes))
+	}
+	return strings.TrimSpace(text)
 }
 
 // manyRollouts is from how many on they are told of in one line.

@@ -41,13 +41,15 @@ func (p *platform) deck() (*actions.Deck, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &actions.Deck{Hands: swarm.NewHands(p.swarm, write), Fleet: p.fleet, Journal: j, Logs: p.logs, Policy: policy, Now: time.Now, Logger: p.log}
+	hands := swarm.NewHands(p.swarm, write)
+	d := &actions.Deck{Hands: hands, Bench: hands, EngineLogs: swarm.NewLogs(p.swarm), Recovery: actions.RecoverySettings{Image: set.S3.RunnerImage, Repository: set.S3.RepositorySecret}, Fleet: p.fleet, Journal: j, Logs: p.logs, Policy: policy, Now: time.Now, Logger: p.log}
 	if d.Registry, err = p.registry(); err != nil {
 		return nil, err
 	}
 	if d.Hooks, err = p.hooks(); err != nil {
 		return nil, err
 	}
+	d.Objects = p.objects()
 	if p.alerts != nil {
 		d.Alerts = p.alerts
 	}

@@ -131,6 +131,9 @@ type Prometheus struct {
 // S3 is where backups are: s3+http(s)://host/bucket/prefix. Keys come from AWS_* variables or files.
 type S3 struct {
 	Address string `yaml:"address"`
+	// RunnerImage does the work; RepositorySecret is the swarm secret with the repository's address and keys.
+	RunnerImage      string `yaml:"runner-image"`
+	RepositorySecret string `yaml:"repository-secret"`
 }
 
 // TLS is whom to trust and who we are.

@@ -72,6 +72,8 @@ func Resolve(flags Flags, getenv func(string) string) (*Settings, error) {
 	override(&s.Alertmanager.Address, flags.Alertmanager, getenv("ALERTMANAGER_URL"))
 	override(&s.Grafana.Address, flags.Grafana, getenv("GRAFANA_URL"))
 	override(&s.S3.Address, flags.S3, getenv("QUARTERDECK_S3"))
+	override(&s.S3.RunnerImage, getenv("QUARTERDECK_RUNNER_IMAGE"))
+	override(&s.S3.RepositorySecret, getenv("QUARTERDECK_REPOSITORY_SECRET"))
 	lokiLogin(&s.Loki.Endpoint, getenv)
 	readOnly, err := truth("QUARTERDECK_READ_ONLY", getenv)
 	if err != nil {
