@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"quarterdeck/sources"
@@ -57,6 +58,8 @@ type Catalogue struct {
 
 // Contents is the catalogue as of one moment.
 type Contents struct {
+	// Read is when it was read; zero: not told.
+	Read time.Time
 	// Snapshots and Drills are by service, the newest first.
 	Snapshots map[string][]Snapshot
 	Drills    map[string][]Drill
@@ -117,6 +120,7 @@ func (c *Catalogue) Read(ctx context.Context) (*Contents, error) {
 		if len(list) > maxRecords { // the newest are what counts, and keys sort by service first: say so rather than choose
 			return nil, &sources.Error{Source: "backups", Kind: sources.OverLimit, Op: "read the catalogue", Err: fmt.Errorf("%d records under %s, more than %d", len(list), dir, maxRecords), Next: "let the policies keep fewer snapshots"}
 		}
+		c.fetch(ctx, list)
 		for i := range list {
 			seen[list[i].Key] = true
 			switch r := c.record(ctx, &list[i]).(type) {
@@ -140,6 +144,31 @@ func (c *Catalogue) Read(ctx context.Context) (*Contents, error) {
 		slices.SortFunc(out.Drills[s], func(a, b Drill) int { return cmp.Or(b.Began.Compare(a.Began), cmp.Compare(a.Run, b.Run)) })
 	}
 	return out, nil
+}
+
+// fetchers is how many records are read at once: the first reading of a large catalogue is bound by the way to the store.
+const fetchers = 8
+
+// fetch reads the records that are not known yet, and gives up at the first that the store does not give: whoever reads them one by one meets that too.
+func (c *Catalogue) fetch(ctx context.Context, list []sources.Object) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range fetchers {
+		wg.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(list) || ctx.Err() != nil {
+					return
+				}
+				if _, failed := c.record(ctx, &list[i]).(*sources.Error); failed {
+					stop()
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 type errGone struct{}

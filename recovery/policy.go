@@ -297,7 +297,7 @@ func parseSpan(text string) (time.Duration, error) {
 	for unit, of := range map[string]time.Duration{"d": 24 * time.Hour, "w": 7 * 24 * time.Hour} {
 		if n, ok := strings.CutSuffix(text, unit); ok {
 			v, err := strconv.ParseFloat(n, 64)
-			if err != nil || v < 0 || v > 100_000 {
+			if err != nil || !(v >= 0 && v <= 100_000) { // NaN is none either
 				return 0, fmt.Errorf("%q is no span of time", text)
 			}
 			return time.Duration(v * float64(of)), nil
@@ -306,8 +306,23 @@ func parseSpan(text string) (time.Duration, error) {
 	return time.ParseDuration(text)
 }
 
+// spanText is a span as the labels have it: "26h", "15m", "2h30m"; of more than two days in days.
 func spanText(d time.Duration) string {
-	return strings.TrimSuffix(strings.TrimSuffix(d.String(), "0s"), "0m")
+	if day := 24 * time.Hour; d > 2*day {
+		days := strconv.FormatInt(int64(d/day), 10) + "d"
+		if d %= day; d == 0 {
+			return days
+		}
+		return days + spanText(d)
+	}
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 // Keep is how many snapshots stay, by restic's own rules (restic forget --keep-…). All 0: all stay.

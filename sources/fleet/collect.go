@@ -25,6 +25,8 @@ const (
 	// error rate, which leaves no line uncounted and costs the server little: each reading goes over a minute's lines.
 	LineWindow = time.Minute
 	linesEvery = 2
+	// BackupPeriod is how often the catalogue of backups is read: two listings of an object store.
+	BackupPeriod = 30 * time.Second
 )
 
 // Names of the sources as the fleet shows them.
@@ -34,6 +36,7 @@ const (
 	DockerLogsName   = "docker-logs"
 	PrometheusName   = "prometheus"
 	AlertmanagerName = "alertmanager"
+	BackupsName      = "backups"
 )
 
 // Feeds are the sources that keep a fleet fresh. A nil one is ABSENT.
@@ -42,6 +45,8 @@ type Feeds struct {
 	Logs    sources.Logs
 	Metrics sources.Metrics
 	Alerts  sources.Alerts
+	// Backups reads the catalogue of backups once. What it holds is kept beside the picture; the picture tells whether it could be read.
+	Backups func(context.Context) error
 	Logger  *slog.Logger
 	// Period of every polled source; 0: the periods above. For tests.
 	Period time.Duration
@@ -94,6 +99,11 @@ func (f *Fleet) Run(ctx context.Context, feeds Feeds) {
 	} else {
 		f.absent(LokiName)
 		f.absent(DockerLogsName)
+	}
+	if feeds.Backups != nil {
+		poll(BackupsName, BackupPeriod, feeds.Backups)
+	} else {
+		f.absent(BackupsName)
 	}
 	wg.Go(func() { f.keepJudging(ctx) })
 }
