@@ -133,7 +133,7 @@ func (r *Running) touched(ctx context.Context) (bool, error) {
 // stays open, with its lock, until somebody goes on with it or puts the safety copy back (OPERATIONS.md, "Restore").
 func (r *Running) recoveryFailed(ctx context.Context, cause error) {
 	reason := cause.Error()
-	if l, err := r.d.lockOf(ctx, r.plan.Recovery.Service); err == nil && (l == nil || l.run() != r.id) { // refused, or somebody has taken it over
+	if l, err := r.d.lockOf(ctx, r.plan.Recovery.Service); err == nil && (l == nil || l.run() != r.id || l.Labels[labelHolder] != r.holder()) { // refused, or somebody has taken it over
 		r.endRecovery(ResultFailed, reason, cause)
 		return
 	}

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -107,7 +106,7 @@ func (r *Running) lock(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	labels := map[string]string{runLabel: r.id, labelService: c.Service, labelPhase: "lock", labelOwner: r.owner()}
+	labels := map[string]string{runLabel: r.id, labelService: c.Service, labelPhase: "lock " + c.Service, labelOwner: r.owner(), labelHolder: r.holder()}
 	return r.persist(ctx, func() error {
 		_, err := r.d.Hands.CreateMaterial(ctx, sources.Config, sources.Material{Name: lockName(c.Service), Labels: labels, Data: doc})
 		if err == nil || sources.KindOf(err) == sources.Unreachable {
@@ -128,28 +127,10 @@ func (r *Running) lock(ctx context.Context) error {
 	})
 }
 
-// fence looks before each step that the lock is still this run's, and says in it where the run is. Whoever has taken the run over has changed the lock: then
-// nothing more is done here.
+// fence looks before each step that the lock is still this process's, and says in it where the run is. Whoever has taken the run over has changed the lock:
+// then nothing more is done here.
 func (r *Running) fence(ctx context.Context, phase string) error {
-	return r.persist(ctx, func() error {
-		l, err := r.d.lockOf(ctx, r.plan.Recovery.Service)
-		switch {
-		case err != nil:
-			return err
-		case l == nil:
-			return &Refusal{"the lock " + lockName(r.plan.Recovery.Service) + " is gone: somebody has removed it, and nothing more is done"}
-		case l.run() != r.id:
-			return &Refusal{l.words()}
-		case l.Labels[labelPhase] == phase && l.Labels[labelOwner] == r.owner():
-			return nil
-		}
-		labels := map[string]string{}
-		for k, v := range l.Labels {
-			labels[k] = v
-		}
-		labels[labelPhase], labels[labelOwner] = phase, r.owner()
-		return r.d.Bench.RelabelConfig(ctx, l.ID, l.Version, labels)
-	})
+	return r.relabel(ctx, map[string]string{labelPhase: phase}, false)
 }
 
 // unlock removes the lock, if it is this run's.
@@ -162,6 +143,3 @@ func (r *Running) unlock(ctx context.Context) error {
 		return r.d.Hands.RemoveMaterial(ctx, sources.Config, l.ID)
 	})
 }
-
-// errNoBench: the deck was made without what recoveries need.
-var errNoBench = errors.New("this deck makes no services")

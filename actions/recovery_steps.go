@@ -21,7 +21,7 @@ const (
 	goneWithin = 2 * time.Minute
 )
 
-// recoveryStep does a step of a recovery, after a look that the lock is still this run's. Each can be done again: what an earlier process has done of it is
+// recoveryStep does a step of a recovery, after a look that the lock is still this process's. Each can be done again: what an earlier process has done of it is
 // found and not done twice.
 func (r *Running) recoveryStep(ctx context.Context, s Step) error {
 	if s.Kind != StepLock && s.Kind != StepUnlock {

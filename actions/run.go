@@ -76,6 +76,8 @@ type Running struct {
 	results   map[string]*recovery.Result // of a recovery's jobs; guarded by mu
 	lines     map[string][]string         // the last lines of its runners; guarded by mu
 	recovered *recovery.Drill             // its record; guarded by mu
+	token     string                      // the process's word for itself in the lock; guarded by mu
+	lockMu    sync.Mutex                  // one at a time changes the lock's labels
 }
 
 // ID names the run.
@@ -243,6 +245,18 @@ func (f *failure) Error() string { return f.rollout.Service + ": " + f.rollout.R
 
 // execute does the steps in order. An error ends it: a *failure, a *Conflict, a source's, or the context's.
 func (r *Running) execute(ctx context.Context) error {
+	if r.plan.Recovery != nil {
+		if r.resumed {
+			if err := r.takeOver(ctx); err != nil {
+				return err
+			}
+		}
+		beating, stop := context.WithCancel(ctx)
+		var beat sync.WaitGroup
+		beat.Go(func() { r.beat(beating) })
+		defer beat.Wait()
+		defer stop()
+	}
 	for i, s := range r.plan.Steps() {
 		if i < r.skip {
 			continue

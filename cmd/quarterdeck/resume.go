@@ -69,6 +69,11 @@ func runResume(ctx context.Context, s *surroundings, f *actFlags, run string, ba
 		return err
 	}
 	if one == nil {
+		if one, err = foreignRun(reading, d, run, f.yes || back); err != nil {
+			return refusal(err)
+		}
+	}
+	if one == nil {
 		fmt.Fprintln(s.errs, "no run of this swarm is unfinished")
 		return nil
 	}
@@ -114,10 +119,27 @@ func pickRun(open []actions.RunRecord, run string) (*actions.RunRecord, error) {
 		return hits[0], nil
 	case len(hits) > 1:
 		return nil, &exitStatus{exitUsage, fmt.Errorf("more than one run is unfinished, name one: %s", strings.Join(ids, ", "))}
-	case run != "":
-		return nil, &exitStatus{exitUsage, fmt.Errorf("no unfinished run %q: see `quarterdeck journal`", run)}
 	}
 	return nil, nil
+}
+
+// foreignRun is a recovery that another machine has begun, by the swarm's locks; it is made this machine's if it is to be gone on with.
+func foreignRun(ctx context.Context, d *actions.Deck, run string, adopt bool) (*actions.RunRecord, error) {
+	foreign, err := d.Foreign(ctx)
+	if err != nil {
+		return nil, err
+	}
+	one, err := pickRun(foreign, run)
+	switch {
+	case err != nil:
+		return nil, err
+	case one == nil && run != "":
+		return nil, &exitStatus{exitUsage, fmt.Errorf("no unfinished run %q: see `quarterdeck journal`", run)}
+	case one == nil || !adopt:
+		return one, nil
+	}
+	own, err := d.Adopt(ctx, *one)
+	return &own, err
 }
 
 func writeStanding(out io.Writer, st *actions.Standing) {
