@@ -70,6 +70,7 @@ func (x *inquiry) askLogs(ctx context.Context, s *Scene, onset time.Time, told b
 		read("last lines of dead tasks of "+name, q, &seen.Dead)
 	}
 	wg.Wait()
+	seen.Dead = x.d.memory.lastWords(seen.Dead, s.Tasks)
 	seen.Blind = blind.Load()
 	seen.BeforeSeen, seen.YesterdaySeen = len(someBefore) > 0, len(someYesterday) > 0
 	if len(seen.Errors) > 0 && !seen.Headless && !told && !seen.BeforeSeen { // it is young: it has its own beginning to compare with

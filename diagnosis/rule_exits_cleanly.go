@@ -24,14 +24,18 @@ func exitsCleanly(s *Scene, wide *Wide) *Cause {
 	c := &Cause{Title: "ends by itself without an error, and is started again", Grade: Signature, Confidence: 0.9}
 	c.shows(s, tasks)
 	c.Why = fmt.Sprintf("%d tasks of one slot have ended with 0 within %s, and its restart condition is %q", len(tasks), short(Recent), orWord(s.Service.Restart.Condition, "any"))
-	told := s.toldToStop(tasks)
+	told, unheard := s.toldToStop(tasks), false
 	if told {
 		c.Title, c.Confidence = "is told to stop again and again, and is started again", 0.4
 		c.Why += "; its last lines speak of a signal, so somebody or something stops it: a health check, or a hand on the node"
 	} else if k := s.checksOf(tasks, wide); s.Service.Healthcheck != "none" && k.none == 0 {
 		c.Confidence = 0.7
 		words := "a failing health check looks the same where the program ends well on SIGTERM, and it could not be ruled out"
-		if s.Logs.heard(tasks) && k.failed == 0 {
+		switch heard := s.Logs.heard(tasks); {
+		case !heard && s.Service.Healthcheck != "":
+			unheard = true
+			c.Confidence, words = 0.45, "it has a health check, which looks the same where the program ends well on SIGTERM, and what it said last is not known"
+		case heard && k.failed == 0:
 			c.Confidence, words = 0.85, "a failing health check looks the same where the program ends well on SIGTERM and says nothing of it"
 		}
 		source, query := fleet.SwarmName, s.tasksQuery()
@@ -43,7 +47,7 @@ func exitsCleanly(s *Scene, wide *Wide) *Cause {
 	c.lastWords(s, tasks, 2)
 	c.step("see its lines, the last before each end", "logs", s.Service.Name)
 	c.step("see what was changed, its command and restart policy too", "change", s.Service.Name)
-	if told {
+	if told || unheard {
 		return c
 	}
 	c.outside("where it is meant to end, let it", "docker service update --restart-condition on-failure %s", s.Service.Name)

@@ -1,6 +1,7 @@
 package diagnosis
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -60,6 +61,38 @@ func still(first, last time.Time, n int, at time.Time) bool {
 type memory struct {
 	mu    sync.Mutex
 	known map[string]remembered
+	words map[string][]sources.Entry // the last lines of dead tasks, which do not change any more, by their ids
+}
+
+// wordsOf bounds how many dead tasks' last lines are remembered.
+const wordsOf = 500
+
+// lastWords are the last lines of dead tasks: those that were read now and, of tasks of which none were, those that an earlier look has read. A look that
+// comes too late to hear them again does not know less.
+func (m *memory) lastWords(read []sources.Entry, tasks []sources.Task) []sources.Entry {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := map[string][]sources.Entry{}
+	for _, e := range read {
+		if e.Stream != nil {
+			now[e.Stream.Task] = append(now[e.Stream.Task], e)
+		}
+	}
+	if m.words == nil || len(m.words)+len(now) > wordsOf {
+		m.words = map[string][]sources.Entry{}
+	}
+	out := slices.Clone(read)
+	for i := range tasks {
+		id := tasks[i].ID
+		switch {
+		case len(now[id]) > 0:
+			m.words[id] = now[id]
+		case tasks[i].State.Ended():
+			out = append(out, m.words[id]...)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b sources.Entry) int { return a.Time.Compare(b.Time) })
+	return out
 }
 
 type remembered struct{ since, last time.Time }

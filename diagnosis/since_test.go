@@ -114,3 +114,39 @@ func TestTookBack(t *testing.T) {
 		t.Error("by the history")
 	}
 }
+
+// TestLastWordsAreRemembered: dead tasks' lines do not change. A look that comes too late to read them again knows what an earlier one has read, and what was
+// never heard speaks for no clean exit where there is a health check.
+func TestLastWordsAreRemembered(t *testing.T) {
+	web := &fleet.Service{Service: sources.Service{Name: "web", Mode: sources.Replicated, Desired: 1, Healthcheck: "CMD wget -q localhost"}}
+	s := &Scene{At: noon, Snap: &fleet.Snapshot{At: noon, Services: []*fleet.Service{web}}, Service: web, Logs: &LogsSeen{Source: "loki"}}
+	var lines []sources.Entry
+	for _, id := range []string{"a", "b"} {
+		end := noon.Add(-time.Duration(len(lines)+1) * 24 * time.Second)
+		s.Tasks = append(s.Tasks, sources.Task{ID: id, Slot: 1, State: sources.TaskComplete, Desired: sources.TaskShutdown, Created: end.Add(-20 * time.Second), Since: end})
+		lines = append(lines, sources.Entry{Time: end, Line: "SIGTERM received, draining", Stream: &sources.Stream{Service: "web", Task: id}})
+	}
+	if got := exitsCleanly(s, nil); got == nil || got.Confidence >= 0.5 || strings.Contains(textOfNext(got), "restart-condition") {
+		t.Errorf("unheard: %+v", got)
+	}
+	var m memory
+	m.lastWords(lines, s.Tasks)
+	s.Logs.Dead = m.lastWords(nil, s.Tasks)
+	if len(s.Logs.Dead) != 2 || s.Logs.Dead[0].Stream.Task != "b" {
+		t.Fatalf("%+v", s.Logs.Dead)
+	}
+	if got := exitsCleanly(s, nil); got == nil || got.Confidence != 0.4 {
+		t.Errorf("remembered: %+v", got)
+	}
+	if got := m.lastWords(lines[:1], s.Tasks[:1]); len(got) != 1 {
+		t.Errorf("read anew, and of tasks that are asked about alone: %+v", got)
+	}
+}
+
+func textOfNext(c *Cause) string {
+	text := ""
+	for _, n := range c.Next {
+		text += n.Text + n.Action + "\n"
+	}
+	return text
+}

@@ -293,6 +293,9 @@ func (r *Report) Outcome() string {
 	} else if r.Service != "" && len(open) == 0 {
 		about += ", and nothing elsewhere is known to be in trouble"
 	}
+	if not := r.lookedAt(false); not != "" && r.Done {
+		return "could not look at " + not + "; what could be looked at: " + about
+	}
 	return about
 }
 

@@ -32,7 +32,7 @@ func TestHandoverIsReadCopiedAndSaved(t *testing.T) {
 		t.Fatalf("%v: %s", err, text)
 	}
 	r.press("ctrl+o")
-	r.until("that it is not written over", func() bool { return strings.HasPrefix(r.toast.text, "not saved: ") })
+	r.until("another file beside it", func() bool { return strings.HasSuffix(r.toast.text, "-2.md") })
 	if again, _ := os.ReadFile(files[0]); string(again) != string(text) {
 		t.Fatal("it was written over")
 	}

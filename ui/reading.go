@@ -1,8 +1,12 @@
 package ui
 
 import (
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -99,9 +103,18 @@ func writeText(text string) func(io.Writer) (int, error) {
 	}
 }
 
-// saveNew writes a file that must not be there yet. It does I/O: for commands.
+// saveTries is how many names are tried where files of the name are there already.
+const saveTries = 100
+
+// saveNew writes a file over none that is there: then it has a number behind its name. It does I/O: for commands.
 func saveNew(path string, write func(io.Writer) (int, error)) savedMsg {
+	ext := filepath.Ext(path)
+	base := strings.TrimSuffix(path, ext)
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) // what is saved may hold secrets
+	for n := 2; errors.Is(err, fs.ErrExist) && n <= saveTries; n++ {
+		path = fmt.Sprintf("%s-%d%s", base, n, ext)
+		f, err = os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	}
 	if err != nil {
 		return savedMsg{path: path, err: err}
 	}
