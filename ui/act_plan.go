@@ -296,11 +296,15 @@ const stepsShown = 8
 func (p *page) steps(m *Model, plan *actions.Plan) {
 	steps := plan.Steps()
 	p.gap()
+	shown := stepsShown
+	if plan.Recovery != nil { // each of them is worth a thought
+		shown = len(steps)
+	}
 	for i, s := range steps {
-		if len(steps) > stepsShown && i == stepsShown-2 {
-			p.add(m.st.Muted, fmt.Sprintf("   %s %d more", m.st.Signs.Ellipsis, len(steps)-stepsShown+1))
+		if len(steps) > shown && i == shown-2 {
+			p.add(m.st.Muted, fmt.Sprintf("   %s %d more", m.st.Signs.Ellipsis, len(steps)-shown+1))
 		}
-		if len(steps) <= stepsShown || i < stepsShown-2 || i == len(steps)-1 {
+		if len(steps) <= shown || i < shown-2 || i == len(steps)-1 {
 			p.hang(m.st.Muted, fmt.Sprintf("%2d ", i+1), s.Name)
 		}
 	}

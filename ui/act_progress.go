@@ -27,6 +27,9 @@ type progressBox struct {
 
 func newProgressBox(m *Model, e *runEntry) *progressBox {
 	tall := 6
+	if e.progress.Plan.Recovery != nil {
+		tall += len(e.progress.Plan.Steps()) + 4
+	}
 	for i := range e.progress.Plan.Changes {
 		c := &e.progress.Plan.Changes[i]
 		tall++
@@ -84,7 +87,7 @@ func (b *progressBox) head(m *Model, w int) *page {
 		p.drawn(m.stateCounts(pr))
 	}
 	for i := range pr.Steps {
-		if s := &pr.Steps[i]; s.State == "failed" && !b.entry.ended {
+		if s := &pr.Steps[i]; s.State == "failed" && !b.entry.ended && pr.Plan.Recovery == nil {
 			p.sign(m.st.Error, m.st.Signs.Down, s.Name+": "+s.Detail)
 		}
 	}
@@ -232,6 +235,11 @@ func (b *progressBox) body(m *Model, w int) *page {
 			}
 			p.sign(style, "  "+sign, strings.TrimSpace(v.Checks[i].Service+" "+v.Checks[i].Name)+": "+v.Checks[i].Detail)
 		}
+	}
+	if b.entry.progress.Plan.Recovery != nil {
+		p.recovery(m, &b.entry.progress)
+		p.recovered(m, &b.entry.report)
+		p.gap()
 	}
 	rollouts := b.order()
 	names := 0

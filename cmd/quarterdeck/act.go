@@ -13,11 +13,11 @@ import (
 	"time"
 
 	"github.com/charmbracelet/x/term"
-	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
 	"quarterdeck/actions"
 	"quarterdeck/sources"
+	"quarterdeck/ui/chart"
 	"quarterdeck/ui/plain"
 )
 
@@ -275,7 +275,7 @@ func writeRecovery(out io.Writer, r *actions.Report) {
 	if x == nil || x.Snapshot == "" {
 		return
 	}
-	fmt.Fprintf(out, "  snapshot %s of %s, %s\n", x.Snapshot[:8], x.Taken.UTC().Format("2006-01-02 15:04:05Z"), units.BytesSize(float64(x.Bytes)))
+	fmt.Fprintf(out, "  snapshot %s of %s, %s\n", x.Snapshot[:8], x.Taken.UTC().Format("2006-01-02 15:04:05Z"), chart.Humanize(float64(x.Bytes), "bytes"))
 	if x.RTO != nil && x.RPO != nil {
 		fmt.Fprintf(out, "  back after %.1f s (RTO); %.1f s of the newest data are not in it (RPO)\n", *x.RTO, *x.RPO)
 	}
@@ -359,9 +359,9 @@ func stepText(s *actions.StepReport) string {
 	text := s.Detail
 	switch {
 	case s.Total > 0:
-		text += fmt.Sprintf(" %s of %s", units.BytesSize(float64(s.Bytes)), units.BytesSize(float64(s.Total)))
+		text += fmt.Sprintf(" %s of %s", chart.Humanize(float64(s.Bytes), "bytes"), chart.Humanize(float64(s.Total), "bytes"))
 	case s.Bytes > 0:
-		text += " " + units.BytesSize(float64(s.Bytes))
+		text += " " + chart.Humanize(float64(s.Bytes), "bytes")
 	}
 	return strings.TrimSpace(text)
 }
