@@ -339,7 +339,7 @@ func (w *coverer) lesser(c *Coverage) {
 	case c.DrillState == DrillOverdue:
 		c.Problem = "the last drill is " + spanText(c.DrillAge.Truncate(24*time.Hour)) + " old: `quarterdeck drill " + c.Service + "`"
 	case c.DrillState == DrillSlow:
-		c.Problem = fmt.Sprintf("%s took %s, and may take %s: make it smaller, or set what is true", drillWord(c.Drill), spanText(time.Duration(c.Drill.RTO)*time.Second), spanText(c.Policy.RTO))
+		c.Problem = fmt.Sprintf("%s took %s, and may take %s: make it smaller, or set what is true", drillWord(c.Drill), spanText(c.Drill.Took().Round(time.Second)), spanText(c.Policy.RTO))
 		c.Set = LabelRTO
 	case len(c.Policy.Problems) > 0:
 		c.Problem, c.Set = c.Policy.Problems[0].String(), c.Policy.label(false)
@@ -385,11 +385,9 @@ func (w *coverer) bare(s *sources.Service, p *Policy, known []Coverage, byName m
 	c.Set = LabelEngine + "=" + string(guess(s, ""))
 	what := "its image is that of a database"
 	if len(volumes) > 0 {
-		what = "its " + plural(len(volumes), "volume") + " " + strings.Join(volumes, ", ")
+		what = "its volumes " + strings.Join(volumes, ", ") + " are saved by nobody"
 		if len(volumes) == 1 {
-			what += " is saved by nobody"
-		} else {
-			what += " are saved by nobody"
+			what = "its volume " + volumes[0] + " is saved by nobody"
 		}
 	}
 	c.Problem = what + ": set " + c.Set + " on its deploy labels, or " + LabelEngine + "=none"
@@ -443,4 +441,17 @@ func clip(s string) string {
 		return s
 	}
 	return strings.ToValidUTF8(s[:saysMost], "") + "…"
+}
+
+// Took is RTO as a span of time, Lost RPO. A record may say anything: what is out of all bounds is 0.
+func (d *Drill) Took() time.Duration { return seconds(d.RTO) }
+
+// Lost is how much of the newest data was lost, as a span of time.
+func (d *Drill) Lost() time.Duration { return seconds(d.RPO) }
+
+func seconds(s float64) time.Duration {
+	if !(s >= 0 && s < 1e9) {
+		return 0
+	}
+	return time.Duration(s * float64(time.Second))
 }

@@ -11,7 +11,7 @@ func (m *Model) areas() []area {
 	if m.view == viewOverview || m.view == viewTasks {
 		return []area{focused, areaPanes, areaList}
 	}
-	if focused == areaAlerts || focused == areaTimeline {
+	if focused == areaAlerts || focused == areaTimeline || focused == areaBackups {
 		return []area{focused, areaRows, areaList}
 	}
 	return []area{focused, areaList}
@@ -27,6 +27,8 @@ func (m *Model) focusedArea() area {
 		return areaAlerts
 	case m.view == viewTimeline:
 		return areaTimeline
+	case m.view == viewBackups:
+		return areaBackups
 	case m.view == viewTasks:
 		return areaRows
 	case m.view == viewOverview || m.view == viewServices:
@@ -56,6 +58,8 @@ func (m *Model) focusArea(a area) {
 		m.open(viewAlerts)
 	case areaTimeline:
 		m.open(viewTimeline)
+	case areaBackups:
+		m.open(viewBackups)
 	case areaServices:
 		if m.view != viewServices {
 			m.open(viewOverview)

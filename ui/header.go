@@ -156,7 +156,7 @@ var tabs = []struct {
 	key  string
 	name string
 }{{viewOverview, "1", "overview"}, {viewServices, "2", "services"}, {viewLogs, "3", "logs"}, {viewMetrics, "4", "metrics"},
-	{viewAlerts, "5", "alerts"}, {viewTimeline, "6", "timeline"}, {viewNodes, "9", "nodes"}}
+	{viewAlerts, "5", "alerts"}, {viewTimeline, "6", "timeline"}, {viewBackups, "8", "backups"}, {viewNodes, "9", "nodes"}}
 
 func (m *Model) tabPieces() []piece {
 	st := m.st
@@ -185,7 +185,6 @@ func (m *Model) sourcePieces() []piece {
 		if s.OK() {
 			drop = 4
 		}
-		ps = append(ps, piece{text: text, style: style, drop: drop})
 		more := " " + word
 		if !s.OK() && s.State != sources.Absent && s.State != sources.Connecting {
 			more += " " + m.clock(s.Since)
@@ -194,10 +193,13 @@ func (m *Model) sourcePieces() []piece {
 			more += fmt.Sprintf(" %d", s.Lost)
 		}
 		detail := 7
-		if !s.OK() {
+		switch {
+		case s.State == sources.Absent: // it is so for good, and the views that would show it say so
+			drop, detail = 4, 7
+		case !s.OK():
 			detail = 2
 		}
-		ps = append(ps, piece{text: more, style: style, drop: detail}, piece{text: " ", style: m.st.Text, drop: 8})
+		ps = append(ps, piece{text: text, style: style, drop: drop}, piece{text: more, style: style, drop: detail}, piece{text: " ", style: m.st.Text, drop: 8})
 	}
 	return ps
 }

@@ -20,6 +20,7 @@ const (
 	areaMetrics
 	areaAlerts
 	areaTimeline
+	areaBackups
 	areaRows
 	areaTasks
 	areaHistory
@@ -36,7 +37,7 @@ const (
 
 var areaTitles = map[area]string{
 	areaAll: "Everywhere", areaPanes: "Panes side by side", areaList: "Lists", areaServices: "Services", areaLogs: "Logs",
-	areaMetrics: "Metrics", areaAlerts: "Alerts", areaTimeline: "Timeline", areaRows: "Tasks, alerts, timeline", areaTasks: "Tasks", areaRule: "An alert's rule", areaHistory: "A service's history", areaChange: "What changed",
+	areaMetrics: "Metrics", areaAlerts: "Alerts", areaTimeline: "Timeline", areaBackups: "Backups", areaRows: "Tasks, alerts, timeline, backups", areaTasks: "Tasks", areaRule: "An alert's rule", areaHistory: "A service's history", areaChange: "What changed",
 	areaRecord: "A run's record", areaReading: "Handover, report", areaCauses: "Why: the causes", areaIncident: "An incident", areaOverlay: "Dialogs",
 	areaCompare: "Before and after",
 }
@@ -63,6 +64,7 @@ const (
 	actMetrics
 	actAlerts
 	actTimeline
+	actBackups
 	actNodes
 	actFilter
 	actRedraw
@@ -167,6 +169,9 @@ const (
 	actOnlyService
 	actCopyAll
 	actWorst
+	actBackup
+	actDrill
+	actRestore
 )
 
 // binding is one line of the keymap.
@@ -198,6 +203,7 @@ var keymap = []binding{
 	bind(areaAll, actMetrics, 0, "4", "metrics", "4"),
 	bind(areaAll, actAlerts, 0, "5", "alerts", "5"),
 	bind(areaAll, actTimeline, 0, "6", "timeline", "6"),
+	bind(areaAll, actBackups, 0, "8", "backups", "8"),
 	bind(areaAll, actNodes, 0, "9", "nodes", "9"),
 	bind(areaAll, actFilter, 60, "/", "filter", "/"),
 	bind(areaAll, actStepBack, 62, "< >", "a moment back", "<"),
@@ -296,6 +302,13 @@ var keymap = []binding{
 	bind(areaTimeline, actKinds, 10, "T", "kinds", "T"),
 	bind(areaTimeline, actOnlyService, 12, "a", "one service, or all", "a"),
 	bind(areaTimeline, actFold, 14, "space", "open, fold", "space"),
+
+	bind(areaBackups, actEnter, 5, "enter", "its snapshots, then", "enter"),
+	bind(areaBackups, actBackup, 7, "B", "backup now", "B"),
+	bind(areaBackups, actDrill, 8, "D", "drill", "D"),
+	bind(areaBackups, actRestore, 9, "r", "restore", "r"),
+	bind(areaBackups, actMark, 10, "space", "compare two snapshots", "space"),
+	bind(areaBackups, actMoment, 11, "a", "moment here", "a"),
 
 	bind(areaRows, actInvestigate, 12, "i", "why", "i"),
 	bind(areaRows, actOpenLogs, 20, "l", "its logs", "l"),

@@ -64,6 +64,8 @@ func (m *Model) hereWord() string {
 		return "in the alerts"
 	case areaTimeline:
 		return "in the timeline"
+	case areaBackups:
+		return "in the backups"
 	case areaRows:
 		return "in the tasks"
 	}
@@ -134,7 +136,7 @@ func (m *Model) do(a act) tea.Cmd {
 		m.nextPane(a == actPrevPane)
 	case actZoom:
 		m.zoom = !m.zoom && m.view == viewOverview
-	case actOverview, actServices, actLogs, actMetrics, actAlerts, actTimeline, actNodes:
+	case actOverview, actServices, actLogs, actMetrics, actAlerts, actTimeline, actBackups, actNodes:
 		m.openByKey(a)
 	case actFilter:
 		if m.inLogs() {
@@ -157,7 +159,7 @@ func (m *Model) do(a act) tea.Cmd {
 }
 
 var viewOf = map[act]view{actOverview: viewOverview, actServices: viewServices, actLogs: viewLogs, actMetrics: viewMetrics,
-	actAlerts: viewAlerts, actTimeline: viewTimeline, actNodes: viewNodes}
+	actAlerts: viewAlerts, actTimeline: viewTimeline, actBackups: viewBackups, actNodes: viewNodes}
 
 func (m *Model) openByKey(a act) {
 	if a == actLogs {
@@ -207,6 +209,11 @@ func (m *Model) doInPane(a act) tea.Cmd {
 		}
 		return m.doWithService(a)
 	}
+	if m.view == viewBackups {
+		if cmd, done := m.doInBackups(a); done {
+			return cmd
+		}
+	}
 	if l := m.listInFocus(); l != nil && l.handle(a) {
 		return nil
 	}
@@ -222,6 +229,11 @@ func (m *Model) listInFocus() *list {
 		return &m.alerts.list
 	case viewTimeline:
 		return &m.timeline.list
+	case viewBackups:
+		if m.backups.inside {
+			return &m.backups.saved.list
+		}
+		return &m.backups.list
 	case viewNodes:
 		return &m.nodes.list
 	}
@@ -328,6 +340,10 @@ func (m *Model) copySelection() tea.Cmd {
 	switch m.view {
 	case viewTasks:
 		text = m.tasks.selected()
+	case viewBackups:
+		if r := m.selectedSaved(); m.backups.inside && r.snapshot != nil {
+			text = r.snapshot.ID
+		}
 	case viewNodes:
 		if n := m.snap.Node(m.nodes.selected()); n != nil {
 			text = n.Name
@@ -348,6 +364,11 @@ func (m *Model) filterOf() string {
 		return m.alerts.filter
 	case viewTimeline:
 		return m.timeline.filter
+	case viewBackups:
+		if m.backups.inside {
+			return m.backups.saved.filter
+		}
+		return m.backups.filter
 	case viewNodes:
 		return m.nodes.filter
 	}
@@ -362,6 +383,12 @@ func (m *Model) setFilter(s string) {
 		m.alerts.filter = s
 	case viewTimeline:
 		m.timeline.filter = s
+	case viewBackups:
+		if m.backups.inside {
+			m.backups.saved.filter = s
+			return
+		}
+		m.backups.filter = s
 	case viewNodes:
 		m.nodes.filter = s
 	default:

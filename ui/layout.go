@@ -65,6 +65,9 @@ func (m *Model) layout() rects {
 	case m.view == viewNodes && body.h >= 12:
 		r.table = rect{0, body.y, body.w, min(len(m.nodes.ids)+2, body.h/2)}
 		r.about = rect{0, body.y + r.table.h, body.w, body.h - r.table.h}
+	case m.view == viewBackups && body.h >= 26:
+		r.table = rect{0, body.y, body.w, min(max(len(m.backups.ids)+2, 8), body.h/2)}
+		r.about = rect{0, body.y + r.table.h, body.w, body.h - r.table.h}
 	case m.view == viewServices && body.h >= 14:
 		m.withAbout(&r, body)
 	default:

@@ -26,6 +26,7 @@ func (m *Model) arrangeLists() {
 	m.tasks.arrange(m.then())
 	m.arrangeAlerts()
 	m.arrangeTimeline()
+	m.arrangeBackups()
 	t := m.then()
 	m.nodes.arrange(t, len(t.Nodes), func(i int) string { return t.Nodes[i].ID }, func(i int) string {
 		n := &t.Nodes[i]

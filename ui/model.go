@@ -10,6 +10,7 @@ import (
 	"quarterdeck/actions"
 	"quarterdeck/diagnosis"
 	"quarterdeck/incident"
+	"quarterdeck/recovery"
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 	"quarterdeck/ui/logview"
@@ -31,6 +32,8 @@ type Options struct {
 	NoDeck error
 	// Incidents keeps them; nil: none are kept. It writes through Deck.
 	Incidents *incident.Desk
+	// Backups holds the catalogue of snapshots and drills; nil: no object store is configured.
+	Backups *recovery.Feed
 	// Keeper keeps panels and past queries; nil: they end with the console.
 	Keeper Keeper
 	// Doctor looks for causes; nil: nobody does.
@@ -64,6 +67,7 @@ const (
 	viewMetrics
 	viewAlerts
 	viewTimeline
+	viewBackups
 	viewNodes
 )
 
@@ -99,6 +103,7 @@ type Model struct {
 	metrics  metricsPane
 	alerts   alertsPane
 	timeline timelinePane
+	backups  backupsPane
 	nodes    listPane
 
 	hands     hands
@@ -131,6 +136,7 @@ func New(o Options) (*Model, error) {
 		m.feed = newFeed(o.Logs, o.Now)
 	}
 	m.snap, m.opened = o.Fleet.Snapshot(), o.Now()
+	m.backups.contents = o.Backups.Contents()
 	return m, nil
 }
 
@@ -173,6 +179,7 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		cmd = m.handleMouse(msg.(tea.MouseMsg))
 	case wakeMsg:
 		m.snap = msg.snap
+		m.backups.contents = m.o.Backups.Contents()
 		m.hands.look(m.o.Now())
 		cmd = tea.Batch(m.lookAtStart(), m.wakeLook())
 	case settleMsg:
@@ -233,6 +240,7 @@ func (m *Model) sizePanes(r rects) {
 	m.tasks.setHeight(r.table.h - 2 - tasksHead)
 	m.alerts.setHeight(r.table.h - 2 - m.alertsHead() - m.alertsFoot(r.table.h))
 	m.timeline.setHeight(r.table.h - 3 - m.timelineFoot(r.table.h))
+	m.sizeBackups(r)
 	m.nodes.setHeight(r.table.h - 2)
 	m.resizeLogs(r.logs)
 }
@@ -246,6 +254,8 @@ func (m *Model) subject() string {
 		}
 	case viewTimeline:
 		return m.happeningService()
+	case viewBackups:
+		return m.backupsService()
 	case viewTasks:
 		return m.tasks.service
 	}
@@ -284,6 +294,7 @@ func (m *Model) open(v view) {
 	if m.view == v {
 		return
 	}
+	m.leaveBackups()
 	m.trail = append(m.trail, m.view)
 	if len(m.trail) > 20 {
 		m.trail = m.trail[1:]
@@ -292,6 +303,8 @@ func (m *Model) open(v view) {
 	m.focus = paneTable
 	m.logs.closeAside()
 	switch v {
+	case viewBackups:
+		m.backups.inside, m.backups.moved, m.backups.want = false, false, m.services.selected()
 	case viewLogs:
 		m.focus = paneLogs
 	case viewMetrics:
@@ -309,6 +322,8 @@ func (m *Model) back() bool {
 	case m.focus == paneLogs && m.backInLogs():
 	case m.focus == paneTable && m.filterOf() != "":
 		m.setFilter("")
+	case m.view == viewBackups && m.backups.inside:
+		m.backups.inside = false
 	case m.view == viewOverview && m.focus != paneTable:
 		m.focus = paneTable
 	case len(m.trail) > 0:

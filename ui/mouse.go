@@ -18,6 +18,7 @@ func (m *Model) handleMouse(msg tea.MouseMsg) tea.Cmd {
 		over = paneLogs
 	case r.metrics.holds(at.X, at.Y):
 		over = paneMetrics
+	case m.view == viewBackups && r.about.holds(at.X, at.Y):
 	case !r.table.holds(at.X, at.Y):
 		if at.Y == 1 {
 			m.clickTab(msg, at.X)
@@ -47,6 +48,9 @@ func (m *Model) clickRow(r rects, y int) {
 		first++ // the kinds
 	case viewAlerts:
 		first += m.alertsHead()
+	case viewBackups:
+		m.clickBackups(r, y)
+		return
 	}
 	if i := l.rowAt(y - first); i >= 0 {
 		l.moveTo(i)

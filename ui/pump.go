@@ -13,6 +13,7 @@ type pump struct {
 	fleet *fleet.Fleet
 	lines <-chan struct{} // signalled by the log sink
 	runs  <-chan struct{} // signalled by runs
+	saved <-chan struct{} // signalled by the catalogue of backups
 	send  func(wakeMsg)
 }
 
@@ -30,6 +31,8 @@ func (p pump) Run(ctx context.Context) {
 			other = true
 		case <-p.runs:
 			other = true
+		case <-p.saved:
+			other = true
 		}
 		select {
 		case <-ctx.Done():
@@ -40,6 +43,8 @@ func (p pump) Run(ctx context.Context) {
 		case <-p.lines:
 			other = true
 		case <-p.runs:
+			other = true
+		case <-p.saved:
 			other = true
 		default:
 		}

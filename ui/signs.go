@@ -56,6 +56,9 @@ var kindSigns = map[string]kindSign{
 	fleet.IncidentPhase: {sign: func(s *theme.Signs) string { return s.Critical }, style: accentStyle, bad: errorStyle},
 	fleet.HealthChanged: {sign: func(s *theme.Signs) string { return s.Mark }, style: okStyle, bad: errorStyle},
 	fleet.SourceChanged: {sign: func(s *theme.Signs) string { return s.Gap }, style: func(st theme.Styles) theme.Style { return st.Muted }, bad: warnStyle},
+	fleet.SnapshotTaken: {sign: func(s *theme.Signs) string { return s.Backup }, style: okStyle, bad: warnStyle},
+	fleet.Drilled:       {sign: func(s *theme.Signs) string { return s.Backup }, style: accentStyle, bad: errorStyle},
+	fleet.Restored:      {sign: func(s *theme.Signs) string { return s.Backup }, style: accentStyle, bad: errorStyle},
 	fleet.Annotated:     {sign: func(s *theme.Signs) string { return s.Stale }, style: accentStyle},
 }
 

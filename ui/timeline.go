@@ -7,6 +7,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"quarterdeck/recovery"
 	"quarterdeck/sources/fleet"
 )
 
@@ -35,6 +36,7 @@ type madeOf struct {
 	first *fleet.Happening
 	n     int
 	past  uint64
+	saved *recovery.Contents
 }
 
 // shownBy is what the list was made of.
@@ -107,7 +109,7 @@ func (m *Model) arrangeTimeline() {
 func (m *Model) makeOccurrences() {
 	t := &m.timeline
 	h := m.snap.History
-	from := madeOf{n: len(h), past: t.past.version}
+	from := madeOf{n: len(h), past: t.past.version, saved: m.backups.contents}
 	if len(h) > 0 {
 		from.first = &h[0]
 	}
@@ -117,6 +119,9 @@ func (m *Model) makeOccurrences() {
 	t.from = from
 	if len(t.past.list) > 0 {
 		h = append(slices.Clip(slices.Clone(t.past.list)), h...)
+	}
+	if saved := m.backupHappenings(); len(saved) > 0 {
+		h = append(slices.Clip(slices.Clone(h)), saved...)
 	}
 	t.rows, t.counts = fleet.Timeline(h), [16]int{}
 	for i := range t.rows {

@@ -29,6 +29,7 @@ var happeningSorts = []happeningSort{
 	{"nodes", []string{fleet.NodeChanged}},
 	{"sources", []string{fleet.SourceChanged}},
 	{"marks", []string{fleet.Annotated}},
+	{"backups", []string{fleet.SnapshotTaken, fleet.Drilled, fleet.Restored}},
 	{"other", nil},
 }
 

@@ -100,6 +100,7 @@ func (p *platform) console(demo bool) ui.Options {
 	if p.grafana != nil {
 		o.Notes = p.grafana
 	}
+	o.Backups = p.saved
 	o.Doctor = p.doctor(nil)
 	return o
 }

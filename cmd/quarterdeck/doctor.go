@@ -22,7 +22,9 @@ func newDoctorCommand(s *surroundings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Each source: reachable, version, what it allows, what is missing and what to do",
-		Long: `Checks the config file, then asks each source for the least that tells whether it can serve.
+		Long: `Checks the config file, then asks each source for the least that tells whether it can serve,
+and holds the services against their backups: a policy that is bad or missing is named with the
+label to set.
 
 EXIT STATUS
   0 all sources serve; 1 some do; 2 the config file or a flag is wrong; 3 none does`,
@@ -48,11 +50,14 @@ func runDoctor(ctx context.Context, s *surroundings) error {
 	ctx, cancel := context.WithTimeout(ctx, p.settings.Timeout)
 	defer cancel()
 	probes := p.probe(ctx)
+	cover := p.coverage(ctx)
 	if asJSON {
-		if err := json.NewEncoder(s.out).Encode(doctorOf(probes)); err != nil {
+		out := doctorOf(probes)
+		out.Backups = cover.json()
+		if err := json.NewEncoder(s.out).Encode(out); err != nil {
 			return err
 		}
-	} else if err := writeDoctor(s.out, p.settings, probes); err != nil {
+	} else if err := writeDoctor(s.out, p.settings, probes, cover); err != nil {
 		return err
 	}
 	ok := 0
@@ -99,6 +104,7 @@ func (p *platform) probe(ctx context.Context) []sources.Probe {
 
 type doctorJSON struct {
 	Sources []probeJSON `json:"sources"`
+	Backups coverJSON   `json:"backups"`
 }
 
 type probeJSON struct {
@@ -119,7 +125,7 @@ func doctorOf(probes []sources.Probe) doctorJSON {
 	return out
 }
 
-func writeDoctor(out io.Writer, set *config.Settings, probes []sources.Probe) error {
+func writeDoctor(out io.Writer, set *config.Settings, probes []sources.Probe, cover covered) error {
 	var b strings.Builder
 	if set.Path != "" {
 		fmt.Fprintf(&b, "config      %s, context %s\n", plain.Line(set.Path), plain.Line(set.Name))
@@ -134,6 +140,7 @@ func writeDoctor(out io.Writer, set *config.Settings, probes []sources.Probe) er
 			}
 		}
 	}
+	cover.write(&b)
 	_, err := io.WriteString(out, b.String())
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"quarterdeck/cmd/quarterdeck/config"
+	"quarterdeck/recovery"
 	"quarterdeck/sources"
 	"quarterdeck/sources/alertmanager"
 	"quarterdeck/sources/fleet"
@@ -31,6 +32,7 @@ type platform struct {
 	alerts   *alertmanager.Client // nil: not configured
 	grafana  *grafana.Client      // nil: not configured
 	backups  *objectstore.Store   // nil: not configured
+	saved    *recovery.Feed       // of backups; nil: not configured
 	logs     sources.Logs
 	closers  []io.Closer
 }
@@ -73,7 +75,7 @@ func openPlatform(set *config.Settings) (p *platform, err error) {
 	if p.log, err = p.openLog(); err != nil {
 		return nil, err
 	}
-	p.fleet = fleet.New(time.Now, fleet.SwarmName, fleet.LokiName, fleet.PrometheusName, fleet.AlertmanagerName)
+	p.fleet = fleet.New(time.Now, fleet.SwarmName, fleet.LokiName, fleet.PrometheusName, fleet.AlertmanagerName, fleet.BackupsName)
 	p.swarm, err = swarm.New(swarm.Options{Host: set.Host, Hosts: set.Hosts, Context: set.DockerContext, TLS: set.Context.TLS.Source(), Timeout: set.Timeout, Logger: p.log})
 	if err != nil {
 		return nil, err
@@ -118,6 +120,7 @@ func openPlatform(set *config.Settings) (p *platform, err error) {
 			return nil, err
 		}
 		p.closers = append(p.closers, p.backups)
+		p.saved = recovery.NewFeed(p.backups, time.Now)
 	}
 	return p, nil
 }
@@ -143,6 +146,9 @@ func (p *platform) feeds() fleet.Feeds {
 	}
 	if p.alerts != nil {
 		f.Alerts = p.alerts
+	}
+	if p.saved != nil {
+		f.Backups = p.saved.Read
 	}
 	return f
 }

@@ -36,6 +36,9 @@ const (
 	ActionEnded    = "verdict"  // and what came of it
 	Annotated      = "marked"   // somebody has marked it on a dashboard
 	IncidentPhase  = "incident" // somebody has written of an incident
+	SnapshotTaken  = "snapshot" // data was saved
+	Drilled        = "drill"    // a snapshot was restored into a place that was thrown away
+	Restored       = "restore"  // and this time for real
 	OtherHappening = "event"
 )
 

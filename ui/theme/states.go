@@ -16,6 +16,7 @@ type Signs struct {
 	Gap, Dropped, Stale, Denied, Faulty, Absent     string
 	Deploy, Alert, Start, Death, Action, Node       string // marks of moments
 	Resolved                                        string // an alert that is over
+	Backup                                          string // a snapshot, or a restore of one
 	Dot, Mark, Cursor, Ellipsis                     string
 	Up, DownArrow, Left, Right                      string
 	Rule, Bar, TopLeft, TopRight                    string // lines
@@ -27,7 +28,7 @@ func unicodeSigns() Signs {
 		OK: "●", Updating: "↻", Degraded: "▲", Down: "✗", Idle: "○", Unknown: "?", Look: "!",
 		Critical: "■", Warning: "▲", Info: "●", Silenced: "○", Pending: "◐",
 		Live: "●", Polling: "◐", Connecting: "○", Reconnecting: "↻", Paused: "‖", Gap: "◇", Dropped: "▼", Stale: "◌", Denied: "✗", Faulty: "▲", Absent: "–",
-		Deploy: "◆", Alert: "▲", Start: "△", Death: "✗", Action: "▸", Node: "▣", Resolved: "▼", Dot: "·", Mark: "▪", Cursor: "▌", Ellipsis: "…",
+		Deploy: "◆", Alert: "▲", Start: "△", Death: "✗", Action: "▸", Node: "▣", Resolved: "▼", Backup: "□", Dot: "·", Mark: "▪", Cursor: "▌", Ellipsis: "…",
 		Up: "↑", DownArrow: "↓", Left: "←", Right: "→",
 		Rule: "─", Bar: "│", TopLeft: "┌", TopRight: "┐", BottomLeft: "└", BottomRight: "┘", Dash: "╌",
 	}
@@ -38,7 +39,7 @@ func asciiSigns() Signs {
 		OK: "*", Updating: "~", Degraded: "!", Down: "x", Idle: "o", Unknown: "?", Look: "+",
 		Critical: "#", Warning: "!", Info: "i", Silenced: "o", Pending: "~",
 		Live: "*", Polling: "%", Connecting: "o", Reconnecting: "~", Paused: "=", Gap: "/", Dropped: "v", Stale: "@", Denied: "x", Faulty: "!", Absent: "-",
-		Deploy: "D", Alert: "!", Start: "^", Death: "x", Action: ">", Node: "N", Resolved: "v", Dot: ".", Mark: "*", Cursor: ">", Ellipsis: ".",
+		Deploy: "D", Alert: "!", Start: "^", Death: "x", Action: ">", Node: "N", Resolved: "v", Backup: "B", Dot: ".", Mark: "*", Cursor: ">", Ellipsis: ".",
 		Up: "^", DownArrow: "v", Left: "<", Right: ">",
 		Rule: "-", Bar: "|", TopLeft: "+", TopRight: "+", BottomLeft: "+", BottomRight: "+", Dash: "-",
 	}

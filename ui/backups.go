@@ -1,0 +1,417 @@
+package ui
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"quarterdeck/actions"
+	"quarterdeck/recovery"
+	"quarterdeck/sources/fleet"
+)
+
+// The first letters of ids: what a row is of.
+const (
+	coverService = "s\x00"
+	coverVolume  = "v\x00"
+	rowSnapshot  = "s\x00"
+	rowDrill     = "d\x00"
+)
+
+// backupsPane is how services stand with their backups, and the snapshots and drills of the one under the cursor.
+type backupsPane struct {
+	listPane
+	contents *recovery.Contents // as of the last wake-up; nil: nothing could be read yet
+	rows     []recovery.Coverage
+	byID     map[string]*recovery.Coverage
+	made     coverOf
+
+	inside bool // the cursor moves in the snapshots
+	saved  savedPane
+	want   string // the service that the cursor is to go to, where it has a row
+	moved  bool   // the cursor was moved here: what it is on is selected everywhere
+}
+
+// coverOf is what the rows were made of: while it is the same, they are too.
+type coverOf struct {
+	snap     *fleet.Snapshot
+	contents *recovery.Contents
+}
+
+// savedPane is the snapshots and drills of one row, the newest first.
+type savedPane struct {
+	listPane
+	of    savedOf
+	byID  map[string]savedRow
+	marks []string // ids of the snapshots that are compared, at most two
+}
+
+type savedOf struct {
+	contents *recovery.Contents
+	service  string
+	until    time.Time // zero: now
+	filter   string
+}
+
+// savedRow is a snapshot or a drill.
+type savedRow struct {
+	snapshot *recovery.Snapshot
+	drill    *recovery.Drill
+}
+
+func (r savedRow) at() time.Time {
+	if r.drill != nil {
+		return r.drill.Began
+	}
+	return r.snapshot.Taken
+}
+
+func coverID(c *recovery.Coverage) string {
+	if c.Service == "" {
+		return coverVolume + c.Volume
+	}
+	return coverService + c.Service
+}
+
+// contentsThen is the catalogue as it was at a moment, as far as it still tells: what was pruned since is not in it.
+func contentsThen(c *recovery.Contents, then *fleet.Snapshot) *recovery.Contents {
+	if c == nil || !then.Past {
+		return c
+	}
+	out := &recovery.Contents{Read: then.At, Unreadable: c.Unreadable, Snapshots: make(map[string][]recovery.Snapshot, len(c.Snapshots)), Drills: make(map[string][]recovery.Drill, len(c.Drills))}
+	for name, list := range c.Snapshots {
+		i := 0
+		for i < len(list) && list[i].Taken.After(then.At) {
+			i++
+		}
+		out.Snapshots[name] = list[i:]
+	}
+	for name, list := range c.Drills {
+		i := 0
+		for i < len(list) && list[i].Began.After(then.At) {
+			i++
+		}
+		out.Drills[name] = list[i:]
+	}
+	return out
+}
+
+// arrangeBackups makes the rows, while they are on the screen.
+func (m *Model) arrangeBackups() {
+	p := &m.backups
+	if m.view != viewBackups {
+		return
+	}
+	then := m.then()
+	if made := (coverOf{then, p.contents}); made != p.made {
+		p.made = made
+		p.rows = recovery.Cover(then, contentsThen(p.contents, then), then.At.In(m.o.Location))
+		p.byID = make(map[string]*recovery.Coverage, len(p.rows))
+		for i := range p.rows {
+			p.byID[coverID(&p.rows[i])] = &p.rows[i]
+		}
+		p.of = arranged{}
+	}
+	p.arrange(then, len(p.rows), func(i int) string { return coverID(&p.rows[i]) }, func(i int) string {
+		c := &p.rows[i]
+		return strings.Join([]string{c.Service, c.Volume, string(c.Policy.Engine), string(c.State), string(c.DrillState), c.Problem}, " ")
+	}, false)
+	if p.want != "" && len(p.rows) > 0 {
+		p.selectID(coverService + p.want)
+		p.want = ""
+	}
+	m.arrangeSaved()
+}
+
+// arrangeSaved makes the rows of the snapshots and drills of the row under the cursor.
+func (m *Model) arrangeSaved() {
+	s := &m.backups.saved
+	of := savedOf{contents: m.backups.contents, filter: s.filter}
+	if c := m.selectedCover(); c != nil {
+		of.service = c.Service
+		if c.By != "" {
+			of.service = c.By
+		}
+	}
+	if t := m.then(); t.Past {
+		of.until = t.At
+	}
+	if of == s.of {
+		return
+	}
+	if of.service != s.of.service {
+		s.marks, s.cursor, s.index = nil, "", 0
+	}
+	s.of, s.byID = of, map[string]savedRow{}
+	var ids []string
+	add := func(id string, r savedRow) {
+		if of.until.IsZero() || !r.at().After(of.until) {
+			if needle := strings.ToLower(of.filter); needle == "" || strings.Contains(strings.ToLower(m.savedText(r)), needle) {
+				ids, s.byID[id] = append(ids, id), r
+			}
+		}
+	}
+	if c := of.contents; c != nil && of.service != "" {
+		for i := range c.Snapshots[of.service] {
+			x := &c.Snapshots[of.service][i]
+			add(rowSnapshot+x.ID, savedRow{snapshot: x})
+		}
+		for i := range c.Drills[of.service] {
+			x := &c.Drills[of.service][i]
+			add(rowDrill+x.Run, savedRow{drill: x})
+		}
+	}
+	slices.SortStableFunc(ids, func(a, b string) int { return s.byID[b].at().Compare(s.byID[a].at()) })
+	s.marks = slices.DeleteFunc(s.marks, func(id string) bool { return s.byID[id].snapshot == nil })
+	s.setRows(ids)
+}
+
+// savedText is what the filter looks at.
+func (m *Model) savedText(r savedRow) string {
+	if d := r.drill; d != nil {
+		return strings.Join([]string{drillKind(d), d.Snapshot, d.Reason, d.Actor, m.clock(d.Began)}, " ")
+	}
+	x := r.snapshot
+	return strings.Join([]string{"snapshot", x.ID, string(x.Origin), x.Server, x.Node, x.DB, x.Volume, m.clock(x.Taken)}, " ")
+}
+
+func drillKind(d *recovery.Drill) string {
+	if d.Real {
+		return "restore"
+	}
+	return "drill"
+}
+
+func (m *Model) selectedCover() *recovery.Coverage { return m.backups.byID[m.backups.selected()] }
+
+// selectedSaved is the snapshot or drill under the cursor; while that is in the services, the newest snapshot.
+func (m *Model) selectedSaved() savedRow {
+	if m.backups.inside {
+		return m.backups.saved.byID[m.backups.saved.selected()]
+	}
+	if c := m.selectedCover(); c != nil && c.Newest != nil {
+		return savedRow{snapshot: c.Newest}
+	}
+	return savedRow{}
+}
+
+// backupsService is the service that the backups are about; of a volume the first that mounts it.
+func (m *Model) backupsService() string {
+	c := m.selectedCover()
+	switch {
+	case c == nil:
+		return ""
+	case c.Service == "" && len(c.Mounts) > 0:
+		return c.Mounts[0]
+	}
+	return c.Service
+}
+
+// doInBackups does what a key means in the backups, and tells whether it was one.
+func (m *Model) doInBackups(a act) (tea.Cmd, bool) {
+	p := &m.backups
+	if m.listInFocus().handle(a) {
+		if !p.inside {
+			p.moved = true
+			m.arrangeSaved()
+			m.services.selectID(m.backupsService())
+		}
+		return nil, true
+	}
+	switch a {
+	case actEnter:
+		return m.enterBackups(), true
+	case actMark:
+		return m.markSnapshot(), true
+	case actMoment:
+		r := m.selectedSaved()
+		if r == (savedRow{}) {
+			return m.say("no snapshot is there that has a moment"), true
+		}
+		m.when.set(r.at(), m.o.Now())
+		return nil, true
+	case actBackup, actDrill, actRestore:
+		return m.askRecovery(a), true
+	case actMarkAll, actSort, actSortReverse, actWorst, actOnlyBad:
+		return nil, true // of the service table, which is not shown
+	}
+	return nil, false
+}
+
+// enterBackups goes into the snapshots, and from one to its service at its moment.
+func (m *Model) enterBackups() tea.Cmd {
+	p := &m.backups
+	if !p.inside {
+		c := m.selectedCover()
+		switch {
+		case c == nil:
+			return nil
+		case len(p.saved.ids) == 0 && p.saved.filter == "":
+			return m.say(inLine(m.whyNoSnapshots(c)))
+		}
+		p.inside = true
+		return nil
+	}
+	r := p.saved.byID[p.saved.selected()]
+	if r == (savedRow{}) {
+		return nil
+	}
+	return m.goTo(m.backupsService(), "", r.at())
+}
+
+// markSnapshot marks a snapshot to be compared, or takes its mark off; of three the oldest mark goes.
+func (m *Model) markSnapshot() tea.Cmd {
+	s := &m.backups.saved
+	id := s.selected()
+	switch {
+	case !m.backups.inside:
+		return m.say("enter goes into the snapshots: there space marks two to be compared")
+	case s.byID[id].snapshot == nil:
+		return m.say("two snapshots can be compared, and this is none")
+	}
+	if i := slices.Index(s.marks, id); i >= 0 {
+		s.marks = slices.Delete(s.marks, i, i+1)
+		return nil
+	}
+	s.marks = append(s.marks, id)
+	if len(s.marks) > 2 {
+		s.marks = s.marks[1:]
+	}
+	return nil
+}
+
+// compared are the two marked snapshots, the older first; nil: there are not two.
+func (s *savedPane) compared() (a, b *recovery.Snapshot) {
+	if len(s.marks) < 2 {
+		return nil, nil
+	}
+	a, b = s.byID[s.marks[0]].snapshot, s.byID[s.marks[1]].snapshot
+	if b.Taken.Before(a.Taken) {
+		a, b = b, a
+	}
+	return a, b
+}
+
+// askRecovery asks for the plan of a backup, a drill or a restore. A restore, and a drill from within the snapshots, are of the one under the cursor.
+func (m *Model) askRecovery(a act) tea.Cmd {
+	c := m.selectedCover()
+	if c == nil {
+		return m.say("nothing is selected")
+	}
+	service := m.backupsService()
+	if c.By != "" {
+		service = c.By
+	}
+	snapshot := ""
+	if r := m.selectedSaved(); a != actBackup && r.snapshot != nil {
+		snapshot = r.snapshot.ID
+	} else if a != actBackup && r.drill != nil {
+		snapshot = r.drill.Snapshot
+	}
+	switch {
+	case a == actBackup:
+		return m.requestPlan("backup "+service, func(ctx context.Context, d *actions.Deck) (*actions.Plan, error) { return d.PlanBackup(ctx, service) })
+	case snapshot == "":
+		return m.say(inLine(m.whyNoSnapshots(c)))
+	case a == actDrill:
+		return m.requestPlan("drill "+service, func(ctx context.Context, d *actions.Deck) (*actions.Plan, error) {
+			return d.PlanDrill(ctx, service, snapshot)
+		})
+	}
+	return m.requestPlan("restore "+service, func(ctx context.Context, d *actions.Deck) (*actions.Plan, error) {
+		return d.PlanRestore(ctx, service, snapshot)
+	})
+}
+
+// backupHappenings are the snapshots and drills as the timeline has them, the newest of them.
+func (m *Model) backupHappenings() []fleet.Happening {
+	c := m.backups.contents
+	if c == nil {
+		return nil
+	}
+	var out []fleet.Happening
+	for _, list := range c.Snapshots {
+		for i := range list[:min(len(list), savedMost)] {
+			x := &list[i]
+			text := bytesWord(x.Size) + " " + x.Short() + ", " + string(x.Origin)
+			out = append(out, fleet.Happening{Time: x.Taken, Kind: fleet.SnapshotTaken, Service: x.Service, Text: oneLine(text), Source: fleet.BackupsName, Run: x.Run, Ref: x.ID, Bad: !x.Verified})
+		}
+	}
+	for _, list := range c.Drills {
+		for i := range list[:min(len(list), savedMost)] {
+			x := &list[i]
+			kind := fleet.Drilled
+			if x.Real {
+				kind = fleet.Restored
+			}
+			out = append(out, fleet.Happening{Time: x.Began, Kind: kind, Service: x.Service, Text: oneLine(m.drillWords(x)), Source: fleet.BackupsName, Run: x.Run, Ref: x.Run, Actor: x.Actor, Bad: !x.OK})
+		}
+	}
+	if len(out) > pastMost {
+		slices.SortStableFunc(out, func(a, b fleet.Happening) int { return b.Time.Compare(a.Time) })
+		out = out[:pastMost]
+	}
+	return out
+}
+
+// savedMost bounds how many snapshots of one service the timeline shows.
+const savedMost = 100
+
+// backupEvidence shows a snapshot, a drill or a restore of the timeline among the others of its service.
+func (m *Model) backupEvidence(h *fleet.Happening) tea.Cmd {
+	m.open(viewBackups)
+	p := &m.backups
+	p.filter, p.saved.filter, p.want = "", "", h.Service
+	m.arrangeBackups()
+	if m.backupsService() != h.Service {
+		return m.say(inLine(h.Service) + " has no backups of its own now")
+	}
+	if p.saved.selectID(rowSnapshot+h.Ref) || p.saved.selectID(rowDrill+h.Ref) {
+		p.inside = true
+	}
+	return nil
+}
+
+// leaveBackups selects everywhere what was selected here.
+func (m *Model) leaveBackups() {
+	if m.view == viewBackups && m.backups.moved {
+		m.selectSubject()
+	}
+}
+
+func (m *Model) sizeBackups(r rects) {
+	p := &m.backups
+	if r.about.h > 0 {
+		p.setHeight(r.table.h - 2)
+		p.saved.setHeight(r.about.h - 2 - m.savedHead(r.about.h) - m.savedFoot(r.about.h))
+		return
+	}
+	p.setHeight(r.table.h - 2 - m.backupsFoot(r.table.h))
+	p.saved.setHeight(r.table.h - 2 - m.savedHead(r.table.h) - m.savedFoot(r.table.h))
+}
+
+// clickBackups puts the cursor on the row that was clicked, in whichever of the two lists.
+func (m *Model) clickBackups(r rects, y int) {
+	p := &m.backups
+	inside, of := p.inside, r.table
+	if r.about.h > 0 {
+		if inside = y >= r.about.y; inside {
+			of = r.about
+		}
+	}
+	l, first := &p.list, of.y+2
+	if inside {
+		l, first = &p.saved.list, first+m.savedHead(of.h)
+	}
+	if i := l.rowAt(y - first); i >= 0 {
+		p.inside = inside
+		l.moveTo(i)
+		if !inside {
+			p.moved = true
+			m.services.selectID(m.backupsService())
+		}
+	}
+}
