@@ -171,6 +171,25 @@ func (c *Catalogue) fetch(ctx context.Context, list []sources.Object) {
 	wg.Wait()
 }
 
+// SnapshotsOf reads the records of one service's snapshots. What is no record is left out.
+func SnapshotsOf(ctx context.Context, from sources.Objects, service string) ([]Snapshot, error) {
+	list, err := from.List(ctx, snapshotsDir+service+"/")
+	if err != nil {
+		return nil, err
+	}
+	var out []Snapshot
+	c := Catalogue{Objects: from}
+	for i := range list {
+		switch r := c.record(ctx, &list[i]).(type) {
+		case *Snapshot:
+			out = append(out, *r)
+		case *sources.Error:
+			return nil, r
+		}
+	}
+	return out, nil
+}
+
 type errGone struct{}
 
 // record is a record, read once: *Snapshot, *Drill, errGone, a *sources.Error where the store does not answer, or another error where it is none.

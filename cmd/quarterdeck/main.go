@@ -8,6 +8,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"quarterdeck/sources"
@@ -53,8 +54,9 @@ func main() {
 func run(args []string, in io.Reader, out, errs io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	defer endAnyway(ctx, in)()
-	root := newRootCommand(&surroundings{in: in, out: out, errs: errs, getenv: os.Getenv})
+	unhang := sync.OnceFunc(endAnyway(ctx, in))
+	defer unhang()
+	root := newRootCommand(&surroundings{in: in, out: out, errs: errs, getenv: os.Getenv, endsItself: unhang})
 	root.SetArgs(args)
 	root.SetIn(in)
 	root.SetOut(out)

@@ -17,6 +17,8 @@ type surroundings struct {
 	out, errs io.Writer
 	getenv    func(string) string
 	flags     config.Flags
+	// endsItself is called by a command that has much to do after it was told to stop, and bounds that itself.
+	endsItself func()
 }
 
 // settings are what is in force for this call.
@@ -85,6 +87,7 @@ func newRootCommand(s *surroundings) *cobra.Command {
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitStatus{exitUsage, err} })
 	cmd.AddCommand(newDemoCommand(s), newSnapshotCommand(s), newSnapshotsCommand(s), newStatusCommand(s), newLogsCommand(s), newMetricsCommand(s),
 		newAlertsCommand(s), newInvestigateCommand(s), newScaleCommand(s), newRedeployCommand(s), newRollbackCommand(s), newUndoCommand(s), newResumeCommand(s), newRotateCommand(s), newBackupCommand(s), newDrillCommand(s), newRestoreCommand(s), newJournalCommand(s), newIncidentCommand(s), newDoctorCommand(s), newVersionCommand(s), newManCommand())
+	cmd.AddCommand(newRunnerCommand(s))
 	return cmd
 }
 
