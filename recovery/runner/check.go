@@ -8,12 +8,16 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"quarterdeck/recovery"
 )
 
 // readWhole is up to which size a snapshot is read back to its end by a check, in bytes; of larger ones the beginning is.
 const readWhole = 1 << 30
+
+// askFor is how long a check waits for a server that does not answer.
+const askFor = 10 * time.Second
 
 // check looks whether the job's snapshot can be restored here. It changes nothing.
 func (w *work) check(ctx context.Context) error {
@@ -98,12 +102,17 @@ func (w *work) understands(ctx context.Context, e engine, snap *recovery.Snapsho
 		return nil
 	}
 	if w.Job.Host != "" {
+		w.Patience.Server = min(w.Patience.Server, askFor)
 		v, err := w.answers(ctx, e)
-		if err != nil {
+		if ctx.Err() != nil {
 			return err
 		}
+		if err != nil { // a server that is broken is what restores are for
+			w.tell.say("its version is not compared: " + w.tools.scrub.clean(err.Error()))
+		}
 		w.res.Server = v
-	} else if w.Job.Engine == recovery.Postgres && w.mounted() == nil {
+	}
+	if w.res.Server == "" && w.Job.Engine == recovery.Postgres && w.mounted() == nil {
 		w.res.Server = dataVersion(w.DataDir)
 	}
 	return older(w.Job.Engine, snap.Server, w.res.Server)

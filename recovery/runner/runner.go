@@ -212,7 +212,7 @@ func (w *work) answers(ctx context.Context, e engine) (string, error) {
 	w.tell.begin("server", "")
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = 200*time.Millisecond, 3*time.Second
-	v, err := backoff.Retry(ctx, func() (string, error) {
+	return backoff.Retry(ctx, func() (string, error) {
 		v, err := e.Version(ctx)
 		var f *failed
 		switch {
@@ -223,5 +223,4 @@ func (w *work) answers(ctx context.Context, e engine) (string, error) {
 		}
 		return v, err
 	}, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(w.Patience.Server))
-	return v, err
 }
