@@ -48,6 +48,7 @@ install_all() {
   build cadvisor cadvisor .
   build versitygw versitygw github.com/versity/versitygw/cmd/versitygw
   build workload workload .
+  data_base_build
   [ "${1:-}" != logcli ] || build logcli servers github.com/grafana/loki/v3/cmd/logcli # for `testdata/bench-logs` alone
   say "installed; builds are in $C"
 }

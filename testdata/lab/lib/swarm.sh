@@ -113,8 +113,10 @@ images_up() {
   echo "$want" >"$S/images"
 }
 
-image() { # TAG ENV-INSTRUCTION
-  tar -C "$(dir_of workload)" --owner=0 --group=0 --mtime=@0 -c workload | d 1 import \
+# image TAG ENV-INSTRUCTION. It has a folder /data of the user's, which is what a new volume there is like.
+image() {
+  mkdir -p "$S/image/data"
+  tar --owner=65534 --group=65534 --mtime=@0 --mode=755 -c -C "$(dir_of workload)" workload -C "$S/image" data | d 1 import \
     --change 'ENTRYPOINT ["/workload"]' --change 'EXPOSE 8080' --change 'USER 65534:65534' --change "$2" \
     --change "LABEL org.opencontainers.image.version=$1" \
     --change 'HEALTHCHECK --interval=5s --timeout=15s --retries=2 CMD ["/workload","-check","http://127.0.0.1:8080/healthz"]' \
@@ -154,8 +156,9 @@ cmd_deploy() {
   local wait=1
   [ "${1:-}" != --no-wait ] || { wait=; shift; }
   [ -f "${1:-}" ] || die "lab deploy [--no-wait] STACK.yml"
+  ! grep -q "$REGISTRY/data:" "$1" || data_up
   stack_deploy "$1"
-  [ -z "$wait" ] || stack_wait "$(basename "${1%.*}")" 120
+  [ -z "$wait" ] || stack_wait "$(basename "${1%.*}")" 240
 }
 
 stack_gone() {

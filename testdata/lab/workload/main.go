@@ -40,6 +40,11 @@ type config struct {
 	writeKB             int           // KiB a request
 	tlsName             string        // serve a certificate of this name; empty is none
 	tlsValid            time.Duration // from the start on
+	writer              string        // commit rows to a ledger: postgres, mysql, redis or files; empty is none
+	writeTo             string        // host:port, or a folder
+	writeEvery          time.Duration // a row
+	database, user      string
+	passwordFile        string
 }
 
 func parse() (config, string) {
@@ -65,6 +70,12 @@ func parse() (config, string) {
 	flag.IntVar(&c.writeKB, "write-kb", int(number(env("WRITE_KB", "64"))), "KiB that a request writes [WRITE_KB]")
 	flag.StringVar(&c.tlsName, "tls-name", env("TLS_NAME", ""), "serve a self-signed certificate of this name at :8443 [TLS_NAME]")
 	flag.DurationVar(&c.tlsValid, "tls-valid", duration(env("TLS_VALID", "2160h")), "how long the certificate is valid [TLS_VALID]")
+	flag.StringVar(&c.writer, "writer", env("WRITER", ""), "commit numbered rows to postgres, mysql, redis or files [WRITER]")
+	flag.StringVar(&c.writeTo, "write-to", env("WRITE_TO", "/data"), "host:port of the server, or the folder [WRITE_TO]")
+	flag.DurationVar(&c.writeEvery, "write-every", duration(env("WRITE_EVERY", "50ms")), "a row at this interval [WRITE_EVERY]")
+	flag.StringVar(&c.database, "database", env("DATABASE", ""), "of the writer [DATABASE]")
+	flag.StringVar(&c.user, "user", env("DB_USER", ""), "of the writer [DB_USER]")
+	flag.StringVar(&c.passwordFile, "password-file", env("PASSWORD_FILE", ""), "the user's password [PASSWORD_FILE]")
 	check := flag.String("check", "", "ask this URL and exit 0 if it answers 200 (the image's health check)")
 	flag.Parse()
 	for _, u := range strings.Split(*deps, ",") {
@@ -129,6 +140,7 @@ func run(ctx context.Context, c config, log *logger) error {
 	background.Go(func() { s.traffic(ctx) })
 	background.Go(func() { s.jobs(ctx) })
 	background.Go(func() { s.leaking(ctx) })
+	background.Go(func() { s.writer.run(ctx) })
 
 	select {
 	case err := <-failed:

@@ -19,6 +19,7 @@ type server struct {
 	log    *logger
 	stats  *stats
 	client *http.Client
+	writer *writer
 
 	mu        sync.Mutex
 	unhealthy bool
@@ -31,7 +32,7 @@ type server struct {
 }
 
 func newServer(c config, log *logger) *server {
-	return &server{config: c, log: log, stats: newStats(), client: &http.Client{Timeout: 3 * time.Second}, started: time.Now()}
+	return &server{config: c, log: log, stats: newStats(), client: &http.Client{Timeout: 3 * time.Second}, writer: newWriter(c, log), started: time.Now()}
 }
 
 func (s *server) routes() http.Handler {
@@ -47,6 +48,10 @@ func (s *server) routes() http.Handler {
 	mux.HandleFunc("/log", s.handleLog)
 	mux.HandleFunc("/fire", s.handleFire)
 	mux.HandleFunc("/say", s.handleSay)
+	if s.config.writer != "" {
+		mux.HandleFunc("/last", s.writer.handleLast)
+		mux.HandleFunc("/check", s.writer.handleCheck)
+	}
 	return mux
 }
 
