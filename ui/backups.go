@@ -1,14 +1,12 @@
 package ui
 
 import (
-	"context"
 	"slices"
 	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 
-	"quarterdeck/actions"
 	"quarterdeck/recovery"
 	"quarterdeck/sources/fleet"
 )
@@ -313,17 +311,13 @@ func (m *Model) askRecovery(a act) tea.Cmd {
 	}
 	switch {
 	case a == actBackup:
-		return m.requestPlan("backup "+service, func(ctx context.Context, d *actions.Deck) (*actions.Plan, error) { return d.PlanBackup(ctx, service) })
+		return m.askBackup(service)
 	case snapshot == "":
 		return m.say(inLine(m.whyNoSnapshots(c)))
 	case a == actDrill:
-		return m.requestPlan("drill "+service, func(ctx context.Context, d *actions.Deck) (*actions.Plan, error) {
-			return d.PlanDrill(ctx, service, snapshot)
-		})
+		return m.askDrill(service, snapshot)
 	}
-	return m.requestPlan("restore "+service, func(ctx context.Context, d *actions.Deck) (*actions.Plan, error) {
-		return d.PlanRestore(ctx, service, snapshot)
-	})
+	return m.askRestore(service, snapshot)
 }
 
 // backupHappenings are the snapshots and drills as the timeline has them, the newest of them.

@@ -250,7 +250,23 @@ func (m *Model) backupsTitle() string {
 	case p.contents != nil && !state.OK():
 		title += " · as of " + m.clock(p.contents.Read)
 	}
+	if n := m.goneWithSnapshots(); n > 0 {
+		title += " · of " + count(n, "service") + " that the swarm does not have, too: quarterdeck snapshots"
+	}
 	return title
+}
+
+// goneWithSnapshots counts the services that have snapshots and are not in the swarm.
+func (m *Model) goneWithSnapshots() int {
+	n := 0
+	if c := m.backups.contents; c != nil && m.snap.Ready() && m.when.live() {
+		for name, list := range c.Snapshots {
+			if len(list) > 0 && m.snap.Service(name) == nil {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 func (m *Model) whyNoBackups() string {
@@ -408,6 +424,8 @@ func (m *Model) whyNoSnapshots(c *recovery.Coverage) string {
 		return "could not look: " + string(state.State) + ": " + strings.TrimPrefix(state.Detail, state.Name+": ")
 	case c.State == recovery.CoverExempt:
 		return "its labels say that it has nothing to be saved (" + recovery.LabelEngine + "=none)"
+	case c.State == recovery.CoverBadPolicy:
+		return "its policy can save nothing, so there is no snapshot: " + c.Problem
 	case m.then().Past:
 		return "no snapshot is known that was there then"
 	case c.Service == "" || c.State == recovery.CoverNotCovered:

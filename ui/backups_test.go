@@ -319,3 +319,29 @@ func TestBackupsOfHostileRecords(t *testing.T) {
 		checkFrame(t, m)
 	}
 }
+
+// A service that is gone can still be brought back: that there are snapshots of it is said, though it has no row.
+func TestBackupsOfServicesThatAreGone(t *testing.T) {
+	r := records{}
+	save(t, r, &recovery.Snapshot{ID: idOf(1), Service: "shop_gone", Engine: recovery.Volume, Taken: noon.Add(-time.Hour), Ended: noon})
+	feed := recovery.NewFeed(r, func() time.Time { return noon })
+	if err := feed.Read(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	m := backupsConsole(t, 160, 48, func(o *Options) { o.Backups = feed })
+	if f := frameOf(m); !strings.Contains(f, "of 1 service that the swarm does not have") {
+		t.Errorf("nothing tells of it:\n%s", f)
+	}
+	if f := frameOf(backupsConsole(t, 160, 48, nil)); strings.Contains(f, "does not have") {
+		t.Errorf("none is gone, and the title says one is:\n%s", f)
+	}
+}
+
+func TestBrief(t *testing.T) {
+	for d, want := range map[time.Duration]string{-time.Hour: "0s", 0: "0s", 40 * time.Second: "40s", 221 * time.Second: "3m41s", 15 * time.Minute: "15m", 10 * time.Minute: "10m", 26 * time.Hour: "26h",
+		90*time.Minute + 20*time.Second: "1h30m", 72 * time.Hour: "3d"} {
+		if got := brief(d); got != want {
+			t.Errorf("brief(%v) = %q, want %q", d, got, want)
+		}
+	}
+}

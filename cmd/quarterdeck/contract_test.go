@@ -233,6 +233,9 @@ func testContract(t *testing.T, x target) {
 				t.Errorf("%v is %v: %v", m["name"], m["state"], m["fix"])
 			}
 		}
+		for _, c := range list(t, fields(t, "backups", fields(t, "doctor", doc, "backups")["backups"], "coverage"), "coverage") {
+			fields(t, "coverage", c, "state", "age", "kept", "drill")
+		}
 	})
 	t.Run("snapshot", func(t *testing.T) {
 		out, errs, code := x.ask(t, "snapshot", "--size", "120x40", "--select", x.service, "--settle", "1s")
@@ -279,7 +282,7 @@ func TestUnreachableIsThree(t *testing.T) {
 
 func TestUsageIsTwo(t *testing.T) {
 	x := target{}
-	for _, args := range [][]string{{"nonsense"}, {"--nonsense"}, {"status", "-o", "yaml"}, {"logs", "--level", "loud"}, {"logs", "--since", "yesterday-ish"}, {"logs", "--limit", "0"},
+	for _, args := range [][]string{{"nonsense"}, {"--nonsense"}, {"status", "-o", "yaml"}, {"snapshots", "a", "b"}, {"logs", "--level", "loud"}, {"logs", "--since", "yesterday-ish"}, {"logs", "--limit", "0"},
 		{"metrics"}, {"metrics", "a", "b"}, {"metrics", "a", "--compare", "tomorrow"}, {"snapshot", "--size", "0x0"}, {"snapshot", "--size", "9999x9999"}, {"snapshot", "--keys", "hyper+q"}, {"alerts", "silence"},
 		{"status", "--config", "/nonexistent.yaml"}, {"status", "--context", "nope"}, {"demo", "--headless", "--services", "-1"}} {
 		if _, errs, code := x.ask(t, args...); code != exitUsage || errs == "" {
