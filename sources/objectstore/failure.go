@@ -87,9 +87,10 @@ func (s *Store) fault(ctx context.Context, op string, err error) error {
 	if s.at.TLS {
 		scheme = "https://"
 	}
-	err = sources.FromTransport(Name, op, scheme+s.at.Host, err)
+	err = sources.FromTransport("the object store", op, scheme+s.at.Host, err)
 	var e *sources.Error
 	if errors.As(err, &e) {
+		e.Source = Name
 		e.Next = strings.NewReplacer("its address must begin with http://", "its address must begin with s3+http://", "in the config's tls section", "among this machine's, or name it in SSL_CERT_FILE").Replace(e.Next)
 	}
 	return err
@@ -116,7 +117,7 @@ func (s *Store) refused(op string, r *minio.ErrorResponse) error {
 		to(sources.NotFound, "make the bucket "+s.at.Bucket+", or name another (--s3, QUARTERDECK_S3)")
 	case minio.NoSuchKey:
 		to(sources.NotFound, "it is gone, or was never there")
-	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "TokenRefreshRequired", "XAmzContentSHA256Mismatch":
+	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "TokenRefreshRequired", "XAdminUserNotFound": // the last is versitygw's, with 404: it must not pass for an object that is not there
 		to(sources.Unauthorised, "look at AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the files that they are in")
 	case "RequestTimeTooSkewed":
 		to(sources.Unauthorised, "set this machine's clock: the server refuses what is signed at another time")
@@ -124,6 +125,9 @@ func (s *Store) refused(op string, r *minio.ErrorResponse) error {
 		to(sources.BadQuestion, "set AWS_REGION to the bucket's region, and name the host of that region")
 	case "SlowDown", "Throttling", "RequestLimitExceeded":
 		to(sources.OverLimit, "the server limits requests: ask again later, or raise its limit")
+	}
+	if strings.Contains(r.Message, "HTTP request to an HTTPS server") {
+		to(sources.BadAnswer, "the server speaks TLS: its address must begin with s3+https://")
 	}
 	if e.Kind == 0 {
 		s.refusedBy(r.StatusCode, to)
@@ -136,7 +140,7 @@ func (s *Store) refusedBy(status int, to func(sources.Kind, string)) {
 	keys, _ := s.keys()
 	switch {
 	case status == http.StatusNotFound:
-		to(sources.NotFound, "look whether an object store answers at "+s.at.Host)
+		to(sources.BadAnswer, "look whether an object store, and no other server, answers at "+s.at.Host)
 	case status == http.StatusPreconditionFailed, status == http.StatusConflict:
 		to(sources.Conflict, "another was first: read what is there")
 	case status == http.StatusUnauthorized, status == http.StatusForbidden && keys.Access == "":
