@@ -31,6 +31,7 @@ type backupsPane struct {
 	saved  savedPane
 	want   string // the service that the cursor is to go to, where it has a row
 	moved  bool   // the cursor was moved here: what it is on is selected everywhere
+	unseen bool   // it was just opened, and nobody has seen where the cursor is
 }
 
 // coverOf is what the rows were made of: while it is the same, they are too.
@@ -211,6 +212,7 @@ func (m *Model) backupsService() string {
 // doInBackups does what a key means in the backups, and tells whether it was one.
 func (m *Model) doInBackups(a act) (tea.Cmd, bool) {
 	p := &m.backups
+	m.arrangeBackups() // the palette opens the view and goes on at once
 	if m.listInFocus().handle(a) {
 		if !p.inside {
 			p.moved = true
@@ -300,6 +302,9 @@ func (m *Model) askRecovery(a act) tea.Cmd {
 		return m.say("nothing is selected")
 	}
 	service := m.backupsService()
+	if at := m.services.selected(); m.backups.unseen && service != at {
+		return m.say(inLine(at) + " has nothing here that could be saved: choose a row")
+	}
 	if c.By != "" {
 		service = c.By
 	}

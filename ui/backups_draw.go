@@ -354,6 +354,11 @@ func (m *Model) coverPage(w, most int) *page {
 			p.lines = append(p.lines, m.st.Muted.Render(plain.Fit(" verify "+inLine(pol.Verify), w)))
 		}
 	}
+	for _, x := range c.Policy.Problems {
+		if text := x.String(); len(p.lines) < most && !strings.HasPrefix(c.Problem, text) {
+			p.lines = append(p.lines, m.st.Warn.Render(plain.Fit(" "+m.st.Signs.Warning+" "+inLine(text), w)))
+		}
+	}
 	if len(c.Mounts) > 0 {
 		p.lines = append(p.lines, m.st.Muted.Render(plain.Fit(" mounted by "+inLine(strings.Join(c.Mounts, ", ")), w)))
 	}

@@ -265,7 +265,25 @@ func TestBackupsKeysAsk(t *testing.T) {
 	}
 }
 
-func TestBackupsByMouseAndPalette(t *testing.T) {
+// TestBackupsFromThePalette: what is asked for by name is of the selected service, or of none.
+func TestBackupsFromThePalette(t *testing.T) {
+	m, _ := console(t, 120, 40, func(o *Options) { o.Fleet, o.Backups = withPolicies(sources.Live, ""), saved(t) })
+	for service, want := range map[string]string{"shop_store": "nothing can be done here", "shop_web": "shop_web has nothing here that could be saved"} {
+		m.gotoService(service)
+		press(t, m, ":")
+		m.overlay.paste("backups: backup now")
+		press(t, m, "enter")
+		if m.view != viewBackups || !strings.Contains(m.toast.text, want) {
+			t.Errorf("with %s selected: view %d, %q", service, m.view, m.toast.text)
+		}
+	}
+	press(t, m, "B") // now that the row is seen
+	if !strings.Contains(m.toast.text, "nothing can be done here") {
+		t.Errorf("B on the row under the cursor says %q", m.toast.text)
+	}
+}
+
+func TestBackupsByMouse(t *testing.T) {
 	m := backupsConsole(t, 160, 48, nil)
 	r := m.layout()
 	m.Update(tea.MouseClickMsg{X: 5, Y: r.table.y + 2 + 1, Button: tea.MouseLeft})

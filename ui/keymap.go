@@ -303,7 +303,7 @@ var keymap = []binding{
 	bind(areaTimeline, actOnlyService, 12, "a", "one service, or all", "a"),
 	bind(areaTimeline, actFold, 14, "space", "open, fold", "space"),
 
-	bind(areaBackups, actEnter, 5, "enter", "its snapshots; on one, its service then", "enter"),
+	bind(areaBackups, actEnter, 5, "enter", "snapshots, service then", "enter"),
 	bind(areaBackups, actBackup, 7, "B", "backup now", "B"),
 	bind(areaBackups, actDrill, 8, "D", "drill", "D"),
 	bind(areaBackups, actRestore, 9, "r", "restore", "r"),

@@ -27,6 +27,7 @@ func (m *Model) arrangeLists() {
 	m.arrangeAlerts()
 	m.arrangeTimeline()
 	m.arrangeBackups()
+	m.backups.unseen = false
 	t := m.then()
 	m.nodes.arrange(t, len(t.Nodes), func(i int) string { return t.Nodes[i].ID }, func(i int) string {
 		n := &t.Nodes[i]

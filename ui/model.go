@@ -304,7 +304,8 @@ func (m *Model) open(v view) {
 	m.logs.closeAside()
 	switch v {
 	case viewBackups:
-		m.backups.inside, m.backups.moved, m.backups.want = false, false, m.services.selected()
+		p := &m.backups
+		p.inside, p.moved, p.unseen, p.want = false, false, true, m.services.selected()
 	case viewLogs:
 		m.focus = paneLogs
 	case viewMetrics:
