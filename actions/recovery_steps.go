@@ -53,7 +53,7 @@ func (r *Running) recoveryStep(ctx context.Context, s Step) error {
 	case StepDown:
 		return r.scaleTo(ctx, 0)
 	case StepRest:
-		return r.rest(ctx)
+		return r.rest(ctx, r.plan.Recovery.ID)
 	case StepUp:
 		return r.scaleTo(ctx, r.plan.Recovery.Replicas)
 	case StepProve:
@@ -106,12 +106,37 @@ func (r *Running) startApart(ctx context.Context, place string) error {
 	return r.makeService(ctx, st.Spec.Apart(o))
 }
 
-// removeApart removes the copy and waits until its tasks are gone: of its own volume two servers at once would be the end.
+// removeApart stops the copy, waits until its tasks have ended, and only then removes it: of its own volume two servers at once would be the end, and with the
+// service the swarm forgets its tasks.
 func (r *Running) removeApart(ctx context.Context, place string) error {
-	if err := r.persist(ctx, func() error { return r.d.Bench.RemoveService(ctx, r.apartName(place)) }); err != nil {
+	name := r.apartName(place)
+	if err := r.stop(ctx, name); err != nil {
+		return err
+	}
+	if err := r.persist(ctx, func() error { return r.d.Bench.RemoveService(ctx, name) }); err != nil {
 		return err
 	}
 	return r.removeNetwork(ctx, r.netName())
+}
+
+// stop scales a service of the run's own to 0 and waits until none of its tasks is alive. One that is gone is as good.
+func (r *Running) stop(ctx context.Context, name string) error {
+	for try := 0; ; try++ {
+		st, err := r.reach(ctx, name)
+		switch {
+		case sources.KindOf(err) == sources.NotFound:
+			return nil
+		case err != nil:
+			return err
+		}
+		if n, _ := st.Spec.Replicas(); n == 0 {
+			return r.rest(ctx, name)
+		}
+		_, err = r.d.Hands.UpdateService(ctx, st.ID, st.Version, st.Spec.WithReplicas(0))
+		if kind := sources.KindOf(err); err != nil && (kind != sources.Conflict && kind != sources.Unreachable || try >= sequenceTries) {
+			return err
+		}
+	}
 }
 
 // removeNetwork removes the run's network once no task is on it any more. The swarm refuses until then, and so it tells that the copy's tasks have ended.
@@ -165,12 +190,12 @@ func (r *Running) scaleTo(ctx context.Context, n uint64) error {
 	}
 }
 
-// rest waits until no task of the service is alive: until then somebody may still write.
-func (r *Running) rest(ctx context.Context) error {
-	c, began := r.plan.Recovery, r.d.Now()
+// rest waits until no task of a service is alive: until then somebody may still write.
+func (r *Running) rest(ctx context.Context, service string) error {
+	began := r.d.Now()
 	for {
 		alive := 0
-		tasks, err := r.d.Bench.ServiceTasks(ctx, c.ID)
+		tasks, err := r.d.Bench.ServiceTasks(ctx, service)
 		for i := range tasks {
 			if !tasks[i].State.Ended() {
 				alive++
@@ -182,7 +207,7 @@ func (r *Running) rest(ctx context.Context) error {
 		case err != nil && sources.KindOf(err) != sources.Unreachable:
 			return err
 		case r.d.Now().Sub(began) > restWithin:
-			return fmt.Errorf("%d tasks of %s are still alive after %s: look at their node", alive, c.Service, restWithin)
+			return fmt.Errorf("%d tasks of %s are still alive after %s: look at their node", alive, service, restWithin)
 		}
 		r.tell(func(s *StepReport) { s.Detail = fmt.Sprintf("%d tasks are alive", alive) })
 		if !pause(ctx, time.Second) {
@@ -288,6 +313,7 @@ func (r *Running) clear(ctx context.Context) error {
 	}
 	for i := range services {
 		if r.own(services[i].Labels) {
+			err = errors.Join(err, r.stop(ctx, services[i].ID)) // a runner may be writing
 			err = errors.Join(err, r.persist(ctx, func() error { return r.d.Bench.RemoveService(ctx, services[i].ID) }))
 		}
 	}

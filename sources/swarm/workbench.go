@@ -2,7 +2,9 @@ package swarm
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"strings"
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
@@ -59,10 +61,16 @@ func (h *Hands) CreateNetwork(ctx context.Context, name string, labels map[strin
 
 // RemoveNetwork removes a network by id or name.
 func (h *Hands) RemoveNetwork(ctx context.Context, id string) error {
-	return gone(h.write.change(ctx, "remove network "+id, func(ctx context.Context, api *client.Client) error {
+	err := h.write.change(ctx, "remove network "+id, func(ctx context.Context, api *client.Client) error {
 		_, err := api.NetworkRemove(ctx, id, client.NetworkRemoveOptions{})
 		return err
-	}))
+	})
+	// An engine that still lists what the managers have removed a moment ago answers 500 (seen on 20.10).
+	var e *sources.Error
+	if errors.As(err, &e) && e.Kind == sources.BadAnswer && e.Err != nil && strings.HasSuffix(e.Err.Error(), "not found") {
+		return nil
+	}
+	return gone(err)
 }
 
 // NetworkNames are the networks with a label.
