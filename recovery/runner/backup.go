@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -29,6 +28,9 @@ func (w *work) backup(ctx context.Context) error {
 	}
 	w.tell.begin("repository", "")
 	if err := w.opened(ctx); err != nil {
+		return err
+	}
+	if err := w.saveRoles(ctx, e, snap); err != nil {
 		return err
 	}
 	w.tell.begin("dump", "")
@@ -119,27 +121,32 @@ func tags(s *recovery.Snapshot) []string {
 	return out
 }
 
-// saveStream pipes the dump into restic. Restic is told the end of its input only once the dump's tool has ended with 0; else it is ended before, and saves nothing.
+// saveStream pipes the dump into restic.
 func (w *work) saveStream(ctx context.Context, e engine, snap *recovery.Snapshot) (*summary, error) {
+	snap.Taken = time.Now().UTC()
+	return w.pipe(ctx, e.File(), tags(snap), e.Dump)
+}
+
+// pipe saves what dump writes as a file. Restic is told the end of its input only once the dump's tool has ended with 0; else it is ended before, and saves nothing.
+func (w *work) pipe(ctx context.Context, file string, tags []string, dump func(context.Context, io.Writer) error) (*summary, error) {
 	out := &said{tell: &reporter{out: io.Discard}}
-	c := w.restic.command(append([]string{"backup", "--json", "--stdin", "--stdin-filename=/" + e.File(), "--host=" + w.Job.Environment}, tags(snap)...)...)
+	c := w.restic.command(append([]string{"backup", "--json", "--stdin", "--stdin-filename=/" + file, "--host=" + w.Job.Environment}, tags...)...)
 	c.stdout, c.pipes = out, pipeIn
 	p, err := w.tools.start(ctx, c)
 	if err != nil {
-		return nil, err
+		return nil, resticFault(err, recovery.UnexpectedError)
 	}
 	defer p.end()
-	snap.Taken = time.Now().UTC()
 	count := &counter{to: p.in, tell: w.tell}
-	dumped := e.Dump(ctx, count)
+	dumped := dump(ctx, count)
 	if dumped == nil {
 		dumped = ctx.Err()
 	}
 	if dumped != nil {
-		var pipe *failed
+		var first *failed
 		p.cancel() // before its input ends: wait closes that only after restic is gone
 		ended := p.wait()
-		if errors.As(ended, &pipe) && pipe.code > 0 && ctx.Err() == nil && !isInterrupt(pipe) { // restic went first, and the dump broke on that
+		if errors.As(ended, &first) && first.code > 0 && ctx.Err() == nil && !isInterrupt(first) { // restic went first, and the dump broke on that
 			return nil, resticFault(ended, recovery.UnexpectedError)
 		}
 		return nil, w.dumpFault(dumped)
@@ -151,7 +158,7 @@ func (w *work) saveStream(ctx context.Context, e engine, snap *recovery.Snapshot
 		return nil, err
 	}
 	if out.ID == "" {
-		return nil, &fault{recovery.UnexpectedError, "restic ended well and named no snapshot", "", nil}
+		return nil, &fault{recovery.UnexpectedError, "restic ended well and named no snapshot", "try again", nil}
 	}
 	if out.Size != count.n {
 		return nil, &fault{recovery.Damaged, fmt.Sprintf("restic saved %d bytes of a dump of %d", out.Size, count.n), "try again", nil}
@@ -179,34 +186,26 @@ func (w *work) dumpFault(err error) error {
 
 // prove looks whether the snapshot is there as it was to be, and reads its beginning back.
 func (w *work) prove(ctx context.Context, e engine, snap *recovery.Snapshot, id string) error {
-	k, err := w.restic.find(ctx, id)
+	in, err := w.restic.look(ctx, id)
 	if err != nil {
 		return err
 	}
-	if k.tag(tagRun) != w.Job.Run || k.tag(tagService) != w.Job.Service {
-		return &fault{recovery.OtherService, "the snapshot " + id + " that restic named is of another run", "", nil}
+	if in.tag(tagRun) != w.Job.Run || in.tag(tagService) != w.Job.Service {
+		return &fault{recovery.OtherService, "the snapshot " + id + " that restic named is of another run", "try again", nil}
 	}
-	snap.ID = k.ID
-	if err := w.beginning(ctx, e, k); err != nil {
+	snap.ID = in.ID
+	if err := w.beginning(ctx, e, in); err != nil {
 		return err
 	}
 	snap.Verified = true
 	return nil
 }
 
-// beginning reads as much of a snapshot as shows that it is what it is called: its tree, and the first of its data.
-func (w *work) beginning(ctx context.Context, e engine, k *kept) error {
-	path := ""
-	err := w.restic.files(ctx, k.ID, func(n node) {
-		if path == "" && n.Type == "file" && n.Size > 0 && n.Size < 64<<20 {
-			path = n.Path
-		}
-	})
-	if err != nil {
-		return err
-	}
+// beginning reads the first of a snapshot's data. Its trees were read by who looked at it.
+func (w *work) beginning(ctx context.Context, e engine, k *inside) error {
+	path := k.first
 	if e != nil {
-		path = "/" + filepath.Base(k.path())
+		path = k.path()
 	}
 	if path == "" {
 		return nil // nothing in it but folders, or files too large for a short look

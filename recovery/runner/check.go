@@ -52,12 +52,9 @@ func (w *work) check(ctx context.Context) error {
 }
 
 // chosen opens the repository and finds the job's snapshot, which must be of its service.
-func (w *work) chosen(ctx context.Context, e engine) (*recovery.Snapshot, *kept, error) {
+func (w *work) chosen(ctx context.Context, e engine) (*recovery.Snapshot, *inside, error) {
 	w.tell.begin("repository", "")
-	if err := w.restic.open(ctx); err != nil {
-		return nil, nil, err
-	}
-	k, err := w.restic.find(ctx, w.Job.Snapshot)
+	k, err := w.restic.look(ctx, w.Job.Snapshot)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -69,12 +66,8 @@ func (w *work) chosen(ctx context.Context, e engine) (*recovery.Snapshot, *kept,
 	case e != nil && filepath.Dir(k.path()) != "/" || !filepath.IsAbs(k.path()):
 		return nil, nil, &fault{recovery.Damaged, fmt.Sprintf("the snapshot %.8s has no dump in it", k.ID), "choose another", nil}
 	}
-	size, err := w.restic.size(ctx, k.ID)
-	if err != nil {
-		return nil, nil, err
-	}
 	return &recovery.Snapshot{ID: k.ID, Service: w.Job.Service, Environment: k.Host, Engine: w.Job.Engine, DB: w.Job.DB, Volume: w.Job.Volume, Node: k.tag(tagNode), Origin: recovery.Origin(k.tag(tagOrigin)), Run: k.tag(tagRun),
-		Taken: k.Time.UTC(), Ended: k.Time.UTC(), Size: size, Server: k.tag(tagServer)}, k, nil
+		Taken: k.Time.UTC(), Ended: k.Time.UTC(), Size: k.size, Server: k.tag(tagServer)}, k, nil
 }
 
 // fits holds the snapshot's size against the space where a volume is mounted. A database needs more than its dump: indexes, and the log of what is written.

@@ -23,14 +23,20 @@ env >"$FAKE/restic.env"
 id=1111111111111111111111111111111111111111111111111111111111111111
 case "$1" in
 backup)
+	case "$*" in *roles*)
+		cat >"$FAKE/roles"
+		echo '{"message_type":"summary","snapshot_id":"22222222","total_bytes_processed":'$(wc -c <"$FAKE/roles")'}'
+		exit 0 ;;
+	esac
 	echo $$ >"$FAKE/restic.pid"
 	trap 'exit 130' INT
 	cat >"$FAKE/coming"
 	mv "$FAKE/coming" "$FAKE/saved"
 	echo '{"message_type":"summary","snapshot_id":"11111111","total_bytes_processed":'$(wc -c <"$FAKE/saved")',"data_added":5}' ;;
-snapshots)
+ls)
 	tags=$(sed -n 's/^restic backup .*--tag \(service:[^ ]*\) .*--tag \(run:[^ ]*\) .*/"\1","\2"/p' "$FAKE/argv")
-	echo '[{"id":"'$id'","time":"2026-11-29T10:00:00Z","paths":["/postgres-shop.pgdump"],"hostname":"lab","tags":['$tags']}]' ;;
+	echo '{"id":"'$id'","time":"2026-11-29T10:00:00Z","paths":["/postgres-shop.pgdump"],"hostname":"lab","tags":['$tags'],"struct_type":"snapshot"}'
+	echo '{"type":"file","path":"/postgres-shop.pgdump","size":'$(wc -c <"$FAKE/saved")'}' ;;
 dump) cat "$FAKE/saved" ;;
 esac
 `
@@ -39,6 +45,11 @@ const fakePsql = `#!/bin/sh
 echo "psql $*" >>"$FAKE/argv"
 cat >/dev/null
 echo 15.8
+`
+
+const fakeDumpAll = `#!/bin/sh
+echo "pg_dumpall $*" >>"$FAKE/argv"
+echo 'CREATE ROLE app;'
 `
 
 const fakeRestore = `#!/bin/sh
@@ -73,7 +84,7 @@ func read(t *testing.T, file string) string {
 var dumpJob = recovery.Job{Kind: recovery.JobBackup, Engine: recovery.Postgres, Host: "db", Port: 5432, User: "postgres", DB: "shop", Password: true}
 
 func pgDump(body string) map[string]string {
-	return map[string]string{"restic": fakeRestic, "psql": fakePsql, "pg_restore": fakeRestore, "pg_dump": "#!/bin/sh\necho \"pg_dump $*\" >>\"$FAKE/argv\"\nenv >\"$FAKE/dump.env\"\n" + body}
+	return map[string]string{"restic": fakeRestic, "psql": fakePsql, "pg_dumpall": fakeDumpAll, "pg_restore": fakeRestore, "pg_dump": "#!/bin/sh\necho \"pg_dump $*\" >>\"$FAKE/argv\"\nenv >\"$FAKE/dump.env\"\n" + body}
 }
 
 func TestDumpIsSavedOnlyWhole(t *testing.T) {
@@ -247,7 +258,7 @@ func TestToldToStop(t *testing.T) {
 			r.Out = out
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			begun := out.wait(`"done":`)
+			begun := out.wait(`"phase":"dump","done":`)
 			done := make(chan recovery.Result, 1)
 			go func() { done <- r.Run(ctx) }()
 			<-begun

@@ -56,6 +56,9 @@ func (w *work) forget(ctx context.Context) error {
 	if err := w.dropRecords(ctx, records, after); err != nil {
 		return err
 	}
+	if err := w.dropRoles(ctx, after); err != nil {
+		return err
+	}
 	if len(w.res.Forgot) > 0 {
 		w.tell.begin("prune", fmt.Sprintf("%d snapshots are forgotten", len(w.res.Forgot)))
 		if _, err := w.restic.do(ctx, recovery.UnexpectedError, "prune"); err != nil {

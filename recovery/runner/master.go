@@ -70,6 +70,9 @@ func (m *master) serve(ctx context.Context) error {
 	end := hex.EncodeToString(mark[:])
 	out := bufio.NewWriterSize(conn, 64<<10)
 	fmt.Fprintf(out, "+FULLRESYNC %x 0\r\n$EOF:%s\r\n", id, end)
+	if err := out.Flush(); err != nil { // at once: it waits for this with a time limit of its own
+		return err
+	}
 	if _, err := io.Copy(out, m.rdb); err != nil {
 		return err
 	}

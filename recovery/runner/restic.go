@@ -116,67 +116,68 @@ func (r *restic) list(ctx context.Context, args ...string) ([]kept, error) {
 	return list, nil
 }
 
-// find is the snapshot of an id, or of its beginning.
-func (r *restic) find(ctx context.Context, id string) (*kept, error) {
-	list, err := r.list(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	if len(list) != 1 || !isID(list[0].ID) {
-		return nil, &fault{recovery.NoSnapshot, "the repository has no snapshot " + id, "choose one of those that `quarterdeck snapshots` lists", nil}
-	}
-	return &list[0], nil
-}
-
 // of gives all snapshots of the job's service in its environment.
 func (r *restic) of(ctx context.Context, j *recovery.Job) ([]kept, error) {
 	return r.list(ctx, "--host="+j.Environment, "--tag", tagService+":"+j.Service)
 }
 
-// size is how much a snapshot holds, in bytes.
-func (r *restic) size(ctx context.Context, id string) (int64, error) {
-	out, err := r.do(ctx, recovery.Damaged, "stats", "--mode", "restore-size", "--json", id)
-	if err != nil {
-		return 0, err
-	}
-	var s struct {
-		Size int64 `json:"total_size"`
-	}
-	if err := json.Unmarshal(out, &s); err != nil {
-		return 0, &fault{recovery.UnexpectedError, "restic's statistics are not understood: " + err.Error(), "", err}
-	}
-	return s.Size, nil
+// inside is a snapshot and what is in it.
+type inside struct {
+	kept
+	size  int64  // of all its files, in bytes
+	first string // a file that is read quickly: "" where there is none
 }
 
-// node is a file of a snapshot.
-type node struct {
-	Type string `json:"type"`
-	Path string `json:"path"`
-	Size int64  `json:"size"`
-}
+// readQuickly bounds such a file, in bytes.
+const readQuickly = 64 << 20
 
-// files goes through the files of a snapshot: all its trees are read for it.
-func (r *restic) files(ctx context.Context, id string, each func(node)) error {
-	return r.unlocked(ctx, func() error {
+// look reads a snapshot, by its id or the beginning of it, and all its trees.
+func (r *restic) look(ctx context.Context, id string) (*inside, error) {
+	var in inside
+	err := r.unlocked(ctx, func() error {
+		in = inside{}
 		c := r.command("ls", "--json", id)
 		c.pipes = pipeOut
 		p, err := r.tools.start(ctx, c)
 		if err != nil {
-			return err
+			return resticFault(err, recovery.Damaged)
 		}
 		defer p.end()
 		lines := bufio.NewReaderSize(p.out, 64<<10)
 		for {
 			line, err := lines.ReadBytes('\n')
-			var n node
-			if json.Unmarshal(line, &n) == nil && n.Type != "" {
-				each(n)
-			}
+			in.line(line)
 			if err != nil {
 				return resticFault(p.wait(), recovery.Damaged)
 			}
 		}
 	})
+	if err == nil && !isID(in.ID) {
+		err = &fault{recovery.NoSnapshot, "the repository has no snapshot " + id, ways[recovery.NoSnapshot], nil}
+	}
+	return &in, err
+}
+
+// line takes a line of `restic ls --json`: the snapshot on the first, a file on each other.
+func (in *inside) line(line []byte) {
+	var n struct {
+		kept
+		Type string `json:"type"`
+		Path string `json:"path"`
+		Size int64  `json:"size"`
+	}
+	if json.Unmarshal(line, &n) != nil {
+		return
+	}
+	if n.Type == "" && n.ID != "" {
+		in.kept = n.kept
+	}
+	if n.Type == "file" {
+		in.size += n.Size
+		if in.first == "" && n.Size > 0 && n.Size <= readQuickly {
+			in.first = n.Path
+		}
+	}
 }
 
 // contents reads a file of a snapshot, or a folder as a tar archive. Its end is told as io.EOF only where restic has ended with 0.

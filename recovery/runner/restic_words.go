@@ -120,8 +120,17 @@ func holder(text string) string {
 	return strings.Join(out, ", ")
 }
 
-// lastLines is the end of what a tool said, in one line.
+// lastLines is the end of what a tool said, in one line, without the stack that Go programs print where they did not expect what they met.
 func lastLines(text string) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
+	var lines []string
+	for line := range strings.Lines(strings.TrimSpace(text)) {
+		if strings.HasPrefix(line, "\t") {
+			if len(lines) > 0 && !strings.Contains(lines[len(lines)-1], " ") {
+				lines = lines[:len(lines)-1] // the function's name
+			}
+			continue
+		}
+		lines = append(lines, strings.TrimSpace(line))
+	}
 	return strings.Join(lines[max(0, len(lines)-3):], "; ")
 }

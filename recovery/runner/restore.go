@@ -32,7 +32,7 @@ func (w *work) restore(ctx context.Context) error {
 }
 
 // loadStream pipes the snapshot into the server.
-func (w *work) loadStream(ctx context.Context, e engine, k *kept, snap *recovery.Snapshot) error {
+func (w *work) loadStream(ctx context.Context, e engine, k *inside, snap *recovery.Snapshot) error {
 	v, err := w.answers(ctx, e)
 	if err != nil {
 		return err
@@ -45,6 +45,9 @@ func (w *work) loadStream(ctx context.Context, e engine, k *kept, snap *recovery
 		return err
 	}
 	w.tell.begin("restore", "")
+	if err := w.loadRoles(ctx, e, snap); err != nil {
+		return err
+	}
 	in, err := w.restic.contents(ctx, k.ID, k.path())
 	if err != nil {
 		return err

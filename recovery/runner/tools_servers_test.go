@@ -100,6 +100,7 @@ func TestPostgresThereAndBack(t *testing.T) {
 	}
 	back := job
 	back.Kind, back.Snapshot = recovery.JobRestore, s.ID
+	bare := back
 	back.Verify = `psql -Atc 'select count(*) from orders' && test "$(psql -Atc 'select count(*) from cheap')" -gt 5 && test -z "$RESTIC_PASSWORD"`
 	r := p.well(back)
 	if !r.Touched || r.Verified.Output != "50000" || r.Bytes != s.Size {
@@ -108,6 +109,15 @@ func TestPostgresThereAndBack(t *testing.T) {
 	if got := sh(t, env, "psql", "-XAtc", postgresRows); got != want {
 		t.Errorf("rows are %s, want %s", got, want)
 	}
+	// A server that has nothing yet, as a drill's: the role that owns the tables comes with its password.
+	empty, there := postgresServer(t)
+	bare.Host, bare.Port = empty.Host, empty.Port
+	p.well(bare)
+	there = append(there, "PGDATABASE=shop db")
+	if got := sh(t, there, "psql", "-XAtc", postgresRows); got != want {
+		t.Errorf("on an empty server rows are %s, want %s", got, want)
+	}
+	sh(t, append(there, "PGUSER=app", "PGPASSWORD=x"), "psql", "-XAtc", "select max(id) from orders")
 	if got := sh(t, env, "psql", "-XAtqc", "show work_mem; select tableowner from pg_tables where tablename = 'orders'; select count(*) from pg_tables where tablename = 'later'; insert into orders (name) values ('x') returning id"); got != "5MB\napp\n0\n50001" {
 		t.Errorf("settings, owner, later tables, sequence: %q", got)
 	}

@@ -78,7 +78,7 @@ func (w *work) newestHere(ctx context.Context) (string, error) {
 }
 
 // loadFiles restores into a folder in the volume; only when all is there the places are changed, by renaming.
-func (w *work) loadFiles(ctx context.Context, k *kept, snap *recovery.Snapshot) error {
+func (w *work) loadFiles(ctx context.Context, k *inside, snap *recovery.Snapshot) error {
 	w.tell.begin("restore", "")
 	if err := w.clear(); err != nil {
 		return err
