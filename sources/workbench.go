@@ -19,7 +19,8 @@ type Workbench interface {
 	RemoveService(ctx context.Context, id string) error
 	// CreateNetwork makes an overlay network for services and gives its id. Conflict: the name is taken.
 	CreateNetwork(ctx context.Context, name string, labels map[string]string) (id string, err error)
-	// RemoveNetwork removes a network by id or name. Conflict: a task is still on it.
+	// RemoveNetwork removes a network by id or name. Conflict: a service is still on it. Tasks of a service that was removed do not count, though they may
+	// still be ending: that it could be removed is no proof that nothing runs.
 	RemoveNetwork(ctx context.Context, id string) error
 	// NetworkNames are the networks that carry a label of that name and value.
 	NetworkNames(ctx context.Context, label, value string) ([]string, error)

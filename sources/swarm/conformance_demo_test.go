@@ -25,6 +25,11 @@ func TestHandsDemo(t *testing.T) {
 	testHands(t, p, registry{good: s.Image, missing: name + ":missing-1", nowhere: "registry.invalid/app:1"})
 }
 
+func TestBenchDemo(t *testing.T) {
+	t.Parallel()
+	testBench(t, bench{host: startDemo(t).host, image: "registry.quarterdeck.demo/batch/worker:1.4.0", once: map[string]any{"Args": []string{"--once"}}})
+}
+
 func startDemo(t *testing.T) platform {
 	d, err := demo.Start(t.Context(), demo.Options{Quiet: true})
 	if err != nil {

@@ -71,6 +71,10 @@ func TestHandsLab(t *testing.T) {
 	testHands(t, p, registry{good: labImage, missing: labImage + "-none", nowhere: "10.200.0.254:1/workload:1.0"})
 }
 
+func TestBenchLab(t *testing.T) {
+	testBench(t, bench{host: labHost(t), image: labImage, once: map[string]any{"Env": []string{"EXIT_AFTER=1s"}}})
+}
+
 // TestFailoverLab kills the engine that a watch goes through, as a machine dies, and starts it again.
 func TestFailoverLab(t *testing.T) {
 	labHost(t)

@@ -135,7 +135,7 @@ func (s *seat) refused(op string, r *refusal) error {
 		e.Kind, e.Next = sources.Conflict, "it has changed since it was read, and nothing was done: read it again and look at what has changed"
 	case r.status == http.StatusConflict:
 		e.Kind, e.Next = sources.Conflict, "the name is taken, or it is in use: choose another name, or remove the other one first"
-	case r.status == http.StatusBadRequest && says(" is in use by the following service"):
+	case r.status == http.StatusBadRequest && says(" is in use by "): // a secret, a config, a network
 		e.Kind, e.Next = sources.Conflict, "take it from the service first"
 	case says("client version") && (says("too new") || says("too old")):
 		e.Kind, e.Next = sources.TooOld, "engine and console share no API version: unset DOCKER_API_VERSION, or upgrade the engine to 19.03 or later"
@@ -145,7 +145,8 @@ func (s *seat) refused(op string, r *refusal) error {
 		e.Kind, e.Next = sources.Forbidden, "the proxy before the engine at "+at+" does not allow it: "+r.toAllow()
 	case r.status == http.StatusNotFound && (r.html || says("page not found")):
 		e.Kind, e.Next = sources.NotFound, "no Docker engine serves this path at "+at+": check the port, or what the proxy lets through"
-	case r.status == http.StatusNotFound:
+	case r.status == http.StatusNotFound,
+		r.status == http.StatusInternalServerError && strings.HasPrefix(r.message, "network ") && strings.HasSuffix(r.message, " not found"): // 20.10, of a service's network
 		e.Kind, e.Next = sources.NotFound, "it is gone, or was never there"
 	case r.status == http.StatusTooManyRequests:
 		e.Kind, e.Next = sources.OverLimit, "the proxy before the engine limits requests: raise its limit"

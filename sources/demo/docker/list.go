@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/swarm"
 
 	"quarterdeck/sources/demo/world"
@@ -131,6 +130,11 @@ func (s *Server) tasks(rw http.ResponseWriter, r *http.Request) error {
 			return problem{http.StatusInternalServerError, "invalid desired-state filter: '" + st + "'"}
 		}
 	}
+	for _, ref := range f["service"] {
+		if _, err := s.w.Service(ref); err != nil {
+			return err
+		}
+	}
 	out := []swarm.Task{}
 	for _, t := range s.w.TasksOf(func(id, name string) bool { return f.is("service", id, name) }) {
 		upToDate := "false"
@@ -198,43 +202,6 @@ func (s *Server) node(rw http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return problem{http.StatusNotFound, "node " + ref + " not found"}
-}
-
-func networkOf(n *swarm.Network) network.Network {
-	out := network.Network{
-		Name: n.Spec.Name, ID: n.ID, Created: n.CreatedAt, Scope: "swarm", Driver: "overlay", EnableIPv4: true, Ingress: n.Spec.Ingress, Attachable: n.Spec.Attachable,
-		Internal: n.Spec.Internal, Options: n.DriverState.Options, Labels: n.Spec.Labels, IPAM: network.IPAM{Driver: "default"},
-	}
-	if n.IPAMOptions != nil {
-		for _, c := range n.IPAMOptions.Configs {
-			out.IPAM.Config = append(out.IPAM.Config, network.IPAMConfig{Subnet: c.Subnet, Gateway: c.Gateway})
-		}
-	}
-	return out
-}
-
-func (s *Server) networks(rw http.ResponseWriter, r *http.Request) error {
-	f, err := parseFilters(r.URL.Query(), "id", "name", "label", "driver", "scope", "type", "dangling")
-	if err != nil {
-		return err
-	}
-	out := []network.Network{}
-	for _, n := range s.w.Networks() {
-		if f.starts("id", n.ID) && f.starts("name", n.Spec.Name) && f.labels("label", n.Spec.Labels) && f.is("driver", "overlay") && f.is("scope", "swarm") {
-			out = append(out, networkOf(&n))
-		}
-	}
-	return answer(rw, out)
-}
-
-func (s *Server) network(rw http.ResponseWriter, r *http.Request) error {
-	ref := r.PathValue("id")
-	for _, n := range s.w.Networks() {
-		if n.ID == ref || n.Spec.Name == ref {
-			return answer(rw, network.Inspect{Network: networkOf(&n), Containers: map[string]network.EndpointResource{}})
-		}
-	}
-	return problem{http.StatusNotFound, "network " + ref + " not found"}
 }
 
 func (s *Server) updateNode(rw http.ResponseWriter, r *http.Request) error {

@@ -62,6 +62,8 @@ func New(w *world.World, self int, faults *Faults) *Server {
 		"POST /nodes/{id}/update":    s.updateNode,
 		"GET /networks":              s.networks,
 		"GET /networks/{id}":         s.network,
+		"POST /networks/create":      s.createNetwork,
+		"DELETE /networks/{id}":      s.removeNetwork,
 		"GET /secrets":               s.secrets,
 		"GET /secrets/{id}":          s.secret,
 		"POST /secrets/create":       s.createSecret,

@@ -96,6 +96,8 @@ func same(a, b any) bool {
 // check is what the engine refuses.
 func (w *World) check(s *Service, spec *swarm.ServiceSpec) error {
 	switch {
+	case s == nil && !isName(spec.Name):
+		return refused("InvalidArgument", ErrInvalid, badName)
 	case spec.TaskTemplate.ContainerSpec == nil:
 		return fmt.Errorf("mismatched Runtime and *Spec fields: %w", ErrInvalid)
 	case spec.TaskTemplate.ContainerSpec.Image == "":
@@ -110,6 +112,9 @@ func (w *World) check(s *Service, spec *swarm.ServiceSpec) error {
 	image := spec.TaskTemplate.ContainerSpec.Image
 	if _, err := reference.ParseNormalizedNamed(image); err != nil {
 		return refused("InvalidArgument", ErrInvalid, "ContainerSpec: %q is not a valid repository/tag", image)
+	}
+	if err := w.resolveNetworks(spec); err != nil {
+		return err
 	}
 	if err := w.checkReferences(SecretKind, spec.TaskTemplate.ContainerSpec); err != nil {
 		return err
