@@ -13,8 +13,12 @@ import (
 	"quarterdeck/recovery"
 )
 
-// readWhole is up to which size a snapshot is read back to its end by a check, in bytes; of larger ones the beginning is.
-const readWhole = 1 << 30
+// readWhole and readFiles are up to which size, in bytes, and how many files a snapshot is read back to its end by a check; of larger ones the beginning is. Restic
+// reads files out one by one, a question to the store for each: a few thousand small ones take minutes.
+const (
+	readWhole = 1 << 30
+	readFiles = 300
+)
 
 // askFor is how long a check waits for a server that does not answer.
 const askFor = 10 * time.Second
@@ -34,7 +38,7 @@ func (w *work) check(ctx context.Context) error {
 		return err
 	}
 	w.tell.begin("read", "")
-	if snap.Size > readWhole {
+	if snap.Size > readWhole || k.files > readFiles {
 		return w.beginning(ctx, e, k)
 	}
 	if e != nil {

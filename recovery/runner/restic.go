@@ -124,7 +124,8 @@ func (r *restic) of(ctx context.Context, j *recovery.Job) ([]kept, error) {
 // inside is a snapshot and what is in it.
 type inside struct {
 	kept
-	size  int64  // of all its files, in bytes
+	size  int64 // of all its files, in bytes
+	files int
 	first string // a file that is read quickly: "" where there is none
 }
 
@@ -174,6 +175,7 @@ func (in *inside) line(line []byte) {
 	}
 	if n.Type == "file" {
 		in.size += n.Size
+		in.files++
 		if in.first == "" && n.Size > 0 && n.Size <= readQuickly {
 			in.first = n.Path
 		}
