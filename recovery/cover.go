@@ -225,6 +225,7 @@ func (w *coverer) snapshots(c *Coverage) {
 	}
 	list := w.contents.Snapshots[c.Service]
 	c.Kept = len(list)
+	c.Sizes = make([]sources.Point, 0, min(len(list), TrendMost))
 	for i := range list {
 		s := &list[i]
 		if s.Origin == Safety || !c.Policy.wants(s) || s.Taken.After(w.now.Add(clockSlack)) {

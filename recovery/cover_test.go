@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -233,6 +234,28 @@ func TestCoverOfHostileLabels(t *testing.T) {
 					t.Errorf("%.60q: %q", labels, r.Problem)
 				}
 			}
+		}
+	}
+}
+
+// BenchmarkCover is a platform of 1,000 services, of which 200 have a policy, and 10,000 snapshots: it is made anew with each picture while the view is open.
+func BenchmarkCover(b *testing.B) {
+	var list []*sources.Service
+	c := contents(nil)
+	for i := range 1000 {
+		s := service(fmt.Sprint("s", i), "app:1", nil)
+		if i < 200 {
+			s = service(s.Name, "postgres:15", good, fmt.Sprint("v", i, ":/var/lib/postgresql/data"))
+			for k := range 50 {
+				c.Snapshots[s.Name] = append(c.Snapshots[s.Name], snapshotOf(s.Name, i*100+k, time.Duration(k)*24*time.Hour))
+			}
+		}
+		list = append(list, s)
+	}
+	snap := picture(sources.Live, "", list...)
+	for b.Loop() {
+		if rows := Cover(snap, c, noon); len(rows) != 200 {
+			b.Fatal(len(rows))
 		}
 	}
 }
