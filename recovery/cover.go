@@ -450,6 +450,9 @@ func (d *Drill) Took() time.Duration { return seconds(d.RTO) }
 // Lost is how much of the newest data was lost, as a span of time.
 func (d *Drill) Lost() time.Duration { return seconds(d.RPO) }
 
+// Short is as much of the snapshot's id as people read and type. A record may say anything: it is to be made harmless.
+func (d *Drill) Short() string { return d.Snapshot[:min(len(d.Snapshot), 8)] }
+
 func seconds(s float64) time.Duration {
 	if !(s >= 0 && s < 1e9) {
 		return 0

@@ -105,9 +105,6 @@ func brief(d time.Duration) string {
 	return s
 }
 
-// shortID is as much of a snapshot's id as people read and type. Of a record, so it may be anything.
-func shortID(id string) string { return (&recovery.Snapshot{ID: inLine(id)}).Short() }
-
 // keepWord is a rule of keep in few cells: "7d 4w 6m".
 func keepWord(k recovery.Keep) string {
 	var out []string
@@ -212,7 +209,7 @@ func (m *Model) drillCells(c *recovery.Coverage, cells []cell, figures theme.Sty
 		text = strings.TrimSpace(text + " " + calmAge(d.Began, m.then().At))
 		if d.OK {
 			cells[bakRTO] = cell{text: brief(d.Took()), style: figures}
-			cells[bakRPO] = cell{text: chart.Age(d.Lost()), style: figures}
+			cells[bakRPO] = cell{text: chart.Age(d.Lost().Round(time.Second)), style: figures}
 			if d.RTO > c.Policy.RTO.Seconds() {
 				cells[bakRTO].style = m.st.Warn
 			}
@@ -451,7 +448,7 @@ func (m *Model) savedCells(id string, r savedRow, n int) []cell {
 			sign, style = st.Signs.Down, st.Error
 		}
 		cells[3] = cell{text: sign + " " + drillKind(d), style: style}
-		cells[4] = cell{text: shortID(d.Snapshot), style: st.Muted}
+		cells[4] = cell{text: inLine(d.Short()), style: st.Muted}
 		cells[5] = cell{text: shortName(d.Actor), style: st.Muted}
 		cells[6] = cell{text: bytesWord(d.Bytes), style: st.Text}
 		cells[10] = cell{text: m.drillWords(d), style: style}
@@ -512,7 +509,7 @@ func (m *Model) comparePage(w int) *page {
 		p.add(m.st.Accent, " A is "+s.byID[s.marks[0]].snapshot.Short()+": space on another compares the two")
 	case r.drill != nil:
 		d := r.drill
-		text := " " + drillKind(d) + " of " + shortID(d.Snapshot) + " (" + m.clock(d.Taken) + "), " + m.clock(d.Began) + " to " + m.clock(d.Ended) + ": " + m.drillWords(d)
+		text := " " + drillKind(d) + " of " + inLine(d.Short()) + " (" + m.clock(d.Taken) + "), " + m.clock(d.Began) + " to " + m.clock(d.Ended) + ": " + m.drillWords(d)
 		if v := d.Verified; v != nil {
 			text += fmt.Sprintf(" · `%s` ended with %d", v.Command, v.Exit)
 		}

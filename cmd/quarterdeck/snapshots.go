@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -134,14 +135,15 @@ func writeSnapshots(out io.Writer, list snapshotsJSON) error {
 	fmt.Fprintln(w, "SERVICE\tDRILL\tBEGAN\tSNAPSHOT\tRESULT\tRTO\tRPO\tBY\tREASON")
 	for i := range list.Drills {
 		d := &list.Drills[i]
-		what, result, rto, rpo := "drill", "ok", chart.Age(d.Took()), chart.Age(d.Lost())
+		who, _, _ := strings.Cut(d.Actor, "@")
+		what, result, rto, rpo := "drill", "ok", chart.Age(d.Took().Round(time.Second)), chart.Age(d.Lost().Round(time.Second))
 		if d.Real {
 			what = "restore"
 		}
 		if !d.OK {
 			result, rto, rpo = "FAILED", "–", "–"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", plain.Line(d.Service), what, d.Began.UTC().Format(time.RFC3339), plain.Clip(plain.Line(d.Snapshot), 8), result, rto, rpo, dash(d.Actor), dash(d.Reason))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", plain.Line(d.Service), what, d.Began.UTC().Format(time.RFC3339), plain.Line(d.Short()), result, rto, rpo, dash(who), dash(d.Reason))
 	}
 	return w.Flush()
 }
