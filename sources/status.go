@@ -34,7 +34,7 @@ const (
 
 // Status is one source's connection as of now. It is a value: copy it freely.
 type Status struct {
-	// Name is the source's short name: swarm, loki, docker-logs, prometheus, alertmanager.
+	// Name is the source's short name: swarm, loki, docker-logs, prometheus, alertmanager, backups.
 	Name string
 	// Address is where it is, without credentials.
 	Address string

@@ -46,6 +46,11 @@ func (f *Fleet) Once(ctx context.Context, feeds Feeds) error {
 		name := f.logsBy(feeds.Logs)
 		wg.Go(func() { f.once(name, f.readRates(feeds.Logs)(ctx)) })
 	}
+	if feeds.Backups == nil {
+		f.absent(BackupsName)
+	} else {
+		wg.Go(func() { f.once(BackupsName, feeds.Backups(ctx)) })
+	}
 	wg.Wait()
 	return failed
 }

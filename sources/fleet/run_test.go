@@ -199,6 +199,25 @@ func TestRunAbsent(t *testing.T) {
 	})
 }
 
+func TestRunReadsTheBackups(t *testing.T) {
+	store := &feed{}
+	running(t, Feeds{Backups: store.answer}, func(f *Fleet) {
+		start := time.Now()
+		wantState(t, f, BackupsName, sources.Live, start)
+		pass(10 * BackupPeriod)
+		if store.calls < 10 || store.calls > 12 {
+			t.Errorf("%d readings in ten periods", store.calls)
+		}
+		turn.Lock()
+		store.hang = true
+		turn.Unlock()
+		pass(stalePeriods*BackupPeriod + 2*BackupPeriod)
+		if s := f.Snapshot().Source(BackupsName); s.OK() {
+			t.Errorf("one that does not answer is %s", s.State)
+		}
+	})
+}
+
 func TestRunFailsAndRecovers(t *testing.T) {
 	am := &feed{}
 	running(t, Feeds{Alerts: fakeAlerts{feed: am}}, func(f *Fleet) {
