@@ -376,7 +376,12 @@ func (w *coverer) bare(s *sources.Service, p *Policy, known []Coverage, byName m
 		others = append(others, w.savedBy[v])
 	}
 	if len(others) > 0 && !slices.Contains(others, "") && !guess(s, "").Server() {
-		of := known[byName[others[0]]]
+		of := known[byName[others[0]]] // the worst of them
+		for _, name := range others[1:] {
+			if o := known[byName[name]]; o.Rank() < of.Rank() {
+				of = o
+			}
+		}
 		c.State, c.By = of.State, of.Service
 		if of.Rank() < 5 {
 			c.Problem = "its volume is saved by the policy of " + of.Service + ": " + of.Problem

@@ -167,6 +167,7 @@ func TestCoverOfVolumes(t *testing.T) {
 		service("db", "postgres:15", good, "pg:/var/lib/postgresql/data", "dumps:/dumps"),
 		service("files", "app:1", []string{"engine=volume", "volume=shared", "verify=true"}, "shared:/a"),
 		service("reader", "app:1", nil, "shared:/b"),
+		service("both", "app:1", nil, "shared:/b", "pg:/c"),
 		service("half", "app:1", nil, "shared:/b", "own:/c"),
 		service("bare", "registry.example.com/team/mysql-like:8", nil),
 		service("scratch", "app:1", []string{"engine=none"}, "tmp:/tmp", "pad:/pad"),
@@ -176,7 +177,7 @@ func TestCoverOfVolumes(t *testing.T) {
 	for _, r := range rows {
 		got[r.Name()] = r.State
 	}
-	want := map[string]CoverState{"db": CoverNone, "dumps": CoverNotCovered, "files": CoverFresh, "reader": CoverFresh, "half": CoverNotCovered, "bare": CoverNotCovered, "scratch": CoverExempt}
+	want := map[string]CoverState{"db": CoverNone, "dumps": CoverNotCovered, "files": CoverFresh, "reader": CoverFresh, "both": CoverNone, "half": CoverNotCovered, "bare": CoverNotCovered, "scratch": CoverExempt}
 	for name, state := range want {
 		if got[name] != state {
 			t.Errorf("%s: %q, want %q", name, got[name], state)
@@ -190,6 +191,10 @@ func TestCoverOfVolumes(t *testing.T) {
 		case "reader":
 			if r.By != "files" {
 				t.Errorf("reader is saved by %q", r.By)
+			}
+		case "both":
+			if r.By != "db" || !strings.Contains(r.Problem, "saved by the policy of db") {
+				t.Errorf("both: by %q: %s", r.By, r.Problem)
 			}
 		case "dumps":
 			if r.Service != "" || len(r.Mounts) != 1 || r.Set != LabelVolume+"=dumps" || !strings.Contains(r.Problem, "db mounts it") {
