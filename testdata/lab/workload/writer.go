@@ -151,7 +151,8 @@ func (w *writer) handleLast(rw http.ResponseWriter, _ *http.Request) {
 }
 
 // /check?upto=N reads all rows and tells whether 1..N (or as many as were committed) are there, each once, with
-// their right sums, as they were committed. The digest is of these rows' sums: it is the same for the same data.
+// their right sums, as they were committed. before=TIME is the same up to the last row that was written before then:
+// of data that was brought back, all that is not newer than its loss. The digest is of these rows' sums.
 func (w *writer) handleCheck(rw http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
 	upto := w.newest.N
@@ -161,6 +162,10 @@ func (w *writer) handleCheck(rw http.ResponseWriter, r *http.Request) {
 	}
 	rows := map[int64]string{}
 	found := &checked{Engine: w.writer, Upto: upto}
+	before, beforeErr := time.Parse(time.RFC3339, r.FormValue("before"))
+	if beforeErr == nil {
+		found.Upto = 0
+	}
 	err := within(r.Context(), checkWithin, func(ctx context.Context) error {
 		l, err := newLedger(w.config)
 		if err != nil {
@@ -175,6 +180,10 @@ func (w *writer) handleCheck(rw http.ResponseWriter, r *http.Request) {
 				found.Wrong = append(found.Wrong, e.n)
 			}
 			rows[e.n] = e.sum
+			written, err := time.Parse(time.RFC3339, e.written)
+			if beforeErr == nil && err == nil && written.Before(before) && e.n > found.Upto {
+				found.Upto, found.Written = e.n, e.written
+			}
 		})
 	})
 	if err != nil {
@@ -193,7 +202,8 @@ type checked struct {
 	Engine  string  `json:"engine"`
 	OK      bool    `json:"ok"`
 	Upto    int64   `json:"upto"`
-	N       int64   `json:"n"` // rows 1..N are there
+	Written string  `json:"written,omitempty"` // row Upto, where it was looked for by time
+	N       int64   `json:"n"`                 // rows 1..N are there
 	Rows    int     `json:"rows"`
 	Wrong   []int64 `json:"wrong"`   // their sums are not theirs
 	Missing []int64 `json:"missing"` // of 1..Upto
