@@ -107,6 +107,9 @@ func (t *tools) start(ctx context.Context, c command) (*process, error) {
 	}
 	if err != nil {
 		cancel()
+		if errors.Is(err, exec.ErrNotFound) {
+			return nil, &fault{recovery.UnexpectedError, "the runner has no " + c.name, "use the image of the release (Dockerfile.runner), which has the tools", err}
+		}
 		return nil, &failed{tool: c.name, code: -1, err: err}
 	}
 	return p, nil

@@ -70,6 +70,10 @@ var refusals = []string{"authentication failed", "Access denied", "WRONGPASS", "
 
 // noServer is a server's no as a fault.
 func noServer(s *server, err error) error {
+	var f *fault
+	if errors.As(err, &f) { // it could not even be asked
+		return f
+	}
 	next := "look whether the service runs and is healthy, and at " + recovery.LabelPort
 	if hasAny(err.Error(), refusals) {
 		next = "look at " + recovery.LabelUser + ", " + recovery.LabelDB + " and " + recovery.LabelSecret + ": the password that the server has may not be the secret's"

@@ -376,3 +376,40 @@ func TestResultThatCannotBeWrittenIsNotWell(t *testing.T) {
 		t.Errorf("%+v", res)
 	}
 }
+
+func TestToolThatIsNotThere(t *testing.T) {
+	for _, missing := range []string{"psql", "pg_dump", "restic"} {
+		programs := pgDump("echo PGDMP")
+		delete(programs, missing)
+		dir := fakes(t, programs)
+		for _, used := range []string{"sh", "cat", "wc", "mv", "sed", "env"} {
+			file, err := exec.LookPath(used)
+			must(t, err)
+			must(t, os.Symlink(file, filepath.Join(dir, used)))
+		}
+		t.Setenv("PATH", dir)
+		p := newPlace(t)
+		if res := p.run(dumpJob); res.Code != recovery.UnexpectedError || res.Reason != "the runner has no "+missing || there(dir+"/saved") {
+			t.Errorf("%s: %s: %s", missing, res.Code, res.Reason)
+		}
+	}
+}
+
+func TestServerThatRefusesIsNotWaitedFor(t *testing.T) {
+	programs := pgDump("echo PGDMP")
+	programs["psql"] = "#!/bin/sh\necho 'psql: error: FATAL:  password authentication failed for user \"postgres\"' >&2\nexit 2\n"
+	dir := fakes(t, programs)
+	p := newPlace(t)
+	r := p.runner(dumpJob)
+	r.Patience.Server = time.Hour
+	if res := r.Run(t.Context()); res.Code != recovery.NoServer || !strings.Contains(res.Next, recovery.LabelSecret) || there(dir+"/argv") && strings.Contains(read(t, dir+"/argv"), "restic") {
+		t.Errorf("%+v", res)
+	}
+}
+
+func TestServerThatComesLate(t *testing.T) {
+	programs := pgDump("echo PGDMP")
+	programs["psql"] = "#!/bin/sh\ncat >/dev/null\nif test -e $FAKE/asked; then echo 15.8; else echo >$FAKE/asked; echo 'could not translate host name \"db\" to address' >&2; exit 2; fi\n"
+	fakes(t, programs)
+	newPlace(t).well(dumpJob)
+}

@@ -216,7 +216,7 @@ func (w *work) answers(ctx context.Context, e engine) (string, error) {
 		v, err := e.Version(ctx)
 		var f *failed
 		switch {
-		case errors.As(err, &f) && (hasAny(f.text, refusals) || f.code == -1 && f.text == ""): // it says no, or its client is not there
+		case is(err, recovery.UnexpectedError), errors.As(err, &f) && hasAny(f.text, refusals): // its client is not there, or it says no
 			err = backoff.Permanent(err)
 		case err == nil && !token.MatchString(v):
 			err = backoff.Permanent(&fault{recovery.NoServer, "the server tells no version that is understood", "", nil})
