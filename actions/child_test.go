@@ -26,9 +26,13 @@ type job struct {
 	Service          string
 	Replicas         uint64
 	Tag, Secret      string
+	Snapshot         string
 	DieAtEntry       int // of the run's own entries, from 1; 0: never
 	DieAtEffect      int // of the changes made by the engine, from 1; 0: never
 }
+
+// equipChild gives a child's deck what recoveries need, where the platform has it.
+var equipChild func(*actions.Deck, *sut.Hands) error
 
 // die ends this process as kill -9 does.
 func die() {
@@ -97,6 +101,11 @@ func (j *job) work() error {
 		return err
 	}
 	d := &actions.Deck{Hands: &deadly{p.hands, j.DieAtEffect}, Fleet: p.fleet, Journal: book, Now: time.Now, Policy: actions.Policy{Actor: "child", Host: "here", Context: "test"}}
+	if equipChild != nil {
+		if err := equipChild(d, p.hands); err != nil {
+			return err
+		}
+	}
 	entries := 0
 	d.SetAfterWrite(func(e *journal.Entry) {
 		if e.Run == "" {
@@ -106,7 +115,7 @@ func (j *job) work() error {
 			die()
 		}
 	})
-	ctx, cancel := context.WithTimeout(context.Background(), 2*waitLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), 6*waitLimit)
 	defer cancel()
 	run, err := j.begin(ctx, d)
 	if err != nil {
@@ -132,6 +141,12 @@ func (j *job) begin(ctx context.Context, d *actions.Deck) (*actions.Running, err
 		plan, err = d.PlanUndo(ctx, "")
 	case actions.Rotate:
 		plan, err = d.PlanRotate(ctx, actions.RotateOptions{Kind: sources.Secret, Name: j.Secret, Data: []byte("of the child")})
+	case actions.Backup:
+		plan, err = d.PlanBackup(ctx, j.Service)
+	case actions.Drill:
+		plan, err = d.PlanDrill(ctx, j.Service, j.Snapshot)
+	case actions.Restore:
+		plan, err = d.PlanRestore(ctx, j.Service, j.Snapshot)
 	case "resume":
 		var open []actions.RunRecord
 		if open, err = d.Unfinished(); err != nil {
@@ -152,7 +167,7 @@ func (j *job) begin(ctx context.Context, d *actions.Deck) (*actions.Running, err
 	if plan.Refused+plan.Nothing != "" {
 		return nil, errors.New(plan.Refused + plan.Nothing)
 	}
-	return d.Start(ctx, plan, actions.Approval{Yes: true, Reason: "a child"}, nil)
+	return d.Start(ctx, plan, actions.Approval{Yes: true, Typed: plan.Word(), Reason: "a child"}, nil)
 }
 
 // process is a child that lives.
@@ -168,7 +183,7 @@ func spawn(t testing.TB, j job) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*waitLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), 6*waitLimit)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^$")
 	cmd.Env = append(os.Environ(), "QD_ACT_CHILD="+string(raw))

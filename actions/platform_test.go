@@ -368,7 +368,7 @@ func (r *rig) ended(run *actions.Running, want string) (actions.Report, error) {
 	r.t.Helper()
 	select {
 	case <-run.Done():
-	case <-time.After(2 * waitLimit):
+	case <-time.After(6 * waitLimit):
 		r.t.Fatalf("run %s never ends: %+v", run.ID(), run.Progress().Rollouts)
 	}
 	report, err := run.Report()

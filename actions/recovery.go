@@ -75,6 +75,7 @@ const (
 	jobDrill   = "drill"
 	jobSafety  = "safety"
 	jobRestore = "restore"
+	jobClear   = "clear"
 )
 
 // Places of a copy of a service.
@@ -130,7 +131,11 @@ func (p *Plan) recoverySteps() []Step {
 	} else {
 		steps = append(steps, restore)
 	}
-	return append(steps, Step{Name: fmt.Sprintf("scale %s back to %d", s, c.Replicas), Kind: StepUp}, Step{Name: "verify " + s, Kind: StepProve}, record, unlock)
+	steps = append(steps, Step{Name: fmt.Sprintf("scale %s back to %d", s, c.Replicas), Kind: StepUp}, Step{Name: "verify " + s, Kind: StepProve}, record)
+	if !server {
+		steps = append(steps, job(jobClear, "remove what was put aside in the volume of "+s))
+	}
+	return append(steps, unlock)
 }
 
 // PlanBackup plans to save a service's data now.

@@ -96,9 +96,6 @@ func (r *Running) recoveryReport(report *Report) {
 	if d := r.recovered; d != nil && d.OK {
 		out.RTO, out.RPO = &d.RTO, &d.RPO
 	}
-	if s := r.results[jobSafety]; s != nil && s.Snapshot != nil && report.Result == ResultDone {
-		report.Undo = fmt.Sprintf("quarterdeck restore %s --snapshot %s", c.Service, s.Snapshot.ID[:12])
-	}
 }
 
 // touched tells whether a run's restore may have changed the service's data: its job was begun, and has not said that it left all as it was. What cannot be

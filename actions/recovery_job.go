@@ -73,6 +73,8 @@ func (r *Running) job(name string, attempt int) recovery.Job {
 		if c.Node != "" {
 			j.Volume = c.Policy.Volume
 		}
+	case jobClear:
+		j.Kind, j.Volume, j.Snapshot = recovery.JobForget, c.Policy.Volume, "" // with no rule of what to keep all snapshots stay
 	case jobDrill, jobRestore:
 		j.Kind, j.Verify, j.Fresh = recovery.JobRestore, c.Policy.Verify, name == jobDrill
 		if server {
