@@ -3,7 +3,6 @@ package ui
 import (
 	"slices"
 	"strings"
-	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -38,34 +37,6 @@ type backupsPane struct {
 type coverOf struct {
 	snap     *fleet.Snapshot
 	contents *recovery.Contents
-}
-
-// savedPane is the snapshots and drills of one row, the newest first.
-type savedPane struct {
-	listPane
-	of    savedOf
-	byID  map[string]savedRow
-	marks []string // ids of the snapshots that are compared, at most two
-}
-
-type savedOf struct {
-	contents *recovery.Contents
-	service  string
-	until    time.Time // zero: now
-	filter   string
-}
-
-// savedRow is a snapshot or a drill.
-type savedRow struct {
-	snapshot *recovery.Snapshot
-	drill    *recovery.Drill
-}
-
-func (r savedRow) at() time.Time {
-	if r.drill != nil {
-		return r.drill.Began
-	}
-	return r.snapshot.Taken
 }
 
 func coverID(c *recovery.Coverage) string {
@@ -123,65 +94,6 @@ func (m *Model) arrangeBackups() {
 		p.want = ""
 	}
 	m.arrangeSaved()
-}
-
-// arrangeSaved makes the rows of the snapshots and drills of the row under the cursor.
-func (m *Model) arrangeSaved() {
-	s := &m.backups.saved
-	of := savedOf{contents: m.backups.contents, filter: s.filter}
-	if c := m.selectedCover(); c != nil {
-		of.service = c.Service
-		if c.By != "" {
-			of.service = c.By
-		}
-	}
-	if t := m.then(); t.Past {
-		of.until = t.At
-	}
-	if of == s.of {
-		return
-	}
-	if of.service != s.of.service {
-		s.marks, s.cursor, s.index = nil, "", 0
-	}
-	s.of, s.byID = of, map[string]savedRow{}
-	var ids []string
-	add := func(id string, r savedRow) {
-		if of.until.IsZero() || !r.at().After(of.until) {
-			if needle := strings.ToLower(of.filter); needle == "" || strings.Contains(strings.ToLower(m.savedText(r)), needle) {
-				ids, s.byID[id] = append(ids, id), r
-			}
-		}
-	}
-	if c := of.contents; c != nil && of.service != "" {
-		for i := range c.Snapshots[of.service] {
-			x := &c.Snapshots[of.service][i]
-			add(rowSnapshot+x.ID, savedRow{snapshot: x})
-		}
-		for i := range c.Drills[of.service] {
-			x := &c.Drills[of.service][i]
-			add(rowDrill+x.Run, savedRow{drill: x})
-		}
-	}
-	slices.SortStableFunc(ids, func(a, b string) int { return s.byID[b].at().Compare(s.byID[a].at()) })
-	s.marks = slices.DeleteFunc(s.marks, func(id string) bool { return s.byID[id].snapshot == nil })
-	s.setRows(ids)
-}
-
-// savedText is what the filter looks at.
-func (m *Model) savedText(r savedRow) string {
-	if d := r.drill; d != nil {
-		return strings.Join([]string{drillKind(d), d.Snapshot, d.Reason, d.Actor, m.clock(d.Began)}, " ")
-	}
-	x := r.snapshot
-	return strings.Join([]string{"snapshot", x.ID, string(x.Origin), x.Server, x.Node, x.DB, x.Volume, m.clock(x.Taken)}, " ")
-}
-
-func drillKind(d *recovery.Drill) string {
-	if d.Real {
-		return "restore"
-	}
-	return "drill"
 }
 
 func (m *Model) selectedCover() *recovery.Coverage { return m.backups.byID[m.backups.selected()] }
@@ -260,39 +172,6 @@ func (m *Model) enterBackups() tea.Cmd {
 		return nil
 	}
 	return m.goTo(m.backupsService(), "", r.at())
-}
-
-// markSnapshot marks a snapshot to be compared, or takes its mark off; of three the oldest mark goes.
-func (m *Model) markSnapshot() tea.Cmd {
-	s := &m.backups.saved
-	id := s.selected()
-	switch {
-	case !m.backups.inside:
-		return m.say("enter goes into the snapshots: there space marks two to be compared")
-	case s.byID[id].snapshot == nil:
-		return m.say("two snapshots can be compared, and this is none")
-	}
-	if i := slices.Index(s.marks, id); i >= 0 {
-		s.marks = slices.Delete(s.marks, i, i+1)
-		return nil
-	}
-	s.marks = append(s.marks, id)
-	if len(s.marks) > 2 {
-		s.marks = s.marks[1:]
-	}
-	return nil
-}
-
-// compared are the two marked snapshots, the older first; nil: there are not two.
-func (s *savedPane) compared() (a, b *recovery.Snapshot) {
-	if len(s.marks) < 2 {
-		return nil, nil
-	}
-	a, b = s.byID[s.marks[0]].snapshot, s.byID[s.marks[1]].snapshot
-	if b.Taken.Before(a.Taken) {
-		a, b = b, a
-	}
-	return a, b
 }
 
 // askRecovery asks for the plan of a backup, a drill or a restore. A restore, and a drill from within the snapshots, are of the one under the cursor.
