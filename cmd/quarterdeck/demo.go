@@ -105,7 +105,7 @@ func startDemo(ctx context.Context, o demo.Options, set *config.Settings) (*demo
 	set.Name = "demo"
 	set.Context = config.Context{Host: p.DockerHost(), ReadOnly: set.ReadOnly}
 	set.Loki.Address, set.Prometheus.Address, set.Alertmanager.Address = p.LokiAddr(), p.PrometheusURL(), p.AlertmanagerURL()
-	set.S3.Address = p.S3()
+	set.S3 = config.S3{Address: p.S3(), RunnerImage: p.RunnerImage()}
 	keys := p.S3Env()
 	set.Getenv = func(name string) string { return keys[name] }
 	set.Registries = map[string]config.Registry{}
@@ -121,7 +121,7 @@ func startDemo(ctx context.Context, o demo.Options, set *config.Settings) (*demo
 
 // stay prints where the platform is, and keeps it until interrupted.
 func stay(ctx context.Context, s *surroundings, p *demo.Platform) error {
-	env := map[string]string{"DOCKER_HOST": p.DockerHost(), "LOKI_ADDR": p.LokiAddr(), "PROMETHEUS_URL": p.PrometheusURL(), "ALERTMANAGER_URL": p.AlertmanagerURL(), "QUARTERDECK_S3": p.S3()}
+	env := map[string]string{"DOCKER_HOST": p.DockerHost(), "LOKI_ADDR": p.LokiAddr(), "PROMETHEUS_URL": p.PrometheusURL(), "ALERTMANAGER_URL": p.AlertmanagerURL(), "QUARTERDECK_S3": p.S3(), "QUARTERDECK_RUNNER_IMAGE": p.RunnerImage()}
 	maps.Copy(env, p.S3Env())
 	names := make([]string, 0, len(env))
 	for k := range env {

@@ -30,19 +30,19 @@ func TestDemoHeadless(t *testing.T) {
 	go func() { ended <- root.ExecuteContext(ctx) }()
 	var script strings.Builder
 	lines := bufio.NewScanner(r)
-	for range 8 {
+	for range 9 {
 		if !lines.Scan() {
 			t.Fatalf("only %q was printed", script.String())
 		}
 		script.WriteString(lines.Text() + "\n")
 	}
-	script.WriteString(`printf '%s\n' "$DOCKER_HOST" "$LOKI_ADDR" "$PROMETHEUS_URL" "$ALERTMANAGER_URL" "$QUARTERDECK_S3" "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY" "$AWS_REGION"`)
+	script.WriteString(`printf '%s\n' "$DOCKER_HOST" "$LOKI_ADDR" "$PROMETHEUS_URL" "$ALERTMANAGER_URL" "$QUARTERDECK_S3" "$QUARTERDECK_RUNNER_IMAGE" "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY" "$AWS_REGION"`)
 	out, err := exec.CommandContext(ctx, "sh", "-euc", script.String()).Output() //nolint:gosec // what our own command printed
 	if err != nil {
 		t.Fatalf("%s: %v", script.String(), err)
 	}
 	addresses := strings.Fields(string(out))
-	if len(addresses) != 8 {
+	if len(addresses) != 9 {
 		t.Fatalf("%q", out)
 	}
 	for i, path := range []string{"/_ping", "/ready", "/-/ready", "/-/ready"} {

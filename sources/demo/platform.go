@@ -72,7 +72,11 @@ func Start(ctx context.Context, o Options) (*Platform, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := world.New(world.Options{Services: o.Services, Tasks: o.Tasks, Seed: o.Seed, Managers: o.Managers, Quiet: o.Quiet || o.Scenario != "", Now: o.Now, Logger: o.Logger})
+	store, err := objects.New(o.Now, o.Logger)
+	if err != nil {
+		return nil, err
+	}
+	w, err := world.New(world.Options{Store: store, Services: o.Services, Tasks: o.Tasks, Seed: o.Seed, Managers: o.Managers, Quiet: o.Quiet || o.Scenario != "", Now: o.Now, Logger: o.Logger})
 	if err != nil {
 		return nil, fmt.Errorf("demo: %w", err)
 	}
@@ -83,11 +87,6 @@ func Start(ctx context.Context, o Options) (*Platform, error) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	prom := metrics.New(w, o.Logger)
-	store, err := objects.New(w.Now, o.Logger)
-	if err != nil {
-		cancel()
-		return nil, err
-	}
 	p := &Platform{world: w, logs: logs.New(w, metrics.NewEngine(o.Logger), o.Logger), rules: prom.Rules(), images: registry.New(w), addr: map[string]string{}, ctx: ctx, cancel: cancel, log: o.Logger}
 	if err := p.listen(addresses, max(o.Managers, 1), []http.Handler{p.logs, prom, alerts.New(w, p.rules), p.images, store}); err != nil {
 		return nil, errors.Join(err, p.Close())
@@ -218,6 +217,9 @@ func (p *Platform) S3() string {
 func (p *Platform) S3Env() map[string]string {
 	return map[string]string{"AWS_ACCESS_KEY_ID": objects.AccessKey, "AWS_SECRET_ACCESS_KEY": objects.SecretKey, "AWS_REGION": objects.Region}
 }
+
+// RunnerImage is the image of the jobs that save and bring back. Its containers pretend.
+func (p *Platform) RunnerImage() string { return world.RunnerImage }
 
 // RegistryMirrors is where to ask instead of each registry that the services' images name, by its host.
 func (p *Platform) RegistryMirrors() map[string]string {

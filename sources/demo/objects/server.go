@@ -2,9 +2,7 @@ package objects
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -64,38 +62,28 @@ func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	s.inner.ServeHTTP(rw, r)
 }
 
-// ErrTaken is Create's where there is an object of that key.
-var ErrTaken = errors.New("the object is there already")
-
 // Put writes an object of the bucket, by a key under Prefix.
 func (s *Server) Put(key string, data []byte) error { return s.put(key, data, nil) }
 
-// Create writes an object if there is none of that key, else it gives ErrTaken.
-func (s *Server) Create(key string, data []byte) error {
-	any := "*"
-	err := s.put(key, data, &gofakes3.PutConditions{IfNoneMatch: &any})
+// Create writes an object if there is none of that key.
+func (s *Server) Create(key string, data []byte) (made bool, err error) {
+	whatever := "*"
+	err = s.put(key, data, &gofakes3.PutConditions{IfNoneMatch: &whatever})
 	if gofakes3.HasErrorCode(err, gofakes3.ErrPreconditionFailed) {
-		return ErrTaken
+		return false, nil
 	}
+	return err == nil, err
+}
+
+// Remove removes an object; one that is not there is as good.
+func (s *Server) Remove(key string) error {
+	_, err := s.backend.DeleteObject(Bucket, Prefix+"/"+key)
 	return err
 }
 
 func (s *Server) put(key string, data []byte, c *gofakes3.PutConditions) error {
 	_, err := s.backend.PutObject(Bucket, Prefix+"/"+key, map[string]string{"Content-Type": "application/json", "Last-Modified": s.now().UTC().Format(http.TimeFormat)}, bytes.NewReader(data), int64(len(data)), c)
 	return err
-}
-
-// Get reads an object; nil: there is none.
-func (s *Server) Get(key string) ([]byte, error) {
-	o, err := s.backend.GetObject(Bucket, Prefix+"/"+key, nil)
-	if gofakes3.HasErrorCode(err, gofakes3.ErrNoSuchKey) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer o.Contents.Close()
-	return io.ReadAll(o.Contents)
 }
 
 // clock is the simulation's time as gofakes3 takes it.

@@ -32,7 +32,7 @@ func (w *World) liveByItself() {
 		w.after(w.between(6*time.Minute, 15*time.Minute), deploy)
 	}
 	incident = func() {
-		all := slices.DeleteFunc(scripts(), func(s script) bool { return s.Name == noiseName })
+		all := slices.DeleteFunc(scripts(), func(s script) bool { return s.Cause == "" })
 		one := all[w.rng.IntN(len(all))]
 		lasts := w.between(3*time.Minute, 6*time.Minute)
 		if w.incident[one.Name] == nil { // else somebody rehearses it: it is theirs to end

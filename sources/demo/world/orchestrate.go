@@ -158,7 +158,12 @@ func (w *World) running(t *Task) {
 	if u := t.service.updater; u != nil {
 		u.onRunning(t)
 	}
-	if t.Status.State == swarm.TaskStateRunning && once(t.Spec.ContainerSpec) {
+	if t.Status.State != swarm.TaskStateRunning {
+		return
+	}
+	if j := w.jobOf(t.Spec.ContainerSpec); j != nil {
+		w.work(t, j)
+	} else if once(t.Spec.ContainerSpec) {
 		w.finish(t)
 	}
 }
@@ -301,6 +306,9 @@ func (w *World) stop(t *Task, desired swarm.TaskState, done func()) {
 		return
 	}
 	t.step++
+	if t.payload != nil {
+		t.payload.interrupt()
+	}
 	w.boxEvent(events.ActionKill, t, map[string]string{"signal": "15"})
 	w.after(w.between(200*time.Millisecond, 900*time.Millisecond), finish)
 }

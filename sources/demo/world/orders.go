@@ -165,6 +165,11 @@ func (w *World) Create(spec swarm.ServiceSpec) (string, error) {
 	}
 	s := &Service{slots: map[string][]*Task{}, gen: 1, lastGen: 1, hash: hashText(spec.Name) ^ w.seed}
 	s.Profile = Profile{Kind: "go", Format: "logfmt", Errors: 0.001, Median: 0.05, Sigma: 0.5, CPU: 0.05, Memory: 40 * mib, Lines: 0.2, Prepare: 500 * time.Millisecond, StartTime: time.Second}
+	if w.jobOf(spec.TaskTemplate.ContainerSpec) != nil {
+		s.Profile.Lines = 0 // it says what it does, and no more
+	} else if like := w.like(spec.TaskTemplate.ContainerSpec.Image); like != nil {
+		s.Profile = like.Profile
+	}
 	s.shape = newShape(s.hash)
 	s.ID = w.nextID()
 	s.CreatedAt = w.now().UTC()
@@ -175,6 +180,16 @@ func (w *World) Create(spec swarm.ServiceSpec) (string, error) {
 	w.event(events.ServiceEventType, events.ActionCreate, s.ID, map[string]string{"name": spec.Name})
 	w.reconcile(s)
 	return s.ID, nil
+}
+
+// like is a service that was there from the beginning and has the same image, nil where there is none.
+func (w *World) like(image string) *Service {
+	for _, s := range w.sorted() {
+		if s.founded != "" && s.Spec.TaskTemplate.ContainerSpec.Image == image {
+			return s
+		}
+	}
+	return nil
 }
 
 // Remove takes a service and its tasks away.

@@ -35,6 +35,9 @@ func (w *World) populate(services, tasks int) {
 	for i := range drafts {
 		w.found(&drafts[i], born.Add(time.Duration(i)*time.Minute))
 	}
+	if w.store != nil && !w.big {
+		w.foundBackups(born)
+	}
 	slices.SortStableFunc(w.journal.kept, func(a, b events.Message) int { return cmp.Compare(a.TimeNano, b.TimeNano) })
 }
 

@@ -77,13 +77,15 @@ func catalogue() []draft {
 		{
 			name: "shop_store", stack: "shop", image: "postgres:16.4", replicas: 1, constraints: []string{"node.labels.storage==ssd"}, cpu: 0.5, cpuLimit: 2, mem: 512, memLimit: 1024,
 			health: "pg_isready -U shop", order: "stop-first", failure: "pause", parallel: 1,
-			env: []string{"POSTGRES_USER=shop", "POSTGRES_PASSWORD_FILE=/run/secrets/store_password"}, secrets: []string{"shop_store_password"}, volumes: []string{"shop_store_data:/var/lib/postgresql/data"}, nets: []string{"shop_back"},
-			labels:  map[string]string{"qd.backup.engine": "postgres", "qd.backup.schedule": "0 2 * * *", "qd.backup.volume": "shop_store_data", "qd.backup.rto": "15m"},
+			env: []string{"POSTGRES_USER=shop", "POSTGRES_DB=shop", "POSTGRES_PASSWORD_FILE=/run/secrets/store_password"}, secrets: []string{"shop_store_password"}, volumes: []string{"shop_store_data:/var/lib/postgresql/data"}, nets: []string{"shop_back"},
+			labels: map[string]string{"qd.backup.engine": "postgres", "qd.backup.schedule": "0 2 * * *", "qd.backup.max-age": "26h", "qd.backup.volume": "shop_store_data", "qd.backup.db": "shop", "qd.backup.user": "shop",
+				"qd.backup.secret": "shop_store_password", "qd.backup.verify": "psql -Atc 'select count(*) > 0 from orders' | grep -qx t", "qd.backup.rto": "15m"},
 			profile: Profile{Kind: "postgres", Format: "plain", Requests: 0, Errors: 0.002, Median: 0.004, Sigma: 0.9, CPU: 0.25, Memory: 480 * mib, Lines: 0.3, Prepare: 800 * time.Millisecond, StartTime: 4 * time.Second},
 		},
 		{
 			name: "shop_cache", stack: "shop", image: "redis:7.4.1", replicas: 1, cpu: 0.1, mem: 128, memLimit: 256, health: "redis-cli ping", nets: []string{"shop_back"},
 			volumes: []string{"shop_cache_data:/data"},
+			labels:  map[string]string{"qd.backup.engine": "redis", "qd.backup.schedule": "30 3 * * *", "qd.backup.volume": "shop_cache_data", "qd.backup.verify": "test $(redis-cli dbsize) -gt 0", "qd.backup.keep": "daily=7 weekly=4"},
 			profile: Profile{Kind: "redis", Format: "plain", Errors: 0.0005, Median: 0.001, Sigma: 0.5, CPU: 0.04, Memory: 90 * mib, Lines: 0.08, Prepare: 400 * time.Millisecond, StartTime: 1500 * time.Millisecond},
 		},
 		{
@@ -94,7 +96,8 @@ func catalogue() []draft {
 		},
 		{
 			name: "platform_prometheus", stack: "platform", image: "prom/prometheus:v3.1.0", replicas: 1, constraints: []string{"node.role==manager"}, cpu: 0.3, mem: 512, memLimit: 1536,
-			order: "stop-first", failure: "pause", parallel: 1, nets: []string{"platform_public"}, volumes: []string{"platform_prometheus_data:/prometheus"}, configs: []string{"platform_prometheus_conf"},
+			labels: map[string]string{"qd.backup.engine": "files", "qd.backup.volume": "platform_prometheus_data"}, // a mistake, so that there is one to be seen
+			order:  "stop-first", failure: "pause", parallel: 1, nets: []string{"platform_public"}, volumes: []string{"platform_prometheus_data:/prometheus"}, configs: []string{"platform_prometheus_conf"},
 			profile: Profile{Kind: "go", Format: "logfmt", Errors: 0.001, CPU: 0.1, Memory: 640 * mib, Lines: 0.05, Prepare: 900 * time.Millisecond, StartTime: 2 * time.Second},
 		},
 		{

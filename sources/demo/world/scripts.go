@@ -9,7 +9,7 @@ const (
 
 // scripts are the incidents, in the order in which they are listed. docs/demo.md is made from them.
 func scripts() []script {
-	return slices.Concat(deathScripts(), startScripts(), placementScripts(), changeScripts(), harmScripts())
+	return slices.Concat(deathScripts(), startScripts(), placementScripts(), changeScripts(), harmScripts(), recoveryScripts())
 }
 
 // deathScripts are those whose tasks die.

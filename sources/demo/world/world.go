@@ -20,8 +20,9 @@ import (
 type Options struct {
 	Services, Tasks int // 0: the platform of twelve services
 	Seed            int64
-	Managers        int  // how many nodes are managers whose engine is spoken for, 0: one
-	Quiet           bool // nothing happens by itself
+	Managers        int   // how many nodes are managers whose engine is spoken for, 0: one
+	Quiet           bool  // nothing happens by itself
+	Store           Store // of records of backups; nil: there are no backups
 	Now             func() time.Time
 	Logger          *slog.Logger
 }
@@ -47,6 +48,8 @@ type World struct {
 	containers   []*Container        // all that ran in the last day, by start
 	networks     []swarm.Network
 	materials    map[Kind][]material // by age
+	store        Store
+	snapshots    map[string]savedSnapshot // what the repository has, by id
 	cluster      swarm.ClusterInfo
 	certificates []Certificate
 
@@ -103,10 +106,11 @@ type Task struct {
 	service   *Service
 	node      *Node
 	box       *Container
-	spec      uint64 // generation of the service's template that it was made of
-	placed    bool   // counted in its node's load
-	addressed bool   // it has its addresses, see address
-	step      uint64 // of the latest change: a timer for an older one is void
+	spec      uint64   // generation of the service's template that it was made of
+	placed    bool     // counted in its node's load
+	addressed bool     // it has its addresses, see address
+	step      uint64   // of the latest change: a timer for an older one is void
+	payload   *payload // the job that it does, of a runner's
 }
 
 // Container is one container that runs or ran.
@@ -142,6 +146,7 @@ func New(o Options) (*World, error) {
 	w := &World{
 		clock: o.Now, log: o.Logger, seed: mix(uint64(o.Seed)), //nolint:gosec // a seed's bits, not its value
 		services: map[string]*Service{}, tasks: map[string]*Task{}, incident: map[string]*incident{}, materials: map[Kind][]material{}, managers: max(o.Managers, 1),
+		store: o.Store, snapshots: map[string]savedSnapshot{},
 	}
 	if o.Managers < 0 || o.Managers > 9 {
 		return nil, fmt.Errorf("a swarm of %d managers cannot be made: ask for 1 to 9", o.Managers)
