@@ -72,7 +72,8 @@ func (r *restic) do(ctx context.Context, otherwise recovery.Code, args ...string
 	return out, err
 }
 
-// unlocked tries until no other holds the repository's lock, or patience is over. A lock whose holder is gone is taken away, which restic itself decides.
+// unlocked tries until no other holds the repository's lock, or patience is over. A lock whose holder is gone is taken away, which restic itself decides; so
+// there is a second try in any case.
 func (r *restic) unlocked(ctx context.Context, try func() error) error {
 	wait := backoff.NewExponentialBackOff()
 	wait.MaxInterval = 15 * time.Second
@@ -81,7 +82,7 @@ func (r *restic) unlocked(ctx context.Context, try func() error) error {
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		err := try()
 		var f *fault
-		if !errors.As(err, &f) || f.code != recovery.Locked || time.Now().After(until) {
+		if !errors.As(err, &f) || f.code != recovery.Locked || !first && time.Now().After(until) {
 			if err != nil {
 				err = backoff.Permanent(err)
 			}
