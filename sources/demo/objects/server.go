@@ -3,6 +3,7 @@ package objects
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -73,6 +74,19 @@ func (s *Server) Create(key string, data []byte) (made bool, err error) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// Get reads an object; nil: there is none.
+func (s *Server) Get(key string) ([]byte, error) {
+	o, err := s.backend.GetObject(Bucket, Prefix+"/"+key, nil)
+	if gofakes3.HasErrorCode(err, gofakes3.ErrNoSuchKey) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer o.Contents.Close()
+	return io.ReadAll(o.Contents)
 }
 
 // Remove removes an object; one that is not there is as good.
