@@ -23,8 +23,8 @@ import (
 	"quarterdeck/ui/plain"
 )
 
-// badWidth and badHeight are the console's size: wide, so that all panes are seen at once.
-const badWidth, badHeight = 200, 48
+// badWidth and badHeight are the console's size: wide, so that all panes are seen at once, and the words of all sources beside the names of all views.
+const badWidth, badHeight = 224, 48
 
 // badConsole is the whole console without a terminal: the platform wired as consoleOn does, and the root model
 // in Bubble Tea's loop, with a way to press keys and to read the frame. Its methods are one goroutine's.
