@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"quarterdeck/actions/journal"
+	"quarterdeck/sources"
 )
 
 // Who executes a recovery is told by its lock: the holder is a word that each process makes anew, and the beat changes as long as that process lives. Clocks of
@@ -35,26 +36,35 @@ func (r *Running) holder() string {
 func (r *Running) relabel(ctx context.Context, change map[string]string, take bool) error {
 	r.lockMu.Lock() // the beat and the steps change the same labels
 	defer r.lockMu.Unlock()
-	return r.persist(ctx, func() error {
-		l, err := r.d.lockOf(ctx, r.plan.Recovery.Service)
-		switch {
-		case err != nil:
+	for try := 0; ; try++ {
+		err := r.persist(ctx, func() error { return r.relabelOnce(ctx, change, take) })
+		// The version has moved on: by a change of ours whose answer was lost, or a manager is behind. Whether the lock is still ours is read again. Of two that
+		// take a run over at the same moment one has it.
+		if take || sources.KindOf(err) != sources.Conflict || try >= sequenceTries || !pause(ctx, time.Second) {
 			return err
-		case l == nil:
-			return &Refusal{"the lock " + lockName(r.plan.Recovery.Service) + " is gone: somebody has removed it, and nothing more is done"}
-		case l.run() != r.id:
-			return &Refusal{l.words()}
-		case l.Labels[labelHolder] != r.holder() && !take:
-			return &Refusal{"the run was taken over by " + orWords(l.Labels[labelOwner], "somebody") + ", and goes on there"}
 		}
-		labels := maps.Clone(l.Labels)
-		maps.Copy(labels, change)
-		labels[labelHolder], labels[labelOwner] = r.holder(), r.owner()
-		if maps.Equal(labels, l.Labels) {
-			return nil
-		}
-		return r.d.Bench.RelabelConfig(ctx, l.ID, l.Version, labels)
-	})
+	}
+}
+
+func (r *Running) relabelOnce(ctx context.Context, change map[string]string, take bool) error {
+	l, err := r.d.lockOf(ctx, r.plan.Recovery.Service)
+	switch {
+	case err != nil:
+		return err
+	case l == nil:
+		return &Refusal{"the lock " + lockName(r.plan.Recovery.Service) + " is gone: somebody has removed it, and nothing more is done"}
+	case l.run() != r.id:
+		return &Refusal{l.words()}
+	case l.Labels[labelHolder] != r.holder() && !take:
+		return &Refusal{"the run was taken over by " + orWords(l.Labels[labelOwner], "somebody") + ", and goes on there"}
+	}
+	labels := maps.Clone(l.Labels)
+	maps.Copy(labels, change)
+	labels[labelHolder], labels[labelOwner] = r.holder(), r.owner()
+	if maps.Equal(labels, l.Labels) {
+		return nil
+	}
+	return r.d.Bench.RelabelConfig(ctx, l.ID, l.Version, labels)
 }
 
 // beat changes the lock until ctx ends, so that others see that the run is being executed.
