@@ -93,6 +93,9 @@ func (w *writer) session(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("looking for the last row: %w", err)
 	}
+	if err := within(ctx, checkWithin, func(ctx context.Context) error { return w.learn(ctx, l) }); err != nil {
+		return fmt.Errorf("looking at what is there: %w", err)
+	}
 	w.resume(found)
 	tick := time.NewTicker(w.writeEvery)
 	defer tick.Stop()
@@ -114,6 +117,25 @@ func within(ctx context.Context, limit time.Duration, f func(context.Context) er
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	return f(ctx)
+}
+
+// learn takes the rows that are there at the start for an earlier process's: what comes back after a loss may be
+// theirs.
+func (w *writer) learn(ctx context.Context, l ledger) error {
+	w.mu.Lock()
+	first := len(w.moves) == 0
+	w.mu.Unlock()
+	if !first {
+		return nil
+	}
+	sums := map[int64][]string{}
+	if err := l.each(ctx, func(e entry) { sums[e.n] = []string{e.sum} }); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sums = sums
+	return nil
 }
 
 // resume takes what the ledger has for the truth, and records where that is not what was left there.
