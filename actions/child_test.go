@@ -27,12 +27,10 @@ type job struct {
 	Replicas         uint64
 	Tag, Secret      string
 	Snapshot         string
-	DieAtEntry       int // of the run's own entries, from 1; 0: never
-	DieAtEffect      int // of the changes made by the engine, from 1; 0: never
+	Means            *means // of recoveries; nil: there are none
+	DieAtEntry       int    // of the run's own entries, from 1; 0: never
+	DieAtEffect      int    // of the changes made by the engine, from 1; 0: never
 }
-
-// equipChild gives a child's deck what recoveries need, where the platform has it.
-var equipChild func(*actions.Deck, *sut.Hands) error
 
 // die ends this process as kill -9 does.
 func die() {
@@ -101,8 +99,8 @@ func (j *job) work() error {
 		return err
 	}
 	d := &actions.Deck{Hands: &deadly{p.hands, j.DieAtEffect}, Fleet: p.fleet, Journal: book, Now: time.Now, Policy: actions.Policy{Actor: "child", Host: "here", Context: "test"}}
-	if equipChild != nil {
-		if err := equipChild(d, p.hands); err != nil {
+	if j.Means != nil {
+		if err := j.Means.equip(d, p.hands); err != nil {
 			return err
 		}
 	}
