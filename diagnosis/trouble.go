@@ -294,7 +294,7 @@ func (r *Report) Outcome() string {
 		about += ", and nothing elsewhere is known to be in trouble"
 	}
 	if not := r.lookedAt(false); not != "" && r.Done {
-		return "could not look at " + not + "; what could be looked at: " + about
+		return not + " not looked at: " + about
 	}
 	return about
 }
