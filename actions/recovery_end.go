@@ -277,7 +277,7 @@ func (d *Deck) standRecovery(ctx context.Context, s *Standing) error {
 	switch {
 	case err != nil:
 		return err
-	case l == nil && s.Done > 0:
+	case l == nil && s.Done > 0 && s.Done < s.Of-1: // the last step takes it away
 		s.NoFinish = "its lock is gone: somebody has ended it"
 	case l != nil && l.run() != s.Run.ID:
 		s.NoFinish = l.words()

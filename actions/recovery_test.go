@@ -195,7 +195,7 @@ func killedAt(t *testing.T, p *platform, entry int, way string) {
 		if plan.Refused != "" {
 			t.Fatal(plan.Refused)
 		}
-		if touched := entry > 15; (plan.Recovery.Snapshot != nil) != touched || touched && plan.Recovery.Snapshot.Origin != recovery.Safety {
+		if touched := entry >= 15; (plan.Recovery.Snapshot != nil) != touched || touched && plan.Recovery.Snapshot.Origin != recovery.Safety {
 			t.Errorf("what is put back is %+v", plan.Recovery.Snapshot)
 		}
 		back, err := r.Start(t.Context(), plan, actions.Approval{Yes: true}, nil)
