@@ -273,6 +273,17 @@ func (r *Report) lookedAt(could bool) string {
 	return strings.Join(out, ", ")
 }
 
+// blind are the sources that are there and could not be looked at this time.
+func (r *Report) blind() string {
+	var out []string
+	for _, l := range r.Looked {
+		if l.State == couldNot {
+			out = append(out, l.Source)
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
 // Outcome is an answer without any cause in one sentence: it never says that all is well beside something that is not.
 func (r *Report) Outcome() string {
 	about := "nothing found"
@@ -293,7 +304,7 @@ func (r *Report) Outcome() string {
 	} else if r.Service != "" && len(open) == 0 {
 		about += ", and nothing elsewhere is known to be in trouble"
 	}
-	if not := r.lookedAt(false); not != "" && r.Done {
+	if not := r.blind(); not != "" && r.Done {
 		return not + " not looked at: " + about
 	}
 	return about

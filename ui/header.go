@@ -195,7 +195,7 @@ func (m *Model) sourcePieces() []piece {
 		detail := 7
 		switch {
 		case s.State == sources.Absent: // it is so for good, and the views that would show it say so
-			drop, detail = 4, 7
+			drop, detail = 8, 8
 		case !s.OK():
 			detail = 2
 		}

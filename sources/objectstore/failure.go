@@ -28,7 +28,7 @@ func checkKey(key string) error {
 			return errors.New("it has a part that is empty, . or ..")
 		}
 	}
-	if !utf8.ValidString(key) || strings.ContainsFunc(key, unicode.IsControl) {
+	if !utf8.ValidString(key) || strings.ContainsFunc(key, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return errors.New("it has a character that no name has")
 	}
 	return nil
@@ -52,7 +52,7 @@ func shown(key string) string {
 		return "everything"
 	}
 	out := strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
+		if !unicode.IsPrint(r) {
 			return '?'
 		}
 		return r
