@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/minio/minio-go/v7"
@@ -17,6 +16,9 @@ import (
 
 // maxKey bounds a key, in bytes, with the store's prefix: S3's own limit.
 const maxKey = 1024
+
+// noName tells a character that no name has: the control characters of Unicode (C0, DEL, C1).
+func noName(r rune) bool { return r < 0x20 || r >= 0x7f && r < 0xa0 }
 
 // checkKey refuses keys that servers take in different ways: those on a file system take .. for the folder above.
 func checkKey(key string) error {
@@ -28,7 +30,7 @@ func checkKey(key string) error {
 			return errors.New("it has a part that is empty, . or ..")
 		}
 	}
-	if !utf8.ValidString(key) || strings.ContainsFunc(key, func(r rune) bool { return !unicode.IsPrint(r) }) {
+	if !utf8.ValidString(key) || strings.ContainsFunc(key, noName) {
 		return errors.New("it has a character that no name has")
 	}
 	return nil
@@ -52,7 +54,7 @@ func shown(key string) string {
 		return "everything"
 	}
 	out := strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
+		if noName(r) {
 			return '?'
 		}
 		return r
