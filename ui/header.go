@@ -194,8 +194,8 @@ func (m *Model) sourcePieces() []piece {
 		}
 		detail := 7
 		switch {
-		case s.State == sources.Absent: // it is so for good, and the views that would show it say so
-			drop, detail = 8, 8
+		case s.State == sources.Absent, s.OK() && s.Name == fleet.BackupsName: // the views that would show it, or its own, say so
+			drop, detail = 9, 9
 		case !s.OK():
 			detail = 2
 		}
