@@ -46,8 +46,9 @@ type Deck struct {
 	// afterWrite is for tests that die at this point; nil: nothing happens.
 	afterWrite func(*journal.Entry)
 
-	mu   sync.Mutex
-	runs []*Running
+	mu     sync.Mutex
+	runs   []*Running
+	vigils map[string]*vigil // by run: what was seen of locks of other machines
 }
 
 func (d *Deck) log() *slog.Logger {

@@ -140,7 +140,7 @@ func (r *Running) create(ctx context.Context) error {
 	if m.data == nil {
 		return &Refusal{noValue(m.New)}
 	}
-	return r.persist(ctx, func() error {
+	return persist(ctx, func() error {
 		made, err := r.made(ctx) // by a try whose answer was lost
 		if err == nil && made == "" {
 			made, err = r.d.Hands.CreateMaterial(ctx, m.Kind, sources.Material{Name: m.New, Labels: labels, Data: m.data})
@@ -151,7 +151,7 @@ func (r *Running) create(ctx context.Context) error {
 }
 
 // persist tries again while no manager answers, for ReachWithin. f must look first whether it was done.
-func (r *Running) persist(ctx context.Context, f func() error) error {
+func persist(ctx context.Context, f func() error) error {
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		err := f()
 		if err != nil && sources.KindOf(err) != sources.Unreachable {
@@ -191,7 +191,7 @@ func (r *Running) made(ctx context.Context) (string, error) {
 // remove takes the old secret or config away. One that is gone already is as good.
 func (r *Running) remove(ctx context.Context) error {
 	m := r.plan.Material
-	return r.persist(ctx, func() error {
+	return persist(ctx, func() error {
 		err := r.d.Hands.RemoveMaterial(ctx, m.Kind, m.OldID)
 		if sources.KindOf(err) == sources.NotFound {
 			return nil

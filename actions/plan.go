@@ -24,6 +24,8 @@ const (
 	Backup  = "backup"
 	Drill   = "drill"
 	Restore = "restore"
+	// Audit looks through the repository of all backups.
+	Audit = "audit"
 )
 
 // Harm is how much an action may break, and so how much is asked before it.
@@ -65,6 +67,8 @@ type Plan struct {
 	Warnings []string
 	// Refused says why it cannot be done at all; "": it can.
 	Refused string
+	// Locked is the run that has the service in hand, where that is why it is refused; "": it is not.
+	Locked string
 	// Nothing says why there is nothing to do; "": there is.
 	Nothing string
 	Harm    Harm

@@ -142,6 +142,15 @@ func (b *Busy) Error() string {
 	return fmt.Sprintf("refused: run %s has %s in hand: watch it, finish it or take it back first (quarterdeck journal --run %s)", b.Run, b.Service, b.Run)
 }
 
+// Locked is a service that a run on another machine has in hand.
+type Locked struct{ Run, Why string }
+
+// Error is the reason.
+func (l *Locked) Error() string { return l.Unwrap().Error() }
+
+// Unwrap is the refusal that it is.
+func (l *Locked) Unwrap() error { return &Refusal{l.Why} }
+
 // Conflict is a service that somebody else has changed since the plan was made. Nothing was forced over it.
 type Conflict struct {
 	Service string

@@ -1,6 +1,7 @@
 package actions
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,6 +46,8 @@ type RecoveryChange struct {
 	RTO   float64 `json:"rto,omitempty"` // seconds, the policy's
 	// Safety is the run whose restore is taken back.
 	Safety string `json:"safety,omitempty"`
+	// Due is the time of the schedule that a backup is made for; zero: somebody asks for it now.
+	Due time.Time `json:"due,omitzero"`
 }
 
 type secret struct {
@@ -76,6 +79,8 @@ const (
 	jobSafety  = "safety"
 	jobRestore = "restore"
 	jobClear   = "clear"
+	jobForget  = "forget"
+	jobAudit   = "audit"
 )
 
 // Places of a copy of a service.
@@ -103,10 +108,16 @@ func (p *Plan) recoverySteps() []Step {
 	}
 	record := Step{Name: "write the record down", Kind: StepRecord}
 	switch {
+	case p.Action == Undo && c.ID == "":
+		return []Step{lock, unlock}
 	case p.Action == Undo && c.Snapshot == nil:
 		return []Step{lock, {Name: fmt.Sprintf("scale %s back to %d", s, c.Replicas), Kind: StepUp}, {Name: "verify " + s, Kind: StepProve}, unlock}
-	case p.Action == Backup:
+	case p.Action == Backup && c.Due.IsZero():
 		return []Step{lock, job(jobBackup, "save "+s), unlock}
+	case p.Action == Backup:
+		return []Step{lock, job(jobBackup, "save "+s), job(jobForget, fmt.Sprintf("forget the snapshots of %s that %s does not keep", s, c.Policy.Keep)), unlock}
+	case p.Action == Audit:
+		return []Step{lock, job(jobAudit, "look through the repository, and read a share of it back"), record, unlock}
 	case p.Action == Drill:
 		return slices.Concat([]Step{lock}, try(), []Step{record, unlock})
 	}
@@ -143,6 +154,37 @@ func (d *Deck) PlanBackup(ctx context.Context, service string) (*Plan, error) {
 	return d.planRecovery(ctx, Backup, service, "")
 }
 
+// PlanScheduled plans to save a service's data for a time of its schedule, and then to forget what its policy does not keep. Where that was done meanwhile, by
+// whomever, the run ends before its job is begun.
+func (d *Deck) PlanScheduled(ctx context.Context, service string, due time.Time) (*Plan, error) {
+	p, err := d.planRecovery(ctx, Backup, service, "")
+	if err == nil {
+		p.Recovery.Due = due.UTC()
+	}
+	return p, err
+}
+
+// PlanAudit plans to look through the repository.
+func (d *Deck) PlanAudit(ctx context.Context) (*Plan, error) {
+	if d.Objects == nil {
+		return nil, noObjects(Audit + " the repository")
+	}
+	p := &Plan{Action: Audit, Recovery: &RecoveryChange{Service: recovery.Repository, Environment: d.environment()}}
+	if err := d.recoveryMeans(ctx, p); err != nil {
+		return nil, err
+	}
+	return d.finish(p), nil
+}
+
+// environment is what snapshots carry as their host.
+func (d *Deck) environment() string {
+	return cmp.Or(d.Recovery.Environment, d.Policy.Context, "default")
+}
+
+func noObjects(op string) error {
+	return &sources.Error{Source: "backups", Kind: sources.NotConfigured, Op: op, Next: "set --s3, QUARTERDECK_S3 or s3.address in the config"}
+}
+
 // PlanDrill plans to bring a snapshot back into a place that is thrown away, and to verify it there. snapshot "": the newest.
 func (d *Deck) PlanDrill(ctx context.Context, service, snapshot string) (*Plan, error) {
 	return d.planRecovery(ctx, Drill, service, orWords(snapshot, "latest"))
@@ -158,7 +200,7 @@ func (d *Deck) PlanRestore(ctx context.Context, service, snapshot string) (*Plan
 
 func (d *Deck) planRecovery(ctx context.Context, action, service, snapshot string) (*Plan, error) {
 	if d.Objects == nil {
-		return nil, &sources.Error{Source: "backups", Kind: sources.NotConfigured, Op: action + " " + service, Next: "set --s3, QUARTERDECK_S3 or s3.address in the config"}
+		return nil, noObjects(action + " " + service)
 	}
 	snap, err := d.Ready(ctx)
 	if err != nil {
@@ -168,7 +210,7 @@ func (d *Deck) planRecovery(ctx context.Context, action, service, snapshot strin
 	if err != nil {
 		return nil, err
 	}
-	c := &RecoveryChange{Service: st.Name, ID: st.ID, Stack: st.Stack, Policy: recovery.ParsePolicy(&st.Service), Environment: orWords(d.Recovery.Environment, orWords(d.Policy.Context, "default"))}
+	c := &RecoveryChange{Service: st.Name, ID: st.ID, Stack: st.Stack, Policy: recovery.ParsePolicy(&st.Service), Environment: d.environment()}
 	c.RTO = c.Policy.RTO.Seconds()
 	p := &Plan{Action: action, Recovery: c, Harm: map[string]Harm{Backup: Light, Drill: Serious, Restore: Guarded}[action]}
 	if !c.Policy.Usable() {
@@ -311,7 +353,7 @@ func (d *Deck) recoveryMeans(ctx context.Context, p *Plan) error {
 	case err != nil:
 		return err
 	case lock != nil && lock.run() != "":
-		p.Refused = lock.words()
+		p.Refused, p.Locked = lock.words(), lock.run()
 	}
 	return nil
 }

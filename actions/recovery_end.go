@@ -18,6 +18,10 @@ func (c *RecoveryChange) title(action string) string {
 	switch {
 	case c.Snapshot == nil && action == Undo:
 		return "take back the restore of " + c.Service + ", whose data was not touched"
+	case action == Audit:
+		return "look through the repository"
+	case c.Snapshot == nil && !c.Due.IsZero():
+		return "back up " + c.Service + ", due " + c.Due.UTC().Format("2006-01-02 15:04:05Z")
 	case c.Snapshot == nil:
 		return "back up " + c.Service
 	case c.Safety != "":
@@ -93,6 +97,10 @@ func (r *Running) recoveryReport(report *Report) {
 			out.Snapshot, out.Taken = x.Snapshot.ID, x.Snapshot.Taken
 		}
 	}
+	out.Warnings = r.warnings
+	if x := r.results[jobForget]; x != nil {
+		out.Forgot = len(x.Forgot)
+	}
 	if d := r.recovered; d != nil && d.OK {
 		out.RTO, out.RPO = &d.RTO, &d.RPO
 	}
@@ -101,7 +109,7 @@ func (r *Running) recoveryReport(report *Report) {
 // touched tells whether a run's restore may have changed the service's data: its job was begun, and has not said that it left all as it was. What cannot be
 // looked at counts as touched.
 func (r *Running) touched(ctx context.Context) (bool, error) {
-	if r.plan.Action == Backup || r.plan.Action == Drill {
+	if !r.plan.brings() {
 		return false, nil
 	}
 	if c := r.plan.Recovery; c.Safety != "" && c.Snapshot != nil {
@@ -130,7 +138,7 @@ func (r *Running) touched(ctx context.Context) (bool, error) {
 // stays open, with its lock, until somebody goes on with it or puts the safety copy back (OPERATIONS.md, "Restore").
 func (r *Running) recoveryFailed(ctx context.Context, cause error) {
 	reason := cause.Error()
-	if l, err := r.d.lockOf(ctx, r.plan.Recovery.Service); err == nil && (l == nil || l.run() != r.id || l.Labels[labelHolder] != r.holder()) { // refused, or somebody has taken it over
+	if l, err := r.d.lockOf(ctx, r.plan.Recovery.Service); err == nil && (l == nil || l.run() != r.id || !r.hold.mine(&l.ConfigState)) { // refused, or somebody has taken it over
 		r.endRecovery(ResultFailed, reason, cause)
 		return
 	}
@@ -142,8 +150,8 @@ func (r *Running) recoveryFailed(ctx context.Context, cause error) {
 		r.offer()
 		return
 	}
-	if r.plan.Action == Drill && r.result(jobDrill) != nil { // one that failed is a record as well
-		if err := r.recordDrill(ctx); err != nil {
+	if r.plan.Action == Drill && r.result(jobDrill) != nil || r.plan.Action == Audit && tells(r.result(jobAudit)) { // one that failed is a record as well
+		if err := r.record(ctx); err != nil {
 			reason += "; the record could not be written: " + err.Error()
 		}
 	}
@@ -186,7 +194,7 @@ func (r *Running) putBack(ctx context.Context) (result string, err error) {
 	if err := r.clear(ctx); err != nil {
 		return result, err
 	}
-	if r.plan.Action != Backup && r.plan.Action != Drill {
+	if r.plan.brings() {
 		st, err := r.reach(ctx, r.plan.Recovery.ID)
 		if err != nil {
 			return result, err
@@ -263,8 +271,13 @@ func (d *Deck) planPutBack(ctx context.Context, run *RunRecord) (*Plan, error) {
 func (d *Deck) standRecovery(ctx context.Context, s *Standing) error {
 	c := s.Run.plan.Recovery
 	one := ServiceStanding{Service: c.Service}
-	st, err := d.Hands.ServiceState(ctx, c.ID)
+	var st sources.ServiceState
+	var err error
+	if c.ID != "" {
+		st, err = d.Hands.ServiceState(ctx, c.ID)
+	}
 	switch {
+	case c.ID == "":
 	case sources.KindOf(err) == sources.NotFound:
 		one.State, s.NoFinish = "gone", c.Service+" is gone"
 	case err != nil:

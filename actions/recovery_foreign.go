@@ -2,7 +2,6 @@ package actions
 
 import (
 	"context"
-	"crypto/rand"
 	"maps"
 	"slices"
 	"time"
@@ -11,89 +10,64 @@ import (
 	"quarterdeck/sources"
 )
 
-// Who executes a recovery is told by its lock: the holder is a word that each process makes anew, and the beat changes as long as that process lives. Clocks of
-// different machines are never compared: somebody who wants to take a run over looks whether the lock changes.
-const (
-	labelHolder = "qd.holder"
-	labelBeat   = "qd.beat"
-
-	// beatEvery is how often a living process changes the lock; deadAfter how long another waits for such a change before it takes the process for dead.
-	beatEvery = 10 * time.Second
-	deadAfter = 35 * time.Second
-)
-
-// holder is the process's word for itself in the run's lock.
-func (r *Running) holder() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.token == "" {
-		r.token = rand.Text()
-	}
-	return r.token
-}
-
-// relabel changes labels of the run's lock, if this process still holds it. take: whoever holds it, it is this process's from now on.
-func (r *Running) relabel(ctx context.Context, change map[string]string, take bool) error {
-	r.lockMu.Lock() // the beat and the steps change the same labels
-	defer r.lockMu.Unlock()
-	for try := 0; ; try++ {
-		err := r.persist(ctx, func() error { return r.relabelOnce(ctx, change, take) })
-		// The version has moved on: by a change of ours whose answer was lost, or a manager is behind. Whether the lock is still ours is read again. Of two that
-		// take a run over at the same moment one has it.
-		if take || sources.KindOf(err) != sources.Conflict || try >= sequenceTries || !pause(ctx, time.Second) {
-			return err
+// lockHold is the run's hold on its service's lock.
+func (r *Running) lockHold() *hold {
+	h := newHold(r.d.Bench, lockName(r.plan.Recovery.Service), r.owner())
+	h.other = func(c *sources.ConfigState) error {
+		if l := (recoveryLock{ConfigState: *c}); l.run() != r.id {
+			return &Refusal{l.words()}
 		}
-	}
-}
-
-func (r *Running) relabelOnce(ctx context.Context, change map[string]string, take bool) error {
-	l, err := r.d.lockOf(ctx, r.plan.Recovery.Service)
-	switch {
-	case err != nil:
-		return err
-	case l == nil:
-		return &Refusal{"the lock " + lockName(r.plan.Recovery.Service) + " is gone: somebody has removed it, and nothing more is done"}
-	case l.run() != r.id:
-		return &Refusal{l.words()}
-	case l.Labels[labelHolder] != r.holder() && !take:
-		return &Refusal{"the run was taken over by " + orWords(l.Labels[labelOwner], "somebody") + ", and goes on there"}
-	}
-	labels := maps.Clone(l.Labels)
-	maps.Copy(labels, change)
-	labels[labelHolder], labels[labelOwner] = r.holder(), r.owner()
-	if maps.Equal(labels, l.Labels) {
 		return nil
 	}
-	return r.d.Bench.RelabelConfig(ctx, l.ID, l.Version, labels)
+	return h
 }
 
 // beat changes the lock until ctx ends, so that others see that the run is being executed.
 func (r *Running) beat(ctx context.Context) {
-	for n := 1; pause(ctx, beatEvery); n++ {
-		if err := r.relabel(ctx, map[string]string{labelBeat: r.d.Now().UTC().Format(time.RFC3339)}, false); err != nil && ctx.Err() == nil {
+	for pause(ctx, beatEvery) {
+		if err := r.hold.relabel(ctx, map[string]string{labelBeat: r.d.Now().UTC().Format(time.RFC3339)}); err != nil && ctx.Err() == nil {
 			r.d.log().Warn("the lock of a run could not be kept fresh", "run", r.id, "error", err) // the next step's look at it says what is wrong
 		}
+	}
+}
+
+// letGoWithin bounds how long a process that ends tries to say so.
+const letGoWithin = 3 * time.Second
+
+// letGo tells others that this process does not execute the run any more, so that they need not wait for its beat.
+func (r *Running) letGo(ctx context.Context) {
+	if r.hold == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), letGoWithin)
+	defer cancel()
+	if err := r.hold.release(ctx); err != nil {
+		r.d.log().Info("the lock of a run was not let go of", "run", r.id, "error", err) // it may have none yet; else the next one waits
 	}
 }
 
 // takeOver makes an interrupted run this process's. Where the lock is another machine's it is watched first: if it changes somebody is at work.
 func (r *Running) takeOver(ctx context.Context) error {
 	service := r.plan.Recovery.Service
-	first, err := r.d.lockOf(ctx, service)
-	if err != nil || first == nil || first.run() != r.id { // the step's own look says what that means
+	l, err := r.d.lockOf(ctx, service)
+	if err != nil || l == nil || l.run() != r.id { // the step's own look says what that means
 		return err
 	}
-	if first.Labels[labelOwner] != r.owner() {
-		for began := r.d.Now(); r.d.Now().Sub(began) < deadAfter; {
+	if l.Labels[labelOwner] != r.owner() && l.Version != r.silent {
+		first := l.Version
+		for v := new(vigil); !v.silent(&l.ConfigState, r.d.Now()); {
 			if !pause(ctx, time.Second) {
 				return ctx.Err()
 			}
-			if l, err := r.d.lockOf(ctx, service); err == nil && l != nil && l.Version != first.Version {
+			if now, err := r.d.lockOf(ctx, service); err == nil && now != nil {
+				l = now
+			}
+			if l.Version != first {
 				return &Busy{r.id, service + " (" + orWords(l.Labels[labelOwner], "somebody") + ")"}
 			}
 		}
 	}
-	return r.relabel(ctx, nil, true)
+	return r.hold.take(ctx, &l.ConfigState)
 }
 
 // Foreign are the recoveries that the swarm's locks tell of and this machine's journal does not know: begun elsewhere, and under way there or interrupted.
@@ -114,10 +88,45 @@ func (d *Deck) Foreign(ctx context.Context) ([]RunRecord, error) {
 		if l.run() == "" || slices.ContainsFunc(runs, func(r RunRecord) bool { return r.ID == l.run() }) {
 			continue
 		}
-		out = append(out, l.record(d.cluster()))
+		r := l.record(d.cluster())
+		if d.watch(l) {
+			r.silent = l.Version
+		}
+		out = append(out, r)
 	}
+	d.unwatch(locks)
 	slices.SortFunc(out, func(a, b RunRecord) int { return a.Began.Compare(b.Began) })
 	return out, nil
+}
+
+// watch looks at a lock of another machine, and tells whether nobody has it in hand any more, as the looks until now have it.
+func (d *Deck) watch(l *recoveryLock) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.vigils == nil {
+		d.vigils = map[string]*vigil{}
+	}
+	if d.vigils[l.run()] == nil {
+		d.vigils[l.run()] = &vigil{}
+	}
+	return d.vigils[l.run()].silent(&l.ConfigState, d.Now())
+}
+
+// unwatch forgets the locks that are there no more.
+func (d *Deck) unwatch(there []*recoveryLock) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	maps.DeleteFunc(d.vigils, func(run string, _ *vigil) bool {
+		return !slices.ContainsFunc(there, func(l *recoveryLock) bool { return l.run() == run })
+	})
+}
+
+// Silent tells of a run that Foreign gave that nobody executes it any more. It takes several looks to know: Foreign is to be asked again and again.
+func (r *RunRecord) Silent() bool { return r.silent != 0 }
+
+// Restores tells whether the run replaces data, or takes that back: then what is to come of it is for people to say.
+func (r *RunRecord) Restores() bool {
+	return r.plan.Recovery != nil && (r.Action == Restore || r.Action == Undo)
 }
 
 // record is the run that a lock tells of: the steps before the one that it names are done.

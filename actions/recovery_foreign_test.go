@@ -5,6 +5,7 @@ import (
 	"maps"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"quarterdeck/sources"
 )
@@ -13,30 +14,31 @@ import (
 type movedOn struct {
 	sources.Workbench
 	labels    map[string]string
+	version   uint64
 	conflicts int
 	rival     string // takes the lock when the first conflict is answered
 }
 
 func (m *movedOn) ReadConfig(context.Context, string) (sources.ConfigState, error) {
-	c := sources.ConfigState{Version: 1}
+	c := sources.ConfigState{Version: m.version}
 	c.Labels = maps.Clone(m.labels)
 	return c, nil
 }
 
-func (m *movedOn) RelabelConfig(_ context.Context, _ string, _ uint64, labels map[string]string) error {
-	if m.conflicts > 0 {
+func (m *movedOn) RelabelConfig(_ context.Context, _ string, version uint64, labels map[string]string) error {
+	if m.conflicts > 0 || version != m.version {
 		m.conflicts--
 		if m.rival != "" {
 			m.labels[labelHolder] = m.rival
 		}
 		return &sources.Error{Source: "swarm", Kind: sources.Conflict, Op: "label config"}
 	}
-	m.labels = labels
+	m.labels, m.version = labels, m.version+1
 	return nil
 }
 
-// TestLockThatHasMovedOn: a version that has moved on is read again while the lock is this process's, and nobody's lock is changed who has it meanwhile.
-func TestLockThatHasMovedOn(t *testing.T) {
+// TestHoldThatHasMovedOn: a version that has moved on is read again while the hold is this process's, and nobody's is changed who has it meanwhile.
+func TestHoldThatHasMovedOn(t *testing.T) {
 	for _, x := range []struct {
 		name      string
 		conflicts int
@@ -51,9 +53,15 @@ func TestLockThatHasMovedOn(t *testing.T) {
 		t.Run(x.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := &movedOn{conflicts: x.conflicts, rival: x.rival}
-				r := &Running{d: &Deck{Bench: m}, id: "run", plan: &Plan{Recovery: &RecoveryChange{Service: "shop_db"}}}
-				m.labels = map[string]string{runLabel: "run", labelHolder: r.holder()}
-				err := r.relabel(t.Context(), map[string]string{labelPhase: "restore"}, x.take)
+				h := newHold(m, "qd-lock-shop_db", "me on here")
+				m.labels = map[string]string{labelHolder: h.token}
+				var err error
+				if x.take {
+					m.labels[labelHolder] = "the dead one"
+					err = h.take(t.Context(), &sources.ConfigState{})
+				} else {
+					err = h.relabel(t.Context(), map[string]string{labelPhase: "restore"})
+				}
 				if (err == nil) != x.ok {
 					t.Errorf("the error is %v", err)
 				}
@@ -65,5 +73,28 @@ func TestLockThatHasMovedOn(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestVigil: what changes is alive, what was let go of is not, and what stands still is dead once deadAfter has passed by our own clock.
+func TestVigil(t *testing.T) {
+	now := time.Now()
+	seen := func(version uint64, holder string) *sources.ConfigState {
+		c := &sources.ConfigState{Version: version}
+		c.Labels = map[string]string{labelHolder: holder}
+		return c
+	}
+	var v vigil
+	for _, x := range []struct {
+		after   time.Duration
+		version uint64
+		holder  string
+		want    bool
+	}{
+		{0, 7, "a", false}, {deadAfter - 1, 7, "a", false}, {deadAfter, 8, "a", false}, {2*deadAfter - 1, 8, "a", false}, {2 * deadAfter, 8, "a", true}, {2 * deadAfter, 9, "b", false}, {2 * deadAfter, 10, "", true},
+	} {
+		if got := v.silent(seen(x.version, x.holder), now.Add(x.after)); got != x.want {
+			t.Errorf("after %v, version %d of %q: %v", x.after, x.version, x.holder, got)
+		}
 	}
 }

@@ -57,8 +57,11 @@ func (r *Running) job(name string, attempt int) recovery.Job {
 	switch name {
 	case jobBackup, jobSafety:
 		j.Kind, j.Origin, j.Snapshot, j.Engine = recovery.JobBackup, recovery.Manual, "", c.Policy.Engine
-		if name == jobSafety {
+		switch {
+		case name == jobSafety:
 			j.Origin, j.Engine = recovery.Safety, c.safetyEngine()
+		case !c.Due.IsZero():
+			j.Origin, j.Due = recovery.Scheduled, c.Due
 		}
 		if j.Engine.Server() {
 			j.Host = "tasks." + c.Service
@@ -75,6 +78,10 @@ func (r *Running) job(name string, attempt int) recovery.Job {
 		}
 	case jobClear:
 		j.Kind, j.Volume, j.Snapshot = recovery.JobForget, c.Policy.Volume, "" // with no rule of what to keep all snapshots stay
+	case jobForget:
+		j.Kind, j.Keep = recovery.JobForget, c.Policy.Keep
+	case jobAudit:
+		j.Kind = recovery.JobAudit
 	case jobDrill, jobRestore:
 		j.Kind, j.Verify, j.Fresh = recovery.JobRestore, c.Policy.Verify, name == jobDrill
 		if server {
@@ -192,7 +199,7 @@ func (r *Running) standingJob(ctx context.Context, name string) (recovery.Job, *
 func (r *Running) lastAttempt(ctx context.Context, name string) (int, error) {
 	last := 0
 	base := strings.TrimSuffix((&recovery.Job{Run: r.id, Name: name}).ClaimKey(), "0.claim.json")
-	err := r.persist(ctx, func() error {
+	err := persist(ctx, func() error {
 		list, err := r.d.Objects.List(ctx, base)
 		if err != nil {
 			return err
@@ -231,7 +238,7 @@ func (r *Running) startJob(ctx context.Context, j *recovery.Job) error {
 		return err
 	}
 	config := ""
-	err = r.persist(ctx, func() error {
+	err = persist(ctx, func() error {
 		id, err := r.d.Hands.CreateMaterial(ctx, sources.Config, sources.Material{Name: jobName(j), Labels: r.labels(j.Name), Data: data})
 		if sources.KindOf(err) == sources.Conflict {
 			c, rerr := r.d.Bench.ReadConfig(ctx, jobName(j))
@@ -254,7 +261,7 @@ func (r *Running) startJob(ctx context.Context, j *recovery.Job) error {
 
 // makeService makes a service of the run; one of that name that it has made already is as good.
 func (r *Running) makeService(ctx context.Context, spec sources.Spec) error {
-	return r.persist(ctx, func() error {
+	return persist(ctx, func() error {
 		_, err := r.d.Bench.CreateService(ctx, spec)
 		if sources.KindOf(err) == sources.Conflict {
 			if st, rerr := r.d.Hands.ServiceState(ctx, spec.Name()); rerr == nil && st.Labels[runLabel] == r.id {
@@ -378,7 +385,7 @@ func (r *Running) removeJob(ctx context.Context, j *recovery.Job) {
 	}
 	err := r.d.Bench.RemoveService(ctx, jobName(j))
 	if c, rerr := r.d.Bench.ReadConfig(ctx, jobName(j)); rerr == nil {
-		err = errors.Join(err, r.persist(ctx, func() error { return ignoreGone(r.d.Hands.RemoveMaterial(ctx, sources.Config, c.ID)) }))
+		err = errors.Join(err, persist(ctx, func() error { return ignoreGone(r.d.Hands.RemoveMaterial(ctx, sources.Config, c.ID)) }))
 	}
 	if err != nil {
 		r.d.log().Warn("a job could not be removed", "job", jobName(j), "error", err)

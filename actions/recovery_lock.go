@@ -96,7 +96,7 @@ func (d *Deck) locks(ctx context.Context) ([]*recoveryLock, error) {
 	return out, nil
 }
 
-func (r *Running) owner() string { return r.d.Policy.Actor + " on " + r.d.Policy.Host }
+func (r *Running) owner() string { return r.d.owner() }
 
 // lock makes the service's lock. A name that is taken is refused by the swarm: of two at the same moment one has it.
 func (r *Running) lock(ctx context.Context) error {
@@ -106,8 +106,8 @@ func (r *Running) lock(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	labels := map[string]string{runLabel: r.id, labelService: c.Service, labelPhase: "lock " + c.Service, labelOwner: r.owner(), labelHolder: r.holder()}
-	return r.persist(ctx, func() error {
+	labels := map[string]string{runLabel: r.id, labelService: c.Service, labelPhase: "lock " + c.Service, labelOwner: r.owner(), labelHolder: r.hold.token}
+	return persist(ctx, func() error {
 		_, err := r.d.Hands.CreateMaterial(ctx, sources.Config, sources.Material{Name: lockName(c.Service), Labels: labels, Data: doc})
 		if err == nil || sources.KindOf(err) == sources.Unreachable {
 			return err
@@ -123,19 +123,19 @@ func (r *Running) lock(ctx context.Context) error {
 		case c.Safety != "" && held.run() == r.plan.Of: // of the run that is taken back
 			return r.d.Bench.RelabelConfig(ctx, held.ID, held.Version, labels)
 		}
-		return &Refusal{held.words()}
+		return &Locked{held.run(), held.words()}
 	})
 }
 
 // fence looks before each step that the lock is still this process's, and says in it where the run is. Whoever has taken the run over has changed the lock:
 // then nothing more is done here.
 func (r *Running) fence(ctx context.Context, phase string) error {
-	return r.relabel(ctx, map[string]string{labelPhase: phase}, false)
+	return r.hold.relabel(ctx, map[string]string{labelPhase: phase})
 }
 
 // unlock removes the lock, if it is this run's.
 func (r *Running) unlock(ctx context.Context) error {
-	return r.persist(ctx, func() error {
+	return persist(ctx, func() error {
 		l, err := r.d.lockOf(ctx, r.plan.Recovery.Service)
 		if err != nil || l == nil || l.run() != r.id {
 			return err

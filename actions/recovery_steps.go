@@ -31,10 +31,13 @@ func (r *Running) recoveryStep(ctx context.Context, s Step) error {
 	}
 	switch s.Kind {
 	case StepLock:
-		if err := r.lock(ctx); err != nil || r.plan.Of == "" {
+		if err := r.lock(ctx); err != nil {
 			return err
 		}
-		return r.clear(ctx) // of the run that is taken back
+		if r.plan.Of != "" {
+			return r.clear(ctx) // of the run that is taken back
+		}
+		return r.stillDue(ctx)
 	case StepUnlock:
 		if err := r.clear(ctx); err != nil {
 			return err
@@ -44,6 +47,12 @@ func (r *Running) recoveryStep(ctx context.Context, s Step) error {
 		result, err := r.doJob(ctx, s.Job)
 		if result != nil {
 			r.keepResult(s.Job, result)
+		}
+		var failed *jobFailure
+		if s.Job == jobForget && errors.As(err, &failed) { // what was saved is as good without it
+			r.tell(func(s *StepReport) { s.Detail = "nothing was forgotten: " + failed.Error() })
+			r.warn("the clean-up failed: " + failed.Error())
+			return nil
 		}
 		return err
 	case StepApart:
@@ -59,7 +68,7 @@ func (r *Running) recoveryStep(ctx context.Context, s Step) error {
 	case StepProve:
 		return r.prove(ctx)
 	case StepRecord:
-		return r.recordDrill(ctx)
+		return r.record(ctx)
 	}
 	return fmt.Errorf("step %q is of no kind that is known", s.Name)
 }
@@ -76,7 +85,7 @@ func (r *Running) startApart(ctx context.Context, place string) error {
 		return err
 	}
 	network := ""
-	err = r.persist(ctx, func() error {
+	err = persist(ctx, func() error {
 		id, err := r.d.Bench.CreateNetwork(ctx, r.netName(), r.labels(place))
 		if sources.KindOf(err) == sources.Conflict {
 			names, rerr := r.d.Bench.NetworkNames(ctx, runLabel, r.id)
@@ -113,7 +122,7 @@ func (r *Running) removeApart(ctx context.Context, place string) error {
 	if err := r.stop(ctx, name); err != nil {
 		return err
 	}
-	if err := r.persist(ctx, func() error { return r.d.Bench.RemoveService(ctx, name) }); err != nil {
+	if err := persist(ctx, func() error { return r.d.Bench.RemoveService(ctx, name) }); err != nil {
 		return err
 	}
 	return r.removeNetwork(ctx, r.netName())
@@ -265,6 +274,14 @@ func (r *Running) knownResult(ctx context.Context, job string) (*recovery.Result
 	return x, err
 }
 
+// record writes down what has come of a drill, a restore or an audit.
+func (r *Running) record(ctx context.Context) error {
+	if r.plan.Action == Audit {
+		return r.recordAudit(ctx)
+	}
+	return r.recordDrill(ctx)
+}
+
 // recordDrill writes down how long it took, what would have been lost, and what the policy's command said: in the object store, and in the swarm as a
 // config that needs no bucket to be seen.
 func (r *Running) recordDrill(ctx context.Context) error {
@@ -275,7 +292,7 @@ func (r *Running) recordDrill(ctx context.Context) error {
 	r.mu.Lock()
 	r.recovered = d
 	r.mu.Unlock()
-	return r.persist(ctx, func() error { return recovery.SaveDrill(ctx, r.d.Objects, d) })
+	return persist(ctx, func() error { return recovery.SaveDrill(ctx, r.d.Objects, d) })
 }
 
 // drill is the record of the run so far.
@@ -314,7 +331,7 @@ func (r *Running) clear(ctx context.Context) error {
 	for i := range services {
 		if r.own(services[i].Labels) {
 			err = errors.Join(err, r.stop(ctx, services[i].ID)) // a runner may be writing
-			err = errors.Join(err, r.persist(ctx, func() error { return r.d.Bench.RemoveService(ctx, services[i].ID) }))
+			err = errors.Join(err, persist(ctx, func() error { return r.d.Bench.RemoveService(ctx, services[i].ID) }))
 		}
 	}
 	for _, run := range []string{r.id, r.plan.Of} {
@@ -330,7 +347,7 @@ func (r *Running) clear(ctx context.Context) error {
 	err = errors.Join(err, cerr)
 	for i := range configs {
 		if c := &configs[i]; r.own(c.Labels) && c.Labels[labelJob] != "" {
-			err = errors.Join(err, r.persist(ctx, func() error { return ignoreGone(r.d.Hands.RemoveMaterial(ctx, sources.Config, c.ID)) }))
+			err = errors.Join(err, persist(ctx, func() error { return ignoreGone(r.d.Hands.RemoveMaterial(ctx, sources.Config, c.ID)) }))
 		}
 	}
 	return err

@@ -51,6 +51,9 @@ type RecoveryReport struct {
 	RPO      *float64           `json:"rpo"`
 	Bytes    int64              `json:"bytes"`
 	Verified *recovery.Verified `json:"verified"`
+	// Forgot is how many snapshots were forgotten after a scheduled backup, Warnings what did not go well and does not make it a failure.
+	Forgot   int      `json:"forgot,omitempty"`
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // PlanReport is the plan as text and values.

@@ -327,7 +327,7 @@ func (d *Deck) resumed(ctx context.Context, s *Standing, notify func()) (*Runnin
 		return nil, err
 	}
 	r := d.running(s.Run.ID, p, s.Run.Why, notify)
-	r.skip, r.resumed = s.Done, true
+	r.skip, r.resumed, r.silent = s.Done, true, s.Run.silent
 	r.progress.Began = s.Run.Began
 	done := s.Run.applied()
 	for i := range p.Changes {

@@ -76,8 +76,9 @@ type Running struct {
 	results   map[string]*recovery.Result // of a recovery's jobs; guarded by mu
 	lines     map[string][]string         // the last lines of its runners; guarded by mu
 	recovered *recovery.Drill             // its record; guarded by mu
-	token     string                      // the process's word for itself in the lock; guarded by mu
-	lockMu    sync.Mutex                  // one at a time changes the lock's labels
+	warnings  []string                    // what did not go well, and does not make it a failure; guarded by mu
+	hold      *hold                       // on its service's lock; nil: it has none
+	silent    uint64                      // version of the lock at which nobody has the run in hand any more; 0: that is not known
 }
 
 // ID names the run.
@@ -197,6 +198,9 @@ func (d *Deck) running(id string, p *Plan, reason string, notify func()) *Runnin
 	}
 	r := &Running{d: d, id: id, plan: p, reason: reason, notify: notify, done: make(chan struct{}), applied: map[string]*applied{}}
 	r.progress = Progress{Run: id, Title: p.Title(), Actor: d.Policy.Actor, Plan: p, Began: d.Now()}
+	if p.Recovery != nil {
+		r.hold = r.lockHold()
+	}
 	if p.Action == Restore || p.Recovery != nil && p.Action == Undo {
 		r.progress.Rollouts = append(r.progress.Rollouts, Rollout{Service: p.Recovery.Service, State: RolloutWaiting})
 	}
@@ -355,6 +359,7 @@ func (r *Running) end(ctx context.Context, err error) {
 	switch {
 	case err == nil:
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		r.letGo(ctx)
 		_, _ = r.write(journal.Entry{Phase: phaseLeft, Reason: "nobody watches it any more"}) // the run is found unfinished without it as well
 		r.finish(ResultInterrupted, "nobody watches it any more; what the swarm was told goes on", nil)
 		return

@@ -24,6 +24,7 @@ type RunRecord struct {
 	UndoneBy                                 string // the run that has taken it back
 	Elsewhere                                bool   // it is known from the team's record alone, and can be taken back where it was made
 	plan                                     recordedPlan
+	silent                                   uint64 // version of its lock at which nobody has it in hand any more; 0: that is not known
 }
 
 // Runs are the runs of this swarm, the oldest first.

@@ -228,7 +228,7 @@ func (w *coverer) snapshots(c *Coverage) {
 	c.Sizes = make([]sources.Point, 0, min(len(list), TrendMost))
 	for i := range list {
 		s := &list[i]
-		if s.Origin == Safety || !c.Policy.wants(s) || s.Taken.After(w.now.Add(clockSlack)) {
+		if !c.Policy.counts(s, w.now) {
 			continue
 		}
 		if c.Newest == nil {

@@ -18,6 +18,8 @@ const (
 	JobRestore Kind = "restore"
 	// JobForget removes the snapshots that the policy's keep does not keep, and what only they needed.
 	JobForget Kind = "forget"
+	// JobAudit looks through the whole repository, and reads a share of its data back (restic check). It is of no service.
+	JobAudit Kind = "audit"
 )
 
 // Where a runner finds what it is given.
@@ -54,8 +56,9 @@ type Job struct {
 	Volume string `json:"volume,omitempty"`
 	Node   string `json:"node,omitempty"`
 
-	// Origin is why a backup is made.
-	Origin Origin `json:"origin,omitempty"`
+	// Origin is why a backup is made, Due the time of the schedule that it is made for; zero: of none.
+	Origin Origin    `json:"origin,omitempty"`
+	Due    time.Time `json:"due,omitzero"`
 	// Snapshot is the one to be restored or checked, its whole id.
 	Snapshot string `json:"snapshot,omitempty"`
 	// Fresh: the place that is restored into is thrown away afterwards. Where it is not, what was there is put aside in the volume (AsideDir) first.
@@ -167,7 +170,9 @@ type Snapshot struct {
 	Volume      string `json:"volume,omitempty"`
 	Node        string `json:"node,omitempty"`
 	Origin      Origin `json:"origin"`
-	Run         string `json:"run"`
+	// Due is the time of the schedule that it was made for; zero: of none.
+	Due time.Time `json:"due,omitzero"`
+	Run string    `json:"run"`
 	// Taken is the moment whose state it holds: when the dump's transaction began, or the files were first read.
 	Taken time.Time `json:"taken"`
 	Ended time.Time `json:"ended"`

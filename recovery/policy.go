@@ -89,14 +89,6 @@ type Policy struct {
 	times cron.Schedule
 }
 
-// Next is when the schedule asks for a backup after a moment, by the clock of the moment's own time zone; zero: never.
-func (p *Policy) Next(after time.Time) time.Time {
-	if p.times == nil {
-		return time.Time{}
-	}
-	return p.times.Next(after)
-}
-
 // Problem is a label that is wrong or missing.
 type Problem struct {
 	Label string
@@ -182,10 +174,10 @@ func (p *Policy) readTimes(get func(string) string, wrong func(bool, string, str
 		p.Schedule = text
 	}
 	var err error
-	if p.times, err = cron.ParseStandard(p.Schedule); err != nil {
+	if p.times, err = parseSchedule(p.Schedule); err != nil {
 		wrong(false, LabelSchedule, fmt.Sprintf("is %q, which is no schedule (%v)", p.Schedule, err), `"15 3 * * *" or @daily`)
 		p.Schedule = DefaultSchedule
-		p.times, _ = cron.ParseStandard(DefaultSchedule)
+		p.times, _ = parseSchedule(DefaultSchedule)
 	}
 	span := func(label string, into *time.Duration) {
 		text := get(label)

@@ -92,6 +92,17 @@ func TestForbiddenTellsApart(t *testing.T) {
 		{"quarterdeck/recovery", "quarterdeck/actions", true},
 		{"quarterdeck/recovery", "quarterdeck/sources/objectstore", true},
 		{"quarterdeck/sources/demo", "quarterdeck/recovery", true},
+		{"quarterdeck/agent", "quarterdeck/actions", false},
+		{"quarterdeck/agent", "quarterdeck/recovery", false},
+		{"quarterdeck/agent", "quarterdeck/sources/fleet", false},
+		{"quarterdeck/agent", "quarterdeck/sources/swarm", true},
+		{"quarterdeck/agent", "quarterdeck/diagnosis", true},
+		{"quarterdeck/agent", "github.com/prometheus/client_golang/prometheus", true},
+		{"quarterdeck/agent/metrics", "github.com/prometheus/client_golang/prometheus", false},
+		{"quarterdeck/agent/metrics", "github.com/prometheus/prometheus/promql", true},
+		{"quarterdeck/agent/metrics", "quarterdeck/actions", true},
+		{"quarterdeck/actions", "quarterdeck/agent", true},
+		{"quarterdeck/ui", "quarterdeck/agent", true},
 		{"quarterdeck/cmd/quarterdeck", "quarterdeck/ui", false},
 		{"quarterdeck/cmd/quarterdeck", "github.com/grafana/loki/v3/pkg/logcli/client", true},
 	} {
@@ -124,8 +135,16 @@ func forbidden(from, to string) string {
 		return "nothing imports cmd"
 	case under(to, "ui") && !under(from, "ui") && !under(from, "cmd"):
 		return "nothing imports ui but cmd"
+	case under(to, "agent") && !under(from, "agent") && !under(from, "cmd"):
+		return "nothing imports agent but cmd"
 	case under(from, "cmd"):
 		return ""
+	case from == "agent/metrics" && strings.HasPrefix(to, "github.com/prometheus/client_golang/"):
+		return "" // the way out to Prometheus, as the sources are the way in
+	case from == "agent/metrics" && strings.HasPrefix(whole, "quarterdeck/") && to != "agent" && to != "recovery":
+		return "agent/metrics sees the agent's status"
+	case under(from, "agent") && (under(to, "diagnosis") || under(to, "incident")):
+		return "the agent sees actions and recovery"
 	case vendor && (source(from) == "" || source(from) == "fleet"):
 		return "a vendor's type never leaves its source"
 	case from == "sources/patterns" && to != "sources" && (strings.Contains(to, ".") || under(to, "sources") || under(to, "actions")):
@@ -140,8 +159,8 @@ func forbidden(from, to string) string {
 		return "nothing imports incident but ui and cmd"
 	case under(from, "recovery") && strings.HasPrefix(whole, "quarterdeck/") && !under(to, "recovery") && !under(to, "sources"):
 		return "recovery sees the fleet and the domain's interfaces"
-	case (under(from, "ui") || under(from, "actions") || under(from, "diagnosis") || under(from, "incident") || under(from, "recovery")) && source(to) != "" && source(to) != "fleet":
-		return "ui, actions, diagnosis, incident and recovery see the fleet and the domain's interfaces"
+	case (under(from, "ui") || under(from, "actions") || under(from, "agent") || under(from, "diagnosis") || under(from, "incident") || under(from, "recovery")) && source(to) != "" && source(to) != "fleet":
+		return "ui, actions, agent, diagnosis, incident and recovery see the fleet and the domain's interfaces"
 	case under(from, "diagnosis") && from != "diagnosis/record" && under(to, "actions"), under(from, "actions") && under(to, "diagnosis"):
 		return "what may be done and why it is broken know nothing of each other"
 	case under(from, "sources") && (under(to, "actions") || under(to, "diagnosis") || under(to, "recovery")):

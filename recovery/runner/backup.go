@@ -16,7 +16,7 @@ import (
 // backup saves the service's data, reads back what was saved, and records it.
 func (w *work) backup(ctx context.Context) error {
 	e := w.engineOf()
-	snap := &recovery.Snapshot{Service: w.Job.Service, Environment: w.Job.Environment, Engine: w.Job.Engine, DB: w.Job.DB, Volume: w.Job.Volume, Node: w.Job.Node, Origin: w.Job.Origin, Run: w.Job.Run}
+	snap := &recovery.Snapshot{Service: w.Job.Service, Environment: w.Job.Environment, Engine: w.Job.Engine, DB: w.Job.DB, Volume: w.Job.Volume, Node: w.Job.Node, Origin: w.Job.Origin, Due: w.Job.Due, Run: w.Job.Run}
 	if e != nil {
 		v, err := w.answers(ctx, e)
 		if err != nil {

@@ -59,13 +59,13 @@ func valid(j *recovery.Job) error {
 	switch {
 	case !named(j):
 		return wrong("has no run, name or attempt that can be used: %q, %q, %d", j.Run, j.Name, j.Attempt)
-	case !slices.Contains([]recovery.Kind{recovery.JobBackup, recovery.JobCheck, recovery.JobRestore, recovery.JobForget}, j.Kind):
+	case !slices.Contains([]recovery.Kind{recovery.JobBackup, recovery.JobCheck, recovery.JobRestore, recovery.JobForget, recovery.JobAudit}, j.Kind):
 		return wrong("is of kind %q, which is none", j.Kind)
 	case !token.MatchString(j.Service):
 		return wrong("has no service's name that can be used: %q", j.Service)
 	case j.Environment == "" || strings.ContainsFunc(j.Environment, func(r rune) bool { return r < ' ' || r == 0x7f }):
 		return wrong("has no environment that can be used: %q", j.Environment)
-	case !j.Engine.Server() && j.Engine != recovery.Volume:
+	case j.Kind != recovery.JobAudit && !j.Engine.Server() && j.Engine != recovery.Volume:
 		return wrong("has engine %q, which is none", j.Engine)
 	case (j.Kind == recovery.JobCheck || j.Kind == recovery.JobRestore) && !isID(j.Snapshot):
 		return wrong("names no snapshot by its whole id: %q", j.Snapshot)

@@ -128,6 +128,8 @@ func (w *work) do(ctx context.Context) error {
 		return w.check(ctx)
 	case recovery.JobRestore:
 		return w.restore(ctx)
+	case recovery.JobAudit:
+		return w.audit(ctx)
 	}
 	return w.forget(ctx)
 }

@@ -35,6 +35,7 @@ type savedSnapshot struct {
 	Volume      string    `json:"volume,omitempty"`
 	Node        string    `json:"node,omitempty"`
 	Origin      string    `json:"origin"`
+	Due         time.Time `json:"due,omitzero"`
 	Run         string    `json:"run"`
 	Taken       time.Time `json:"taken"`
 	Ended       time.Time `json:"ended"`

@@ -27,6 +27,7 @@ type job struct {
 	Volume   string         `json:"volume"`
 	Node     string         `json:"node"`
 	Origin   string         `json:"origin"`
+	Due      time.Time      `json:"due"`
 	Snapshot string         `json:"snapshot"`
 	Fresh    bool           `json:"fresh"`
 	Verify   string         `json:"verify"`
@@ -230,7 +231,7 @@ func (p *payload) stages() []stage {
 		}
 		taken := p.w.now()
 		x := p.w.snapshotOf(s, d, p.job.Origin, p.job.Run, taken)
-		x.Environment = p.job.Env
+		x.Environment, x.Due = p.job.Env, p.job.Due
 		return []stage{open, {"dump", x.Size, 4 * time.Second, p.reach}, {"verify", 0, 800 * time.Millisecond, nil}, {"record", 0, 200 * time.Millisecond, func() *mishap {
 			x.Ended = p.w.now().UTC()
 			p.w.saveSnapshot(x)
@@ -242,6 +243,8 @@ func (p *payload) stages() []stage {
 	case "restore":
 		size := p.w.snapshots[p.job.Snapshot].Size
 		return []stage{open, {"server", 0, 800 * time.Millisecond, p.server(60)}, {"restore", size, 4 * time.Second, p.restored}, {"verify", 0, time.Second, p.verify}}
+	case "audit":
+		return []stage{open, {"read", 0, 2 * time.Second, nil}}
 	case "forget":
 		return []stage{open, {"forget", 0, 600 * time.Millisecond, p.forget}, {"prune", 0, time.Second, nil}}
 	}

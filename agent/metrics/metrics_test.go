@@ -1,0 +1,154 @@
+package metrics
+
+import (
+	"io"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/rulefmt"
+	"github.com/prometheus/prometheus/promql/parser"
+
+	"quarterdeck/agent"
+	"quarterdeck/recovery"
+)
+
+const rulesDir = "../../deploy/agent"
+
+var now = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+
+// full is a status that has all that can be told.
+func full() agent.Status {
+	good := recovery.Policy{Declared: true, Engine: recovery.Volume, MaxAge: 26 * time.Hour, RTO: 15 * time.Minute}
+	newest := &recovery.Snapshot{Taken: now.Add(-time.Hour), Size: 5 << 20}
+	return agent.Status{Held: true, Turned: now, Running: &agent.Task{Kind: agent.Backup, Service: "shop_db"}, Restores: 1, Read: now.Add(-time.Minute),
+		Failures: map[string]int{"backup shop_db": 2, "audit qd.repository": 1}, CleanUps: map[string]int{"shop_db": 3}, Audit: &recovery.Audit{Began: now.Add(-48 * time.Hour), OK: true}, AuditDue: now.Add(120 * time.Hour),
+		Services: []agent.Service{
+			{Coverage: recovery.Coverage{Service: "shop_db", Policy: good, Newest: newest, Kept: 7, Drill: &recovery.Drill{Began: now.Add(-72 * time.Hour), OK: true, RTO: 90.5}}, Created: now.Add(-240 * time.Hour), Due: now, GivenUp: true},
+			{Coverage: recovery.Coverage{Service: "shop_new", Policy: good}, Created: now.Add(-time.Hour), Due: now.Add(time.Hour)},
+			{Coverage: recovery.Coverage{Service: "odd\xff\n\"", Policy: recovery.Policy{Declared: true, Problems: []recovery.Problem{{Fatal: true}}}}, Created: now},
+		}}
+}
+
+func scrape(t *testing.T, s agent.Status, path string) (code int, body string) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	Handler(func() agent.Status { return s }, func() time.Time { return now }).ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+	b, err := io.ReadAll(w.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.Code, string(b)
+}
+
+func TestMetrics(t *testing.T) {
+	code, body := scrape(t, full(), "/metrics")
+	if code != 200 {
+		t.Fatalf("%d: %s", code, body)
+	}
+	for _, want := range []string{
+		"quarterdeck_agent_lease_held 1", `quarterdeck_agent_running_tasks{kind="backup"} 1`, `quarterdeck_agent_running_tasks{kind="drill"} 0`, "quarterdeck_agent_open_restores 1",
+		`quarterdeck_agent_task_failures_total{kind="backup",service="shop_db"} 2`, `quarterdeck_agent_task_failures_total{kind="drill",service="shop_new"} 0`, `quarterdeck_agent_task_failures_total{kind="audit",service="qd.repository"} 1`,
+		`quarterdeck_backup_cleanup_failures_total{service="shop_db"} 3`, `quarterdeck_backup_cleanup_failures_total{service="shop_new"} 0`,
+		`quarterdeck_backup_last_success_timestamp_seconds{service="shop_db"} 1.7960364e+09`, `quarterdeck_backup_max_age_seconds{service="shop_db"} 93600`, `quarterdeck_backup_last_size_bytes{service="shop_db"} 5.24288e+06`,
+		`quarterdeck_backup_snapshots{service="shop_db"} 7`, `quarterdeck_backup_given_up{service="shop_db"} 1`, `quarterdeck_backup_given_up{service="shop_new"} 0`, `quarterdeck_backup_policy_usable{service="odd?\n\""} 0`,
+		`quarterdeck_drill_last_ok{service="shop_db"} 1`, `quarterdeck_drill_last_rto_seconds{service="shop_db"} 90.5`, `quarterdeck_drill_rto_limit_seconds{service="shop_db"} 900`, "quarterdeck_repository_check_last_ok 1",
+	} {
+		if !strings.Contains(body, want+"\n") {
+			t.Errorf("no %s in\n%s", want, body)
+		}
+	}
+	for _, not := range []string{`last_success_timestamp_seconds{service="shop_new"}`, `max_age_seconds{service="odd`, `drill_last_ok{service="shop_new"}`} {
+		if strings.Contains(body, not) {
+			t.Errorf("%s, of what is not known", not)
+		}
+	}
+	if _, body = scrape(t, agent.Status{Turned: now}, "/metrics"); !strings.Contains(body, "quarterdeck_agent_lease_held 0\n") || strings.Contains(body, "quarterdeck_backup") {
+		t.Errorf("without the lease:\n%s", body)
+	}
+}
+
+func TestHealthz(t *testing.T) {
+	for _, x := range []struct {
+		status agent.Status
+		code   int
+	}{
+		{agent.Status{Turned: now.Add(-time.Minute)}, 200},
+		{agent.Status{Turned: now.Add(-time.Hour)}, 503},
+		{agent.Status{Turned: now.Add(-time.Hour), Running: &agent.Task{}}, 200},
+	} {
+		if code, body := scrape(t, x.status, "/healthz"); code != x.code {
+			t.Errorf("%+v: %d %s", x.status, code, body)
+		}
+	}
+}
+
+// TestRulesAskForWhatThereIs: each metric of the rules is one that the agent tells, and all alerts of a service name it as the console expects.
+func TestRulesAskForWhatThereIs(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(rulesDir, "rules.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups, errs := rulefmt.Parse(text, false, model.UTF8Validation, parser.NewParser(parser.Options{}), slog.New(slog.DiscardHandler))
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	_, body := scrape(t, full(), "/metrics")
+	var told []string
+	for _, m := range regexp.MustCompile(`(?m)^# TYPE (quarterdeck_\S+)`).FindAllStringSubmatch(body, -1) {
+		told = append(told, m[1])
+	}
+	if len(told) != len(all) {
+		t.Errorf("%d metrics are told of %d that there are", len(told), len(all))
+	}
+	rules := 0
+	for _, g := range groups.Groups {
+		for _, r := range g.Rules {
+			rules++
+			expr, err := parser.NewParser(parser.Options{}).ParseExpr(r.Expr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			asked, byService := 0, strings.Contains(r.Expr, "by (service)")
+			parser.Inspect(expr, func(n parser.Node, _ []parser.Node) error {
+				if v, ok := n.(*parser.VectorSelector); ok {
+					asked++
+					if !slices.Contains(told, v.Name) {
+						t.Errorf("%s asks for %s, which the agent does not tell", r.Alert, v.Name)
+					}
+				}
+				return nil
+			})
+			if asked == 0 {
+				t.Errorf("%s asks for nothing", r.Alert)
+			}
+			if named := r.Labels["swarm_service"] == "{{ $labels.service }}"; named != byService || r.Labels["severity"] == "" || r.Annotations["summary"] == "" {
+				t.Errorf("%s: labels %v, annotations %v", r.Alert, r.Labels, r.Annotations)
+			}
+		}
+	}
+	if rules < 10 {
+		t.Errorf("only %d rules", rules)
+	}
+}
+
+// TestRulesFire: promtool's own unit tests of the rules, where it is to be had.
+func TestRulesFire(t *testing.T) {
+	tool, err := exec.LookPath("promtool")
+	if err != nil {
+		t.Skip("no promtool")
+	}
+	cmd := exec.CommandContext(t.Context(), tool, "test", "rules", "rules_test.yml")
+	cmd.Dir = rulesDir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
