@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -19,15 +20,17 @@ type pattern struct {
 	re    *regexp.Regexp
 	// auto tells of most lines whether re matches, and much faster; nil: there is none.
 	auto *automaton
-	// needs are strings of which one must be in a line that re can match, in lower
-	// case and looked for without case; none: not known.
-	needs []needle
+	// needs are strings that must be in a line that re can match, the most telling
+	// first: of each group one, in lower case and looked for without case.
+	needs [][]needle
 }
 
 // needle is a string in lower case with the place of its rarest byte.
 type needle struct {
 	text  string
 	pivot int
+	// folds: it has a letter that without case is also one beyond ASCII: k, which is U+212A as well, or s, which is U+017F.
+	folds bool
 }
 
 func compile(t Term) (*pattern, error) {
@@ -48,8 +51,12 @@ func compile(t Term) (*pattern, error) {
 		return nil, fmt.Errorf("regular expression %q: %w", plain.LineN(t.Text, 60), err)
 	}
 	p := &pattern{re: re, auto: newAutomaton(expr)}
-	for _, n := range needsOf(expr) {
-		p.needs = append(p.needs, needle{n, pivot(n)})
+	for _, group := range needsOf(expr) {
+		var g []needle
+		for _, n := range group {
+			g = append(g, needle{n, pivot(n), strings.ContainsAny(n, "ks")})
+		}
+		p.needs = append(p.needs, g)
 	}
 	return p, nil
 }
@@ -89,12 +96,24 @@ func (p *pattern) findAll(s string, limit int) [][]int {
 
 // may tells whether re can match s at all; it costs a hundredth of the match.
 func (p *pattern) may(s string) bool {
-	for _, n := range p.needs {
-		if foldIndexAt(s, n.text, n.pivot) >= 0 {
-			return true
+	for _, group := range p.needs {
+		if !anyIn(group, s) {
+			return false
 		}
 	}
-	return len(p.needs) == 0
+	return true
+}
+
+func anyIn(group []needle, s string) bool {
+	folds := false
+	for i := range group {
+		if foldIndexAt(s, group[i].text, group[i].pivot) >= 0 {
+			return true
+		}
+		folds = folds || group[i].folds
+	}
+	// The first bytes of U+017F and U+212A.
+	return folds && (strings.IndexByte(s, 0xc5) >= 0 || strings.IndexByte(s, 0xe2) >= 0)
 }
 
 func (p *pattern) in(s string) bool {
@@ -207,44 +226,52 @@ func foldEqual(s, lower string) bool {
 	return true
 }
 
-// maxNeeds bounds how many strings stand in for one expression.
+// maxNeeds bounds how many strings stand in for one part of an expression, and how many parts are looked for.
 const maxNeeds = 8
 
-// needsOf finds strings of which one is in every text that expr matches.
-func needsOf(expr string) []string {
+// needsOf finds strings that are in every text that expr matches: of each group one, the most telling group first.
+func needsOf(expr string) [][]string {
 	re, err := syntax.Parse(expr, syntax.Perl)
 	if err != nil {
 		return nil
 	}
-	return needs(re.Simplify())
+	groups := needs(re.Simplify())
+	slices.SortStableFunc(groups, func(a, b []string) int { return least(b) - least(a) })
+	return groups[:min(len(groups), maxNeeds)]
 }
 
-func needs(re *syntax.Regexp) []string {
+func needs(re *syntax.Regexp) [][]string {
 	switch re.Op {
 	case syntax.OpLiteral:
 		if s := literal(re.Rune); len(s) > 1 {
-			return []string{s}
+			return [][]string{{s}}
 		}
 	case syntax.OpCapture, syntax.OpPlus:
 		return needs(re.Sub[0])
 	case syntax.OpConcat:
-		var best []string
+		var all [][]string
 		for _, sub := range re.Sub {
-			if n := needs(sub); len(n) > 0 && (best == nil || least(n) > least(best)) {
-				best = n
-			}
-		}
-		return best
-	case syntax.OpAlternate:
-		var all []string
-		for _, sub := range re.Sub {
-			n := needs(sub)
-			if len(n) == 0 || len(all)+len(n) > maxNeeds {
-				return nil
-			}
-			all = append(all, n...)
+			all = append(all, needs(sub)...)
 		}
 		return all
+	case syntax.OpAlternate: // of each branch its most telling group
+		var all []string
+		for _, sub := range re.Sub {
+			groups := needs(sub)
+			if len(groups) == 0 {
+				return nil
+			}
+			best := groups[0]
+			for _, g := range groups[1:] {
+				if least(g) > least(best) {
+					best = g
+				}
+			}
+			if all = append(all, best...); len(all) > maxNeeds {
+				return nil
+			}
+		}
+		return [][]string{all}
 	}
 	return nil
 }
@@ -258,17 +285,12 @@ func least(s []string) int {
 	return n
 }
 
-// literal is the most telling part of runes that is ASCII and has no k or s: without
-// case those also match U+212A and U+017F, which foldIndex does not.
+// literal is the most telling part of runes that is ASCII, in lower case. Other runes are cut out before: in lower case U+0130 would be an i.
 func literal(runes []rune) string {
-	best, from := "", 0
-	s := strings.ToLower(string(runes))
-	for i, r := range s + "\x80" {
-		if r >= utf8.RuneSelf || r == 'k' || r == 's' {
-			if telling(s[from:i]) > telling(best) {
-				best = s[from:i]
-			}
-			from = i + utf8.RuneLen(r)
+	best := ""
+	for _, part := range strings.FieldsFunc(string(runes), func(r rune) bool { return r >= utf8.RuneSelf }) {
+		if part = strings.ToLower(part); telling(part) > telling(best) {
+			best = part
 		}
 	}
 	return best
