@@ -20,12 +20,12 @@ import (
 
 var (
 	scoreFile = flag.String("score", "", "write the score as a table into this `file`")
-	only      = flag.String("fault", "", "only this `kind` of fault, and neither pairs nor the healthy fleet")
+	// atOnce: they touch each other only where the test says so, but for the machine that they all load.
+	atOnce = flag.Int("at-once", 4, "how many faults are on the lab at a `time`")
+	only   = flag.String("fault", "", "only this `kind` of fault, and neither pairs nor the healthy fleet")
 )
 
 const (
-	// atOnce is how many faults are on the lab at a time: they touch each other only where the test says so.
-	atOnce = 8
 	// within is how long after the seed the true cause may take to be named first. The slowest fault to show is the leak, at 35 s and 68 s.
 	within = 100 * time.Second
 	// stays is how many answers in a row must agree before a fault counts as found.
@@ -193,7 +193,7 @@ func (b *bench) stop(kind string) {
 }
 
 func (b *bench) together(kinds []string, run func(string)) {
-	gate := make(chan struct{}, atOnce)
+	gate := make(chan struct{}, max(*atOnce, 1))
 	var wg sync.WaitGroup
 	for _, kind := range kinds {
 		gate <- struct{}{}

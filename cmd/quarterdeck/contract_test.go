@@ -272,7 +272,7 @@ func TestContractOnDemo(t *testing.T) {
 }
 
 func TestUnreachableIsThree(t *testing.T) {
-	x := target{env: map[string]string{"DOCKER_HOST": "unix:///nonexistent/docker.sock", "LOKI_ADDR": "", "PROMETHEUS_URL": "", "ALERTMANAGER_URL": ""}}
+	x := target{env: map[string]string{"DOCKER_HOST": "unix:///nonexistent/docker.sock", "LOKI_ADDR": "", "PROMETHEUS_URL": "", "ALERTMANAGER_URL": "", "QUARTERDECK_S3": ""}}
 	for _, args := range [][]string{{"status"}, {"doctor"}, {"logs", "x"}, {"alerts"}, {"metrics", "x"}, {"investigate"}} {
 		if _, errs, code := x.ask(t, args...); code != exitUnreachable || (errs == "" && args[0] != "doctor") {
 			t.Errorf("%v: exit %d: %s", args, code, errs)

@@ -49,6 +49,7 @@ func TestInterruptedByHand(t *testing.T) {
 			var out bytes.Buffer
 			said := &waiting{word: "verify " + a.service, seen: make(chan struct{})}
 			cmd.Stdout, cmd.Stderr = &out, said
+			was := a.look(t, a.service).UpdateStatus
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
@@ -67,7 +68,7 @@ func TestInterruptedByHand(t *testing.T) {
 			if c.signal == os.Interrupt && !strings.Contains(out.String(), `"result":"interrupted"`) {
 				t.Errorf("%s", &out)
 			}
-			a.updated(t)
+			a.updated(t, was)
 			a.refuses(t, exitRefused, "has "+a.service+" in hand", "scale", a.service+"=5", "--yes")
 			text, errs, code := a.ask(t, "resume")
 			if code != exitDone || !strings.Contains(text, "interrupted at \"verify "+a.service+"\", after 1 of 2 steps") || !strings.Contains(text, a.service+"  changed") {
@@ -106,12 +107,13 @@ func (w *waiting) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// updated waits until the service's update is over: while one goes on another is refused for that.
-func (a *actor) updated(t testing.TB) {
+// updated waits until the update that followed on one is over: while it goes on another is refused for that. Right after the engine has
+// taken it, it still tells of the one before, or of none.
+func (a *actor) updated(t testing.TB, was *swarm.UpdateStatus) {
 	t.Helper()
 	for deadline := time.Now().Add(raceSlows * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		u := a.look(t, a.service).UpdateStatus
-		if u == nil || u.State != swarm.UpdateStateUpdating {
+		if u != nil && u.State != swarm.UpdateStateUpdating && (was == nil || !u.StartedAt.Equal(*was.StartedAt)) {
 			return
 		}
 		if time.Now().After(deadline) {

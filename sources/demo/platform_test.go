@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -17,12 +18,28 @@ import (
 	"github.com/moby/moby/api/types/swarm"
 )
 
-// TestMain lets the tests wait beside each other, whatever the number of cores: they wait, they do not work.
+// onLab tells that the cases run on real engines as well.
+var onLab = os.Getenv("QD_LAB") == "1"
+
+// TestMain lets the tests wait beside each other, whatever the number of cores: they wait, they do not work. Real engines do work: sixteen
+// rollouts at once on two cores leave each of them too little to keep its times.
 func TestMain(m *testing.M) {
-	if err := flag.Set("test.parallel", "16"); err != nil {
+	beside := "16"
+	if onLab {
+		beside = "4"
+	}
+	if err := flag.Set("test.parallel", beside); err != nil {
 		panic(err)
 	}
 	goleak.VerifyTestMain(m)
+}
+
+// waitLimit is how long a test waits for what it waits for before it fails.
+func waitLimit() time.Duration {
+	if onLab {
+		return 3 * time.Minute
+	}
+	return 30 * time.Second
 }
 
 func start(t testing.TB, o Options) *Platform {
@@ -74,7 +91,7 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(waitLimit())
 	for !ok() {
 		select {
 		case <-deadline:
