@@ -2,6 +2,7 @@ package agent
 
 import (
 	"cmp"
+	"path"
 	"slices"
 	"time"
 
@@ -49,6 +50,14 @@ func (t *Task) Ready(now time.Time) bool { return !t.GivenUp() && !t.From.After(
 // GivenUp tells whether all attempts for its time have failed.
 func (t *Task) GivenUp() bool { return t.Tries >= MaxTries }
 
+// when is the time that it is due for, in words.
+func (t *Task) when() string {
+	if t.Due.IsZero() {
+		return "it never was"
+	}
+	return t.Due.UTC().Format(time.RFC3339)
+}
+
 func (t *Task) key() string { return string(t.Kind) + " " + t.Service }
 
 // Try is what is remembered of attempts that failed.
@@ -80,7 +89,9 @@ type Facts struct {
 	Audit *recovery.Audit
 	// Drills: overdue drills are wanted.
 	Drills bool
-	Tries  map[string]Try
+	// Only is a pattern (path.Match) of the services that are meant; "": all.
+	Only  string
+	Tries map[string]Try
 }
 
 // Agenda is what is due at a moment: backups first, the one that is due for the longest before the others, then the audit, then drills. Tasks that wait for
@@ -93,7 +104,7 @@ func Agenda(f *Facts, now time.Time) []Task {
 	rows := recovery.Cover(f.Snap, f.Contents, now)
 	for i := range rows {
 		c := &rows[i]
-		if c.Service == "" || !c.Policy.Usable() {
+		if c.Service == "" || !c.Policy.Usable() || !f.means(c.Service) {
 			continue
 		}
 		if due := c.Policy.Due(f.Snap.Service(c.Service).Created, now, f.Contents.Snapshots[c.Service]); !due.IsZero() {
@@ -111,6 +122,12 @@ func Agenda(f *Facts, now time.Time) []Task {
 		return cmp.Or(slices.Index(order, a.Kind)-slices.Index(order, b.Kind), a.Due.Compare(b.Due), cmp.Compare(a.Service, b.Service))
 	})
 	return out
+}
+
+// means tells whether a service is one of those that are meant.
+func (f *Facts) means(service string) bool {
+	ok, err := path.Match(f.Only, service)
+	return f.Only == "" || ok && err == nil
 }
 
 // drillDue is when a service's next drill is due; zero: there is nothing that could be tried, or nobody could look.

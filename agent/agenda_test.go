@@ -88,6 +88,7 @@ func TestAgenda(t *testing.T) {
 		want  string
 	}{
 		{"the oldest first", Facts{Snap: world(service("a", hourly), service("b", daily), service("c", hourly)), Contents: saved(t, "a 2h", "b 30h", "c 2h"), Audit: good}, "backup b 9h0m0s; backup a 30m0s; backup c 30m0s"},
+		{"only some", Facts{Snap: world(service("shop_a", hourly), service("other_b", hourly)), Contents: saved(t, "shop_a 2h", "other_b 30h"), Audit: good, Only: "shop_*"}, "backup shop_a 30m0s"},
 		{"nothing", Facts{Snap: world(service("a", hourly)), Contents: saved(t, "a 10m"), Audit: good}, ""},
 		{"nobody could look", Facts{Snap: world(service("a", hourly)), Audit: good}, ""},
 		{"no swarm yet", Facts{Snap: &fleet.Snapshot{}, Contents: saved(t), Audit: good}, ""},

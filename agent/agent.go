@@ -34,6 +34,8 @@ type Agent struct {
 	Log  *slog.Logger
 	// Drills: drills that are overdue are done as well.
 	Drills bool
+	// Only is a pattern (path.Match) of the services that it works for; "": all. The repository it looks through in any case.
+	Only string
 
 	lease *actions.Lease
 	feed  *recovery.Feed
@@ -127,7 +129,7 @@ func (a *Agent) watch(ctx context.Context) {
 // look reads the swarm's state and, where it is older than that, the catalogue.
 func (a *Agent) look(ctx context.Context, age time.Duration) error {
 	a.mu.Lock()
-	a.facts.Snap, a.facts.Drills = a.Deck.Fleet.Snapshot(), a.Drills
+	a.facts.Snap, a.facts.Drills, a.facts.Only = a.Deck.Fleet.Snapshot(), a.Drills, a.Only
 	old := a.facts.Contents == nil || a.Now().Sub(a.facts.Contents.Read) >= age
 	a.mu.Unlock()
 	if !old {

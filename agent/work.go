@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"quarterdeck/actions"
 )
@@ -20,7 +19,7 @@ func (a *Agent) do(ctx context.Context, t Task) bool {
 	}
 	run, err := a.begin(ctx, &t)
 	if err == nil {
-		a.Log.Info("begun", "task", t.Kind, "service", t.Service, "due", t.Due.UTC(), "run", run.ID())
+		a.Log.Info("begun", "task", t.Kind, "service", t.Service, "due", t.when(), "run", run.ID())
 		err = a.follow(&t, run)
 	}
 	var locked *actions.Locked
@@ -74,7 +73,7 @@ func (a *Agent) begin(ctx context.Context, t *Task) (*actions.Running, error) {
 	}
 	why := "it is overdue"
 	if t.Kind == Backup {
-		why = "its schedule: due " + t.Due.UTC().Format(time.RFC3339)
+		why = "its schedule: due " + t.when()
 	}
 	return a.Deck.Start(ctx, plan, actions.Approval{Yes: true, Typed: plan.Word(), Reason: why}, nil)
 }
@@ -110,10 +109,10 @@ func (a *Agent) failed(ctx context.Context, t *Task, why error) {
 	a.try(ctx, t.key(), &next)
 	a.set(func(s *Status) { s.Failures[t.key()]++ })
 	if next.Count >= MaxTries {
-		a.Log.Error("given up", "task", t.Kind, "service", t.Service, "due", t.Due.UTC(), "attempt", next.Count, "error", why)
+		a.Log.Error("given up", "task", t.Kind, "service", t.Service, "due", t.when(), "attempt", next.Count, "error", why)
 		return
 	}
-	a.Log.Warn("failed", "task", t.Kind, "service", t.Service, "due", t.Due.UTC(), "attempt", next.Count, "again", next.Next.UTC(), "error", why)
+	a.Log.Warn("failed", "task", t.Kind, "service", t.Service, "due", t.when(), "attempt", next.Count, "again", next.Next.UTC(), "error", why)
 }
 
 // goOn goes on with one run that a dead agent, or a dead console, has left open. Those that bring data back are for people: they are told of and left alone. It
@@ -127,7 +126,9 @@ func (a *Agent) goOn(ctx context.Context) bool {
 		}
 		return false
 	}
-	left := slices.DeleteFunc(slices.Concat(own, foreign), func(r actions.RunRecord) bool { return r.Elsewhere && !r.Silent() })
+	left := slices.DeleteFunc(slices.Concat(own, foreign), func(r actions.RunRecord) bool {
+		return r.Elsewhere && !r.Silent() || r.Action != actions.Audit && !a.known().means(r.Target)
+	})
 	restores := 0
 	for i := range left {
 		if left[i].Restores() {
@@ -165,7 +166,7 @@ func (a *Agent) resume(ctx context.Context, r actions.RunRecord) {
 		st, err = a.Deck.Stand(ctx, r)
 	}
 	if err == nil && st.NoFinish != "" {
-		a.Log.Warn("a run cannot be gone on with", "task", t.Kind, "service", t.Service, "run", r.ID, "why", st.NoFinish, "error", a.Deck.EndLost(ctx, r))
+		a.Log.Warn("a run cannot be gone on with: it is ended", "task", t.Kind, "service", t.Service, "run", r.ID, "why", st.NoFinish, "failed", a.Deck.EndLost(ctx, r))
 		return
 	}
 	var run *actions.Running

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,7 +19,7 @@ import (
 )
 
 type agentOptions struct {
-	listen                string
+	listen, only          string
 	drills, dryRun, probe bool
 }
 
@@ -40,6 +41,9 @@ EXIT STATUS
   0 told to end, or shown; 1 --probe: it is not alive; 2 usage, or a port that is taken; 3 a source that it needs is not configured, unreachable or refuses`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if _, err := path.Match(o.only, ""); err != nil {
+				return &exitStatus{exitUsage, fmt.Errorf("--only: %q is no pattern", o.only)}
+			}
 			switch {
 			case o.probe:
 				return probeAgent(cmd.Context(), o.listen)
@@ -51,6 +55,7 @@ EXIT STATUS
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.listen, "listen", ":9324", "`address` of /metrics and /healthz; \"\" for none")
+	f.StringVar(&o.only, "only", "", "work for services whose names match this `pattern` alone, as shop_*")
 	f.BoolVar(&o.drills, "drills", false, "do drills that are overdue, or that never were")
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what is due, and do nothing")
 	f.BoolVar(&o.probe, "probe", false, "ask /healthz at --listen, and end")
@@ -69,7 +74,7 @@ func (s *surroundings) openAgent(ctx context.Context, o *agentOptions, log *slog
 	if p.settings.Actor == "" {
 		d.Policy.Actor = agentActor
 	}
-	return p, &agent.Agent{Deck: d, Now: time.Now, Log: log, Drills: o.drills}, end, nil
+	return p, &agent.Agent{Deck: d, Now: time.Now, Log: log, Drills: o.drills, Only: o.only}, end, nil
 }
 
 func runAgent(ctx context.Context, s *surroundings, o *agentOptions) error {
