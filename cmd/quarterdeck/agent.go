@@ -81,7 +81,7 @@ func runAgent(ctx context.Context, s *surroundings, o *agentOptions) error {
 	if s.endsItself != nil {
 		s.endsItself() // giving up the lease is bounded
 	}
-	log := slog.New(slog.NewTextHandler(s.errs, nil))
+	log := textLog(s.errs)
 	p, a, end, err := s.openAgent(ctx, o, log)
 	if err != nil {
 		return err
@@ -97,6 +97,8 @@ func runAgent(ctx context.Context, s *surroundings, o *agentOptions) error {
 	defer stop()
 	return a.Run(ctx)
 }
+
+func textLog(out io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(out, nil)) }
 
 // serveAgent serves its metrics until stop is called.
 func serveAgent(address string, a *agent.Agent, log *slog.Logger) (stop func(), err error) {

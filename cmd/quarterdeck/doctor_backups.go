@@ -15,8 +15,9 @@ import (
 
 // covered is how the services stand with their backups, or why that could not be looked at.
 type covered struct {
-	rows []recovery.Coverage
-	err  error
+	rows  []recovery.Coverage
+	err   error
+	audit *recovery.Audit // the last look through the repository; nil: there was none, or it could not be read
 }
 
 // coverage reads the swarm and the catalogue once, and holds the one against the other.
@@ -35,13 +36,26 @@ func (p *platform) coverage(ctx context.Context) covered {
 		}
 	}
 	f.SetStatus(state)
-	return covered{rows: recovery.Cover(f.Snapshot(), p.saved.Contents(), time.Now())}
+	c := covered{rows: recovery.Cover(f.Snapshot(), p.saved.Contents(), time.Now())}
+	if state.State == sources.Live {
+		c.audit, _ = recovery.LastAudit(ctx, p.backups, time.Now()) // that the store cannot be read is told by its own row
+	}
+	return c
 }
 
 // coverJSON is the coverage in doctor's document. Reason tells why there are no rows.
 type coverJSON struct {
 	Coverage []coverageJSON `json:"coverage"`
 	Reason   string         `json:"reason,omitempty"`
+	// Repository is the last look through it by the agent; null: there was none.
+	Repository *repositoryJSON `json:"repository"`
+}
+
+type repositoryJSON struct {
+	Checked time.Time     `json:"checked"`
+	OK      bool          `json:"ok"`
+	Code    recovery.Code `json:"code,omitempty"`
+	Reason  string        `json:"reason,omitempty"`
 }
 
 type coverageJSON struct {
@@ -81,6 +95,9 @@ func (c covered) json() coverJSON {
 	if c.err != nil {
 		out.Reason = c.err.Error()
 	}
+	if a := c.audit; a != nil {
+		out.Repository = &repositoryJSON{a.Began.UTC(), a.OK, a.Code, a.Reason}
+	}
 	for i := range c.rows {
 		r := &c.rows[i]
 		x := coverageJSON{Service: r.Service, Volume: r.Volume, Engine: r.Policy.Engine, State: string(r.State), Kept: r.Kept, Drill: recoveryVerdict{State: string(r.DrillState)},
@@ -115,6 +132,13 @@ func (c covered) write(b *strings.Builder) {
 	if c.err != nil {
 		fmt.Fprintf(b, "coverage      could not look: %s\n", plain.Line(c.err.Error()))
 		return
+	}
+	if a := c.audit; a != nil {
+		state := "whole"
+		if !a.OK {
+			state = "NOT GOOD: " + a.Reason
+		}
+		fmt.Fprintf(b, "repository    looked through %s ago: %s\n", chart.Age(time.Since(a.Began)), plain.Line(state))
 	}
 	if len(c.rows) == 0 {
 		return

@@ -93,6 +93,12 @@ func TestDoctorNamesPolicies(t *testing.T) {
 		t.Errorf("%+v", j)
 	}
 	b.Reset()
+	c.audit = &recovery.Audit{Began: time.Now().Add(-50 * time.Hour), Code: recovery.Damaged, Reason: "pack 12\x1b[2J is gone"}
+	c.write(&b)
+	if r := c.json().Repository; !strings.Contains(b.String(), "repository    looked through 2d ago: NOT GOOD: pack 12") || strings.Contains(b.String(), "\x1b") || r == nil || r.OK || r.Code != recovery.Damaged {
+		t.Errorf("%q, %+v", b.String(), r)
+	}
+	b.Reset()
 	c = covered{err: errors.New("swarm: list: unreachable\x1b[2J")}
 	c.write(&b)
 	if !strings.HasPrefix(b.String(), "coverage      could not look: swarm") || strings.Contains(b.String(), "\x1b") || c.json().Reason == "" || c.json().Coverage == nil {
