@@ -145,6 +145,8 @@ func (j *job) begin(ctx context.Context, d *actions.Deck) (*actions.Running, err
 		plan, err = d.PlanDrill(ctx, j.Service, j.Snapshot)
 	case actions.Restore:
 		plan, err = d.PlanRestore(ctx, j.Service, j.Snapshot)
+	case actions.DRDay:
+		plan, err = d.PlanDay(ctx, j.Service, time.Time{})
 	case "resume":
 		var open []actions.RunRecord
 		if open, err = d.Unfinished(); err != nil {

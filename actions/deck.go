@@ -12,6 +12,7 @@ import (
 	"github.com/sahilm/fuzzy"
 
 	"quarterdeck/actions/journal"
+	"quarterdeck/recovery"
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 )
@@ -46,9 +47,10 @@ type Deck struct {
 	// afterWrite is for tests that die at this point; nil: nothing happens.
 	afterWrite func(*journal.Entry)
 
-	mu     sync.Mutex
-	runs   []*Running
-	vigils map[string]*vigil // by run: what was seen of locks of other machines
+	mu        sync.Mutex
+	runs      []*Running
+	vigils    map[string]*vigil   // by run: what was seen of locks of other machines
+	catalogue *recovery.Catalogue // of Objects
 }
 
 func (d *Deck) log() *slog.Logger {
@@ -134,7 +136,7 @@ func (d *Deck) finish(p *Plan) *Plan {
 		p.Deadline = d.Policy.Deadline
 	}
 	slices.SortStableFunc(p.Changes, func(a, b Change) int { return a.Group - b.Group })
-	if p.Refused == "" && p.Nothing == "" && len(p.Changes) == 0 && p.Material == nil && p.Silence == nil && p.Recovery == nil {
+	if p.Refused == "" && p.Nothing == "" && len(p.Changes) == 0 && p.Material == nil && p.Silence == nil && p.Recovery == nil && p.Day == nil {
 		p.Nothing = "nothing would change"
 	}
 	d.Policy.guard(p, p.At)

@@ -169,7 +169,7 @@ func patience() []backoff.RetryOption {
 }
 
 // runLabel names the run that has made a secret or config.
-const runLabel = "qd.run"
+const runLabel = sources.LabelRun
 
 // made finds what this run has made already.
 func (r *Running) made(ctx context.Context) (string, error) {

@@ -129,6 +129,9 @@ func (r *RunRecord) Services() []string {
 	for i := range r.plan.Services {
 		out = append(out, r.plan.Services[i].Name)
 	}
+	if r.plan.Day != nil {
+		return r.plan.Day.services()
+	}
 	if out == nil && r.Target != "" && r.plan.Silence == nil {
 		out = strings.Split(r.Target, ",")
 	}

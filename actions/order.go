@@ -23,6 +23,11 @@ func groupsOf(states []sources.ServiceState) map[string]int {
 	for i := range states {
 		needs[states[i].Name] = dependencies(&states[i], short)
 	}
+	return depths(needs)
+}
+
+// depths are the places of services in the order of what they need.
+func depths(needs map[string][]string) map[string]int {
 	depth := map[string]int{}
 	var visit func(name string, way map[string]bool) int
 	visit = func(name string, way map[string]bool) int {
@@ -74,6 +79,10 @@ func (d *Deck) Dependencies(ctx context.Context) (map[string][]Dependency, error
 	if err != nil {
 		return nil, err
 	}
+	return needsOf(states), nil
+}
+
+func needsOf(states []sources.ServiceState) map[string][]Dependency {
 	stacks := map[string][]sources.ServiceState{}
 	for i := range states {
 		stacks[states[i].Stack] = append(stacks[states[i].Stack], states[i])
@@ -95,7 +104,7 @@ func (d *Deck) Dependencies(ctx context.Context) (map[string][]Dependency, error
 			}
 		}
 	}
-	return out, nil
+	return out
 }
 
 func dependencies(s *sources.ServiceState, short map[string]string) []string {

@@ -26,6 +26,8 @@ const (
 	Restore = "restore"
 	// Audit looks through the repository of all backups.
 	Audit = "audit"
+	// DRDay drills all services of a stack, one after the other.
+	DRDay = "dr-day"
 )
 
 // Harm is how much an action may break, and so how much is asked before it.
@@ -55,6 +57,8 @@ type Plan struct {
 	Silence *SilenceChange
 	// Recovery is what is saved or brought back, or nil: then there are no Changes.
 	Recovery *RecoveryChange
+	// Day is a DR day, or nil: then there are no Changes.
+	Day *DayPlan
 	// Hook redeploys in place of us, or nil.
 	Hook sources.Hook
 	// HookTag is the tag that the hook is asked for.
@@ -143,6 +147,8 @@ func (p *Plan) target() string {
 		return fleet.MatchersText(p.Silence.Silence.Matchers)
 	case p.Recovery != nil:
 		return p.Recovery.Service
+	case p.Day != nil:
+		return dayTarget(p.Day.Stack)
 	}
 	return p.Target()
 }
@@ -151,6 +157,8 @@ func (p *Plan) target() string {
 func (p *Plan) Word() string {
 	names := p.touched()
 	switch {
+	case p.Day != nil:
+		return p.Day.Stack
 	case len(names) == 1:
 		return names[0]
 	case len(names) == 0 && p.Material != nil:
@@ -178,6 +186,11 @@ func (p *Plan) touched() []string {
 	}
 	if p.Recovery != nil {
 		add(p.Recovery.Service)
+	}
+	if p.Day != nil {
+		for _, name := range p.Day.services() {
+			add(name)
+		}
 	}
 	if s := p.Silence; s != nil && !s.End {
 		add(sources.ServiceOf(fleet.EqualLabels(s.Silence.Matchers), sources.AlertLabels))
@@ -209,6 +222,8 @@ func (p *Plan) Title() string {
 		return p.Silence.Title()
 	case p.Recovery != nil:
 		return p.Recovery.title(p.Action)
+	case p.Day != nil:
+		return "DR day of " + p.Day.Stack
 	case len(p.Changes) == 0:
 		return p.Action
 	case len(p.Changes) > 1:
@@ -246,13 +261,16 @@ const (
 	StepUp        StepKind = "up"
 	StepProve     StepKind = "prove"
 	StepRecord    StepKind = "record"
+	// StepDrill has one service of a DR day drilled, StepDay writes the day's record for good.
+	StepDrill StepKind = "drill"
+	StepDay   StepKind = "day"
 )
 
 // Step is one thing that a run does, named as the journal names it.
 type Step struct {
 	Name string
 	Kind StepKind
-	// At is the index of the change that the step is about; of a verify, the group's number.
+	// At is the index of the change, or of the DR day's drill, that the step is about; of a verify, the group's number.
 	At int
 	// Job names the job of a recovery's step or, of a copy, the place that it is on.
 	Job string
@@ -269,6 +287,12 @@ func (p *Plan) Steps() []Step {
 			return nil
 		}
 		return p.recoverySteps()
+	}
+	if p.Day != nil {
+		if p.Refused != "" {
+			return nil
+		}
+		return p.Day.steps()
 	}
 	if m := p.Material; m != nil && m.New != "" {
 		out = append(out, Step{Name: fmt.Sprintf("create %s %s", m.Kind, m.New), Kind: StepCreate})

@@ -20,6 +20,8 @@ type RecoverySettings struct {
 	Image, Repository string
 	// Environment is what snapshots carry as their host; "": the context's name.
 	Environment string
+	// Store is the object store's address, without keys: runbooks name it.
+	Store string
 }
 
 // RecoveryChange is what a backup, a drill or a restore does to one service. It is written down whole, so it holds no secret.
@@ -151,7 +153,13 @@ func (p *Plan) recoverySteps() []Step {
 
 // PlanBackup plans to save a service's data now.
 func (d *Deck) PlanBackup(ctx context.Context, service string) (*Plan, error) {
-	return d.planRecovery(ctx, Backup, service, "")
+	return d.planRecovery(ctx, Backup, service, chosen{})
+}
+
+// chosen is how a snapshot is named: by its id, or by a moment before which it was taken.
+type chosen struct {
+	id string
+	at time.Time
 }
 
 // PlanScheduled plans to save a service's data for a time of its schedule, and then to forget what its policy does not keep. Where that was done meanwhile, by
@@ -187,7 +195,12 @@ func noObjects(op string) error {
 
 // PlanDrill plans to bring a snapshot back into a place that is thrown away, and to verify it there. snapshot "": the newest.
 func (d *Deck) PlanDrill(ctx context.Context, service, snapshot string) (*Plan, error) {
-	return d.planRecovery(ctx, Drill, service, orWords(snapshot, "latest"))
+	return d.planRecovery(ctx, Drill, service, chosen{id: orWords(snapshot, "latest")})
+}
+
+// PlanDrillAt plans the same with the newest snapshot at or before a moment.
+func (d *Deck) PlanDrillAt(ctx context.Context, service string, at time.Time) (*Plan, error) {
+	return d.planRecovery(ctx, Drill, service, chosen{at: at})
 }
 
 // PlanRestore plans to replace a service's data with a snapshot's.
@@ -195,10 +208,15 @@ func (d *Deck) PlanRestore(ctx context.Context, service, snapshot string) (*Plan
 	if snapshot == "" {
 		return nil, &sources.Error{Source: "backups", Kind: sources.BadQuestion, Op: "restore " + service, Err: errors.New("no snapshot is named"), Next: "see `quarterdeck snapshots " + service + "`, and name one or \"latest\""}
 	}
-	return d.planRecovery(ctx, Restore, service, snapshot)
+	return d.planRecovery(ctx, Restore, service, chosen{id: snapshot})
 }
 
-func (d *Deck) planRecovery(ctx context.Context, action, service, snapshot string) (*Plan, error) {
+// PlanRestoreAt plans the same with the newest snapshot at or before a moment.
+func (d *Deck) PlanRestoreAt(ctx context.Context, service string, at time.Time) (*Plan, error) {
+	return d.planRecovery(ctx, Restore, service, chosen{at: at})
+}
+
+func (d *Deck) planRecovery(ctx context.Context, action, service string, snapshot chosen) (*Plan, error) {
 	if d.Objects == nil {
 		return nil, noObjects(action + " " + service)
 	}
@@ -217,7 +235,7 @@ func (d *Deck) planRecovery(ctx context.Context, action, service, snapshot strin
 		p.Refused = st.Name + ": " + c.Policy.Why()
 		return d.finish(p), nil
 	}
-	if snapshot != "" {
+	if snapshot != (chosen{}) {
 		if err := d.chooseSnapshot(ctx, p, snapshot); err != nil {
 			return nil, err
 		}
@@ -239,14 +257,18 @@ func (d *Deck) planRecovery(ctx context.Context, action, service, snapshot strin
 }
 
 // chooseSnapshot finds the snapshot and refuses what cannot be right by what is recorded of it.
-func (d *Deck) chooseSnapshot(ctx context.Context, p *Plan, id string) error {
+func (d *Deck) chooseSnapshot(ctx context.Context, p *Plan, by chosen) error {
 	c := p.Recovery
-	catalogue := recovery.Catalogue{Objects: d.Objects}
-	all, err := catalogue.Read(ctx)
-	if err != nil {
+	all, err := d.contents(ctx)
+	switch {
+	case err != nil:
 		return err
+	case !by.at.IsZero():
+		err = c.chooseAt(p, all, by.at)
+	default:
+		c.Snapshot, err = all.Find(c.Service, by.id)
 	}
-	if c.Snapshot, err = all.Find(c.Service, id); err != nil {
+	if err != nil {
 		return err
 	}
 	switch s := c.Snapshot; {
@@ -258,6 +280,27 @@ func (d *Deck) chooseSnapshot(ctx context.Context, p *Plan, id string) error {
 		p.Refused = fmt.Sprintf("snapshot %s was made by %s, and the policy says %s now", s.Short(), s.Engine, c.Policy.Engine)
 	case s.Engine == recovery.Volume && c.Policy.Volume == "":
 		p.Refused = fmt.Sprintf("snapshot %s is of files, and %s mounts no volume", s.Short(), c.Service)
+	}
+	return nil
+}
+
+// chooseAt takes the newest snapshot at or before a moment, and says how far from it that is: no engine's dump can be brought to a moment in between.
+func (c *RecoveryChange) chooseAt(p *Plan, all *recovery.Contents, at time.Time) error {
+	before, after := all.Before(c.Service, &c.Policy, at)
+	words := func(s *recovery.Snapshot) string {
+		return s.Short() + " of " + s.Taken.UTC().Format("2006-01-02 15:04:05Z")
+	}
+	if before == nil {
+		err := &sources.Error{Source: "backups", Kind: sources.NotFound, Op: "find a snapshot at or before " + at.UTC().Format("2006-01-02 15:04:05Z"), Err: errors.New("none of " + c.Service + " is as old"), Next: "see `quarterdeck snapshots " + c.Service + "` for those there are"}
+		if after != nil {
+			err.Next = "the oldest after it is " + words(after)
+		}
+		return err
+	}
+	c.Snapshot = before
+	p.warn("the newest snapshot at or before %s is %s, taken %s before it: what was written in between is not in it", at.UTC().Format("2006-01-02 15:04:05Z"), words(before), at.Sub(before.Taken).Round(time.Second))
+	if after != nil {
+		p.warn("the next one, %s, was taken %s after that moment", words(after), after.Taken.Sub(at).Round(time.Second))
 	}
 	return nil
 }

@@ -35,12 +35,15 @@ func (p *Plan) reported() string {
 	if p.Recovery != nil {
 		return p.Recovery.Service
 	}
+	if p.Day != nil {
+		return strings.Join(p.Day.services(), ",")
+	}
 	return p.Target()
 }
 
 // changes tells whether the plan has a service in hand.
 func (p *Plan) changes(service string) bool {
-	return p.Recovery != nil && p.Recovery.Service == service || slices.ContainsFunc(p.Changes, func(c Change) bool { return c.Service == service })
+	return p.Recovery != nil && p.Recovery.Service == service || p.Day != nil && dayTarget(p.Day.Stack) == service || slices.ContainsFunc(p.Changes, func(c Change) bool { return c.Service == service })
 }
 
 // jobRecord is what the journal keeps of a job: what came of it, and the last that its runner said.
@@ -271,6 +274,7 @@ func (d *Deck) planPutBack(ctx context.Context, run *RunRecord) (*Plan, error) {
 func (d *Deck) standRecovery(ctx context.Context, s *Standing) error {
 	c := s.Run.plan.Recovery
 	one := ServiceStanding{Service: c.Service}
+	s.NoLeave = errHalf.Error()
 	var st sources.ServiceState
 	var err error
 	if c.ID != "" {

@@ -70,6 +70,32 @@ func (r *Running) takeOver(ctx context.Context) error {
 	return r.hold.take(ctx, &l.ConfigState)
 }
 
+// Alive watches the lock of a run that another machine has begun until it is known whether somebody executes it: each who does changes it, and says so when
+// he lets go. The run is marked where nobody does (Silent). ended: the lock is gone, or another run's by now.
+func (d *Deck) Alive(ctx context.Context, run *RunRecord) (alive, ended bool, err error) {
+	var v vigil
+	var first uint64
+	for {
+		l, err := d.lockOf(ctx, run.Target)
+		switch {
+		case err != nil:
+			return false, false, err
+		case l == nil || l.run() != run.ID:
+			return false, true, nil
+		case v.silent(&l.ConfigState, d.Now()):
+			run.silent = l.Version
+			return false, false, nil
+		case first == 0:
+			first = l.Version
+		case l.Version != first:
+			return true, false, nil
+		}
+		if !pause(ctx, time.Second) {
+			return false, false, ctx.Err()
+		}
+	}
+}
+
 // Foreign are the recoveries that the swarm's locks tell of and this machine's journal does not know: begun elsewhere, and under way there or interrupted.
 func (d *Deck) Foreign(ctx context.Context) ([]RunRecord, error) {
 	if d.Bench == nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -282,8 +283,7 @@ func (r *Running) record(ctx context.Context) error {
 	return r.recordDrill(ctx)
 }
 
-// recordDrill writes down how long it took, what would have been lost, and what the policy's command said: in the object store, and in the swarm as a
-// config that needs no bucket to be seen.
+// recordDrill writes down how long it took, what would have been lost, and what the policy's command said, in the object store: where the snapshot is.
 func (r *Running) recordDrill(ctx context.Context) error {
 	d, err := r.drill(ctx)
 	if err != nil {
@@ -313,7 +313,31 @@ func (r *Running) drill(ctx context.Context) (*recovery.Drill, error) {
 		ended = r.d.Now() // it serves again
 	}
 	return &recovery.Drill{Run: r.id, Service: c.Service, Engine: c.engine(), Snapshot: c.Snapshot.ID, Taken: c.Snapshot.Taken, Began: began.UTC(), Ended: ended.UTC(), Real: r.plan.Action != Drill,
-		OK: x.OK, RTO: ended.Sub(began).Seconds(), RPO: began.Sub(c.Snapshot.Taken).Seconds(), Bytes: x.Bytes, Reason: x.Reason, Verified: x.Verified, Actor: r.d.Policy.Actor}, nil
+		OK: x.OK, RTO: ended.Sub(began).Seconds(), RPO: began.Sub(c.Snapshot.Taken).Seconds(), Bytes: x.Bytes, Reason: x.Reason, Verified: x.Verified, Actor: r.d.Policy.Actor, Steps: r.stepTimes()}, nil
+}
+
+// kind names what a step does, the same for each recovery (recovery.Step).
+func (s Step) kind() string { return strings.TrimSpace(string(s.Kind) + " " + s.Job) }
+
+// stepTimes are the steps that are done, with how long each took. Of those that an earlier process did the journal knows it, where it was on this machine.
+func (r *Running) stepTimes() []recovery.DrillStep {
+	r.mu.Lock()
+	reports := slices.Clone(r.progress.Steps)
+	r.mu.Unlock()
+	if r.resumed {
+		if run, err := r.d.findRun(r.id); err == nil {
+			reports = run.StepReports()
+		}
+	}
+	var out []recovery.DrillStep
+	for _, s := range r.plan.Steps() {
+		for i := range reports {
+			if x := &reports[i]; x.Name == s.Name && x.State == stateDone && x.Took > 0 {
+				out = append(out, recovery.DrillStep{Step: recovery.Step{Name: s.Name, Kind: s.kind()}, Took: x.Took})
+			}
+		}
+	}
+	return out
 }
 
 // own tells whether something was made by this run, or by the one that it takes back.

@@ -39,6 +39,8 @@ type Report struct {
 	Undo string `json:"undo"`
 	// RecoveryReport is null on other actions than backup, drill and restore.
 	*RecoveryReport
+	// Day is what came of a DR day; null on other actions.
+	Day *recovery.Day `json:"day,omitempty"`
 }
 
 // RecoveryReport is what drill and restore add, and backup as far as it applies.

@@ -20,6 +20,7 @@ type recordedPlan struct {
 	Material *recordedMaterial `json:"material,omitempty"`
 	Silence  *recordedSilence  `json:"silence,omitempty"`
 	Recovery *RecoveryChange   `json:"recovery,omitempty"`
+	Day      *DayPlan          `json:"day,omitempty"`
 	Hook     string            `json:"hook,omitempty"` // its name, never its address
 	HookTag  string            `json:"hook_tag,omitempty"`
 	Of       string            `json:"of,omitempty"`
@@ -55,7 +56,7 @@ func (r *Running) writeBegin() error {
 		return err
 	}
 	p := r.plan
-	rec := recordedPlan{Services: []recordedService{}, Steps: p.lines(), HookTag: p.HookTag, Of: p.Of, Warnings: p.Warnings, Deadline: p.Deadline.Seconds(), TakeBack: p.TakeBack, NoWait: p.NoWait, Silence: p.Silence.recorded(), Recovery: p.Recovery}
+	rec := recordedPlan{Services: []recordedService{}, Steps: p.lines(), HookTag: p.HookTag, Of: p.Of, Warnings: p.Warnings, Deadline: p.Deadline.Seconds(), TakeBack: p.TakeBack, NoWait: p.NoWait, Silence: p.Silence.recorded(), Recovery: p.Recovery, Day: p.Day}
 	if p.Hook != nil {
 		rec.Hook = p.Hook.Name()
 	}
@@ -151,6 +152,8 @@ type Standing struct {
 	// NoFinish says why it cannot be finished; "": it can. All its changes made: it only needs to be watched.
 	NoFinish string
 	AllMade  bool
+	// NoLeave says why it cannot be left as it is; "": it can.
+	NoLeave string
 }
 
 // ServiceStanding is one service of an interrupted run.
@@ -173,6 +176,10 @@ func (d *Deck) Stand(ctx context.Context, r RunRecord) (Standing, error) {
 	}
 	if r.plan.Recovery != nil {
 		return s, d.standRecovery(ctx, &s)
+	}
+	if r.plan.Day != nil {
+		d.standDay(&s)
+		return s, nil
 	}
 	key, err := d.key()
 	if err != nil {
@@ -240,7 +247,8 @@ func (r *RunRecord) rotated(now, planned sources.Spec) bool {
 func (r *RunRecord) stepsDone() int {
 	done := map[string]bool{}
 	for i := range r.Steps {
-		if e := &r.Steps[i]; e.Phase == phaseStep && e.State == stateDone {
+		// A drill of a DR day that failed is done: the day has gone on.
+		if e := &r.Steps[i]; e.Phase == phaseStep && (e.State == stateDone || e.State == stateFailed && r.plan.Day != nil) {
 			done[e.Step] = true
 		}
 	}
@@ -359,7 +367,7 @@ func (d *Deck) resumed(ctx context.Context, s *Standing, notify func()) (*Runnin
 // planOf makes a run's plan again from the journal.
 func (d *Deck) planOf(ctx context.Context, run *RunRecord) (*Plan, error) {
 	rec := &run.plan
-	p := &Plan{Action: run.Action, At: run.Began, Of: rec.Of, Warnings: rec.Warnings, Deadline: time.Duration(rec.Deadline * float64(time.Second)), TakeBack: rec.TakeBack, NoWait: rec.NoWait, HookTag: rec.HookTag, Reason: run.Why, Silence: rec.Silence.change(), Recovery: rec.Recovery}
+	p := &Plan{Action: run.Action, At: run.Began, Of: rec.Of, Warnings: rec.Warnings, Deadline: time.Duration(rec.Deadline * float64(time.Second)), TakeBack: rec.TakeBack, NoWait: rec.NoWait, HookTag: rec.HookTag, Reason: run.Why, Silence: rec.Silence.change(), Recovery: rec.Recovery, Day: rec.Day}
 	if m := rec.Material; m != nil {
 		p.Material = &MaterialChange{Kind: m.Kind, Old: m.Old, OldID: m.OldID, New: m.New}
 	}

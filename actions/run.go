@@ -79,6 +79,7 @@ type Running struct {
 	warnings  []string                    // what did not go well, and does not make it a failure; guarded by mu
 	hold      *hold                       // on its service's lock; nil: it has none
 	silent    uint64                      // version of the lock at which nobody has the run in hand any more; 0: that is not known
+	day       *recovery.Day               // the record of a DR day; guarded by mu
 }
 
 // ID names the run.
@@ -261,13 +262,22 @@ func (r *Running) execute(ctx context.Context) error {
 		defer beat.Wait()
 		defer stop()
 	}
+	if r.plan.Day != nil {
+		if err := r.beginDay(ctx); err != nil {
+			return err
+		}
+	}
 	for i, s := range r.plan.Steps() {
 		if i < r.skip {
 			continue
 		}
-		if err := r.step(ctx, s); err != nil {
+		var failed *drillFailed
+		if err := r.step(ctx, s); err != nil && !errors.As(err, &failed) {
 			return err
 		}
+	}
+	if r.plan.Day != nil {
+		return r.dayFailure()
 	}
 	return nil
 }
@@ -332,6 +342,10 @@ func (r *Running) do(ctx context.Context, s Step) ([]SpecRef, error) {
 		return nil, r.silenced(ctx)
 	case StepLock, StepUnlock, StepJob, StepApart, StepApartGone, StepDown, StepRest, StepUp, StepProve, StepRecord:
 		return nil, r.recoveryStep(ctx, s)
+	case StepDrill:
+		return nil, r.drillOfDay(ctx, s.At)
+	case StepDay:
+		return nil, r.endDay(ctx)
 	}
 	return nil, fmt.Errorf("step %q is of no kind that is known", s.Name)
 }
@@ -391,6 +405,7 @@ func (r *Running) finish(result, reason string, err error) {
 	report.Run, report.Result, report.Reason = r.id, result, reason
 	report.Verify = r.verifyReport(result)
 	r.recoveryReport(&report)
+	report.Day = r.dayNow()
 	if (len(r.applied) > 0 || r.silenceID != "") && result != ResultTakenBack {
 		report.Undo = "quarterdeck undo " + r.id
 	}

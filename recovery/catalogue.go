@@ -20,6 +20,7 @@ const (
 	RepositoryDir = "repository"
 	snapshotsDir  = "records/snapshots/"
 	drillsDir     = "records/drills/"
+	daysDir       = "records/days/"
 	runsDir       = "runs/"
 )
 
@@ -48,12 +49,12 @@ func (j *Job) ResultKey() string { return j.base() + "result.json" }
 
 func (j *Job) base() string { return fmt.Sprintf("%s%s/%s.%d.", runsDir, j.Run, j.Name, j.Attempt) }
 
-// Catalogue is the records of snapshots and drills. Records are never changed once they are written, so each is read once. Safe for concurrent use.
+// Catalogue is the records of snapshots, drills and DR days. Each is read once: one that was written anew, as a DR day's is, has another tag. Safe for concurrent use.
 type Catalogue struct {
 	Objects sources.Objects
 
 	mu    sync.Mutex
-	known map[string]any // by key: *Snapshot, *Drill, or the error of one that cannot be read
+	known map[string]any // by key: *Snapshot, *Drill, *Day, or the error of one that cannot be read
 }
 
 // Contents is the catalogue as of one moment.
@@ -63,16 +64,41 @@ type Contents struct {
 	// Snapshots and Drills are by service, the newest first.
 	Snapshots map[string][]Snapshot
 	Drills    map[string][]Drill
+	// Days are DR days by stack, the newest first.
+	Days map[string][]Day
 	// Unreadable are keys of records that are none.
 	Unreadable []string
 }
 
-// Newest is a service's newest snapshot; nil: there is none.
+// Newest is a service's newest snapshot; nil: there is none. Those of what was there before a restore do not count: they hold what was to be got rid of.
 func (c *Contents) Newest(service string) *Snapshot {
-	if c == nil || len(c.Snapshots[service]) == 0 {
+	if c == nil {
 		return nil
 	}
-	return &c.Snapshots[service][0]
+	list := c.Snapshots[service]
+	if i := slices.IndexFunc(list, func(s Snapshot) bool { return s.Origin != Safety }); i >= 0 {
+		return &list[i]
+	}
+	return nil
+}
+
+// Before is the newest snapshot of what a policy asks for that was taken at or before a moment, and after the first one taken after it; nil: there is none.
+func (c *Contents) Before(service string, p *Policy, moment time.Time) (before, after *Snapshot) {
+	if c == nil {
+		return nil, nil
+	}
+	list := c.Snapshots[service]
+	for i := range list {
+		s := &list[i]
+		switch {
+		case s.Origin == Safety || !p.wants(s):
+		case !s.Taken.After(moment):
+			return s, after
+		default:
+			after = s
+		}
+	}
+	return nil, after
 }
 
 // Find is the snapshot of an id, or of the beginning of one that names only one; "latest" is the newest of the service.
@@ -110,9 +136,9 @@ func (c *Contents) Find(service, id string) (*Snapshot, error) {
 
 // Read gives what the store has now.
 func (c *Catalogue) Read(ctx context.Context) (*Contents, error) {
-	out := &Contents{Snapshots: map[string][]Snapshot{}, Drills: map[string][]Drill{}}
+	out := &Contents{Snapshots: map[string][]Snapshot{}, Drills: map[string][]Drill{}, Days: map[string][]Day{}}
 	seen := map[string]bool{}
-	for _, dir := range []string{snapshotsDir, drillsDir} {
+	for _, dir := range []string{snapshotsDir, drillsDir, daysDir} {
 		list, err := c.Objects.List(ctx, dir)
 		if err != nil {
 			return nil, err
@@ -128,6 +154,8 @@ func (c *Catalogue) Read(ctx context.Context) (*Contents, error) {
 				out.Snapshots[r.Service] = append(out.Snapshots[r.Service], *r)
 			case *Drill:
 				out.Drills[r.Service] = append(out.Drills[r.Service], *r)
+			case *Day:
+				out.Days[r.Stack] = append(out.Days[r.Stack], *r)
 			case errGone:
 			case *sources.Error:
 				return nil, r
@@ -142,6 +170,9 @@ func (c *Catalogue) Read(ctx context.Context) (*Contents, error) {
 	}
 	for s := range out.Drills {
 		slices.SortFunc(out.Drills[s], func(a, b Drill) int { return cmp.Or(b.Began.Compare(a.Began), cmp.Compare(a.Run, b.Run)) })
+	}
+	for s := range out.Days {
+		slices.SortFunc(out.Days[s], func(a, b Day) int { return cmp.Or(b.Began.Compare(a.Began), cmp.Compare(a.Run, b.Run)) })
 	}
 	return out, nil
 }
@@ -192,7 +223,7 @@ func SnapshotsOf(ctx context.Context, from sources.Objects, service string) ([]S
 
 type errGone struct{}
 
-// record is a record, read once: *Snapshot, *Drill, errGone, a *sources.Error where the store does not answer, or another error where it is none.
+// record is a record, read once: *Snapshot, *Drill, *Day, errGone, a *sources.Error where the store does not answer, or another error where it is none.
 func (c *Catalogue) record(ctx context.Context, o *sources.Object) any {
 	c.mu.Lock()
 	r, known := c.known[o.Key+o.ETag]
@@ -232,6 +263,13 @@ func parse(key string, data []byte) any {
 		}
 		return &d
 	}
+	if strings.HasPrefix(key, daysDir) {
+		var d Day
+		if err := json.Unmarshal(data, &d); err != nil || d.key() != key {
+			return errors.New("no record of a DR day")
+		}
+		return &d
+	}
 	var s Snapshot
 	if err := json.Unmarshal(data, &s); err != nil || s.key() != key || !isID(s.ID) {
 		return errors.New("no record of a snapshot")
@@ -262,6 +300,25 @@ func SaveSnapshot(ctx context.Context, to sources.Objects, s *Snapshot) error {
 // SaveDrill writes a drill's record.
 func SaveDrill(ctx context.Context, to sources.Objects, d *Drill) error {
 	return save(ctx, to, d.key(), d)
+}
+
+// SaveDay writes a DR day's record, over what was written of it before.
+func SaveDay(ctx context.Context, to sources.Objects, d *Day) error {
+	return save(ctx, to, d.key(), d)
+}
+
+// ReadDay reads the record of one DR day as it was written last. NotFound: there is none.
+func ReadDay(ctx context.Context, from sources.Objects, stack, run string) (*Day, error) {
+	key := (&Day{Stack: stack, Run: run}).key()
+	data, err := from.Get(ctx, key, maxRecord)
+	if err != nil {
+		return nil, err
+	}
+	d, ok := parse(key, data).(*Day)
+	if !ok {
+		return nil, &sources.Error{Source: "backups", Kind: sources.BadAnswer, Op: "read the record of DR day " + run, Next: "look at the object " + key}
+	}
+	return d, nil
 }
 
 // ForgetSnapshot removes the record of a snapshot that is not in the repository any more.

@@ -55,7 +55,7 @@ const (
 )
 
 // LabelRun names the run that a service was made for. Such a one is no service of the platform, and has nothing of its own to be saved.
-const LabelRun = "qd.run"
+const LabelRun = sources.LabelRun
 
 // Coverage is what is known of the backups of one service, or of one volume that no service saves. It is a value.
 type Coverage struct {

@@ -35,7 +35,7 @@ func (f *Feed) Read(ctx context.Context) error {
 	defer f.mu.Unlock()
 	old := f.last
 	f.last = c
-	if old != nil && reflect.DeepEqual(old.Snapshots, c.Snapshots) && reflect.DeepEqual(old.Drills, c.Drills) && reflect.DeepEqual(old.Unreadable, c.Unreadable) {
+	if old != nil && reflect.DeepEqual(old.Snapshots, c.Snapshots) && reflect.DeepEqual(old.Drills, c.Drills) && reflect.DeepEqual(old.Days, c.Days) && reflect.DeepEqual(old.Unreadable, c.Unreadable) {
 		return nil
 	}
 	select {

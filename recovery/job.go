@@ -208,4 +208,12 @@ type Drill struct {
 	Reason   string    `json:"reason,omitempty"`
 	Verified *Verified `json:"verified,omitempty"`
 	Actor    string    `json:"actor,omitempty"`
+	// Steps are those that were done until the record was written, with how long each took.
+	Steps []DrillStep `json:"steps,omitempty"`
+}
+
+// DrillStep is a step of a drill or a restore. Kind is the same from one to the next (Step).
+type DrillStep struct {
+	Step
+	Took float64 `json:"took"` // seconds
 }

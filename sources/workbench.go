@@ -2,6 +2,9 @@ package sources
 
 import "context"
 
+// LabelRun names the run that something in the swarm was made for: a job's container, a copy of a service, a lock. Such a service is no service of the platform.
+const LabelRun = "qd.run"
+
 // ConfigState is a config read whole. Unlike a secret's, its data can be read back.
 type ConfigState struct {
 	Reference

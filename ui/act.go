@@ -26,6 +26,9 @@ type hands struct {
 	runs   []*runEntry        // of this session, the oldest first
 	open   []actions.Standing // interrupted runs of earlier processes
 	looked bool               // for such runs
+	// foreign are the recoveries that other machines have begun, as the swarm's locks tell of them; watching: it is being looked whether somebody executes them.
+	foreign  []foreignRun
+	watching bool
 }
 
 func newHands() hands {
@@ -124,6 +127,8 @@ func (m *Model) handleAct(msg tea.Msg) tea.Cmd {
 		return m.applyRunEnded(msg)
 	case openRunsMsg:
 		return m.applyOpenRuns(msg)
+	case foreignMsg:
+		return m.applyForeign(msg)
 	case leftMsg:
 		return m.applyLeft(msg)
 	case scaleSettleMsg:

@@ -37,6 +37,8 @@ type fakeHands struct {
 	world *sources.World
 	specs map[string]sources.Spec // by service id
 	made  int                     // updates
+
+	materials map[sources.MaterialKind][]sources.Reference
 }
 
 func specFor(s *sources.Service) sources.Spec {
@@ -181,9 +183,11 @@ func (h *fakeHands) RemoveMaterial(context.Context, sources.MaterialKind, string
 	return errors.New("not of these tests")
 }
 
-func (h *fakeHands) Materials(context.Context, sources.MaterialKind) ([]sources.Reference, error) {
+func (h *fakeHands) Materials(_ context.Context, kind sources.MaterialKind) ([]sources.Reference, error) {
 	h.calls.Add(1)
-	return nil, nil
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.materials[kind], nil
 }
 
 // Tags make it a registry as well.

@@ -40,7 +40,7 @@ func (m *Model) lookAtStart() tea.Cmd {
 		return nil
 	}
 	m.hands.looked = true
-	return m.lookForOpen(true)
+	return tea.Batch(m.lookForOpen(true), m.lookForForeign(true))
 }
 
 func (m *Model) applyOpenRuns(msg openRunsMsg) tea.Cmd {
@@ -60,6 +60,7 @@ func (m *Model) applyOpenRuns(msg openRunsMsg) tea.Cmd {
 
 // forgetOpen takes runs off that are in hand again, or are being taken back.
 func (m *Model) forgetOpen(ids ...string) {
+	m.hands.foreign = slices.DeleteFunc(m.hands.foreign, func(f foreignRun) bool { return slices.Contains(ids, f.Run.ID) })
 	m.hands.open = slices.DeleteFunc(m.hands.open, func(s actions.Standing) bool { return slices.Contains(ids, s.Run.ID) })
 }
 
@@ -70,8 +71,12 @@ type openBox struct {
 	choice  choice
 	finish  bool // is being asked
 	leave   bool // is being asked
+	back    bool // is being asked: of another machine's run, which becomes this one's by it
 	started bool
 }
+
+// asked tells whether a question is open.
+func (b *openBox) asked() bool { return b.finish || b.leave || b.back }
 
 func newOpenBox(m *Model, s actions.Standing) *openBox {
 	b := &openBox{at: s}
@@ -93,7 +98,16 @@ func (b *openBox) page(m *Model, w int) *page {
 	if r.Actor != "" {
 		who = ", begun by " + r.Actor + " on " + r.Host
 	}
-	p.add(m.st.Text, "Run "+r.ID+who+" at "+m.clock(r.Began)+", has no end, and no program executes it.")
+	switch f := m.foreignRun(r.ID); {
+	case !r.Elsewhere:
+		p.add(m.st.Text, "Run "+r.ID+who+" at "+m.clock(r.Began)+", has no end, and no program executes it.")
+	case f != nil && f.life == lifeSeen:
+		p.add(m.st.Text, "Run "+r.ID+who+" at "+m.clock(r.Began)+", is under way there: its lock in the swarm changes. Watch it there.")
+	case f != nil && f.life == lifeNone:
+		p.add(m.st.Text, "Run "+r.ID+who+" at "+m.clock(r.Began)+", has no end, and nobody has changed its lock in the swarm for 35 s: no program executes it, on any machine.")
+	default:
+		p.add(m.st.Text, "Run "+r.ID+who+" at "+m.clock(r.Began)+", has no end. It is being looked whether it is under way there: that takes up to 35 s.")
+	}
 	if r.Why != "" {
 		p.add(m.st.Muted, "why: "+r.Why)
 	}
@@ -136,17 +150,37 @@ func (b *openBox) offers(m *Model, p *page) {
 		p.add(m.st.Text, fmt.Sprintf("Do the %s that are left?", count(b.at.Of-b.at.Done, "step")))
 		p.drawn(b.choice.draw(m.st, "No", "Yes"))
 		p.hints(m, "tab y", "choose", "enter", "takes", "esc", "no")
+	case b.back:
+		p.add(m.st.Text, "Take it over from "+b.at.Run.Host+", and put back what was saved? The plan is shown before anything is done.")
+		p.drawn(b.choice.draw(m.st, "No", "Yes"))
+		p.hints(m, "tab y", "choose", "enter", "takes", "esc", "no")
 	case b.leave:
 		p.add(m.st.Text, "Leave it as it is? Nothing is changed; the run ends as interrupted, and its services are free again.")
 		p.drawn(b.choice.draw(m.st, "No", "Yes"))
 		p.hints(m, "tab y", "choose", "enter", "takes", "esc", "no")
+	case !b.free(m):
+		p.hints(m, "esc", "later")
 	case b.at.NoFinish != "":
-		p.hints(m, "t", "take back", "x", "leave it as it is", "esc", "later")
+		p.hints(m, b.leavable("t", "take back")...)
 	case b.at.AllMade:
-		p.hints(m, "w", "watch: all is changed, the verdict is missing", "t", "take back", "x", "leave it", "esc", "later")
+		p.hints(m, b.leavable("w", "watch: all is changed, the verdict is missing", "t", "take back")...)
 	default:
-		p.hints(m, "f", "finish", "t", "take back", "x", "leave it as it is", "esc", "later")
+		p.hints(m, b.leavable("f", "finish", "t", "take back")...)
 	}
+}
+
+// leavable are hints with those that end the box; a run that cannot be left as it is is not offered that.
+func (b *openBox) leavable(hints ...string) []string {
+	if b.at.NoLeave == "" {
+		hints = append(hints, "x", "leave it as it is")
+	}
+	return append(hints, "esc", "later")
+}
+
+// free tells whether the run can be taken in hand: another machine's once it is known that nobody there does.
+func (b *openBox) free(m *Model) bool {
+	f := m.foreignRun(b.at.Run.ID)
+	return !b.at.Run.Elsewhere || f != nil && f.life == lifeNone
 }
 
 func (b *openBox) size(m *Model) (int, int) {
@@ -171,30 +205,40 @@ func (b *openBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
 	case b.started:
 		return nil, false
 	case s == "esc" || s == "ctrl+c":
-		if b.finish || b.leave {
-			b.finish, b.leave = false, false
+		if b.asked() {
+			b.finish, b.leave, b.back = false, false, false
 			return nil, false
 		}
 		return nil, true
 	case b.grace.tooEarly(m.o.Now()):
 		return nil, false
-	case b.finish || b.leave:
+	case b.asked():
 		switch b.choice.key(s, false) {
 		case answerYes:
-			if b.leave {
+			switch {
+			case b.leave:
 				b.started = true
 				return m.abandon(b.at.Run), false
+			case b.back:
+				return m.requestPlan("take back "+inLine(b.at.Run.Action)+" "+b.target(), undoOfForeign(b.at.Run)), false
 			}
 			return b.resume(m), false
 		case answerNo:
-			b.finish, b.leave = false, false
+			b.finish, b.leave, b.back = false, false, false
 		}
 		return nil, false
+	case !b.free(m):
+		return nil, false
 	}
+	return b.offered(m, s), false
+}
+
+// offered does what was chosen of the offers.
+func (b *openBox) offered(m *Model, s string) tea.Cmd {
 	switch s {
 	case "w":
 		if b.at.NoFinish == "" && b.at.AllMade {
-			return b.resume(m), false
+			return b.resume(m)
 		}
 	case "f":
 		if b.at.NoFinish == "" && !b.at.AllMade {
@@ -202,12 +246,19 @@ func (b *openBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
 			b.grace.restart(m.o.Now())
 		}
 	case "x":
-		b.leave, b.choice = true, choice{}
-		b.grace.restart(m.o.Now())
+		if b.at.NoLeave == "" {
+			b.leave, b.choice = true, choice{}
+			b.grace.restart(m.o.Now())
+		}
 	case "t":
-		return m.requestUndo(b.at.Run.ID, b.at.Run.Action+" "+b.target()), false
+		if b.at.Run.Elsewhere {
+			b.back, b.choice = true, choice{}
+			b.grace.restart(m.o.Now())
+			return nil
+		}
+		return m.requestUndo(b.at.Run.ID, b.at.Run.Action+" "+b.target())
 	}
-	return nil, false
+	return nil
 }
 
 // leftMsg is sent when an interrupted run was ended as it is, or could not be.
@@ -242,6 +293,15 @@ func (b *openBox) resume(m *Model) tea.Cmd {
 	b.started = true
 	deck, ctx, at := m.o.Deck, m.hands.ctx, b.at
 	return m.begin(b, asking{what: "resume " + inLine(at.Run.Action) + " " + b.target()}, func() (*actions.Running, error) {
+		if at.Run.Elsewhere {
+			own, err := deck.Adopt(ctx, at.Run)
+			if err != nil {
+				return nil, err
+			}
+			if at, err = deck.Stand(ctx, own); err != nil {
+				return nil, err
+			}
+		}
 		return deck.Resume(ctx, at, m.hands.wake)
 	})
 }

@@ -297,7 +297,7 @@ func (p *page) steps(m *Model, plan *actions.Plan) {
 	steps := plan.Steps()
 	p.gap()
 	shown := stepsShown
-	if plan.Recovery != nil { // each of them is worth a thought
+	if plan.Recovery != nil || plan.Day != nil { // each of them is worth a thought
 		shown = len(steps)
 	}
 	for i, s := range steps {

@@ -27,7 +27,7 @@ type progressBox struct {
 
 func newProgressBox(m *Model, e *runEntry) *progressBox {
 	tall := 6
-	if e.progress.Plan.Recovery != nil {
+	if bySteps(e.progress.Plan) {
 		tall += len(e.progress.Plan.Steps()) + 4
 	}
 	for i := range e.progress.Plan.Changes {
@@ -87,7 +87,7 @@ func (b *progressBox) head(m *Model, w int) *page {
 		p.drawn(m.stateCounts(pr))
 	}
 	for i := range pr.Steps {
-		if s := &pr.Steps[i]; s.State == "failed" && !b.entry.ended && pr.Plan.Recovery == nil {
+		if s := &pr.Steps[i]; s.State == "failed" && !b.entry.ended && !bySteps(pr.Plan) {
 			p.sign(m.st.Error, m.st.Signs.Down, s.Name+": "+s.Detail)
 		}
 	}
@@ -236,9 +236,10 @@ func (b *progressBox) body(m *Model, w int) *page {
 			p.sign(style, "  "+sign, strings.TrimSpace(v.Checks[i].Service+" "+v.Checks[i].Name)+": "+v.Checks[i].Detail)
 		}
 	}
-	if b.entry.progress.Plan.Recovery != nil {
+	if bySteps(b.entry.progress.Plan) {
 		p.recovery(m, &b.entry.progress)
 		p.recovered(m, &b.entry.report)
+		p.dayCame(m, b.entry.report.Day)
 		p.gap()
 	}
 	rollouts := b.order()
@@ -327,6 +328,8 @@ func (b *progressBox) foot(m *Model, w int) *page {
 	switch {
 	case !b.entry.ended:
 		p.hints(m, "esc", "leaves it running", "l", "logs", "R", "runs")
+	case b.entry.report.Day != nil:
+		p.hints(m, "e", "report", "w enter", "close")
 	case b.entry.report.Undo != "":
 		p.hints(m, "u", "take back", "l", "logs", "w enter", "close")
 	default:
@@ -346,6 +349,11 @@ func (b *progressBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
 		return nil, true
 	case "R":
 		return m.openRuns(), false
+	case "e":
+		if d := b.entry.report.Day; d != nil {
+			return m.openDay(d, b), false
+		}
+		return nil, false
 	case "u":
 		if run := b.entry.progress.Run; b.entry.ended && b.entry.report.Undo != "" {
 			return m.requestUndo(run, b.entry.progress.Title), false

@@ -9,6 +9,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"quarterdeck/actions"
+	"quarterdeck/recovery"
 	"quarterdeck/ui/chart"
 )
 
@@ -27,6 +28,38 @@ func (m *Model) askRestore(service, snapshot string) tea.Cmd {
 	return m.requestPlan("restore "+service, func(ctx context.Context, d *actions.Deck) (*actions.Plan, error) {
 		return d.PlanRestore(ctx, service, snapshot)
 	})
+}
+
+// askDrillAt and askRestoreAt plan the same of the newest snapshot at or before a moment.
+func (m *Model) askDrillAt(service string, at time.Time) tea.Cmd {
+	return m.requestPlan("drill "+service, func(ctx context.Context, d *actions.Deck) (*actions.Plan, error) {
+		return d.PlanDrillAt(ctx, service, at)
+	})
+}
+
+func (m *Model) askRestoreAt(service string, at time.Time) tea.Cmd {
+	return m.requestPlan("restore "+service, func(ctx context.Context, d *actions.Deck) (*actions.Plan, error) {
+		return d.PlanRestoreAt(ctx, service, at)
+	})
+}
+
+// bySteps tells whether a run is watched step by step, and not service by service.
+func bySteps(p *actions.Plan) bool { return p.Recovery != nil || p.Day != nil }
+
+// dayCame says what came of a DR day.
+func (p *page) dayCame(m *Model, d *recovery.Day) {
+	if d == nil {
+		return
+	}
+	p.gap()
+	style, sign := m.st.OK, m.st.Signs.OK
+	if ok, all := d.Count(); ok < all || len(d.Uncovered()) > 0 {
+		style, sign = m.st.Warn, m.st.Signs.Warning
+	}
+	p.sign(style, sign, d.Verdict())
+	for _, x := range d.Uncovered() {
+		p.sign(m.st.Warn, m.st.Signs.Warning, x.Service+" was not tried: "+x.Why)
+	}
 }
 
 // recovery draws the steps of a recovery: those that are done with the time they took, the one under way with what its job says and how many bytes it has

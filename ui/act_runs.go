@@ -15,9 +15,10 @@ func (m *Model) openRuns() tea.Cmd {
 	if cmd, no := m.noDeck(); no {
 		return cmd
 	}
+	look := m.lookForForeign(false)
 	switch rows := m.runRows(); {
 	case len(rows) == 0:
-		return tea.Batch(m.lookForOpen(true), m.say("no run of this session, and none that was interrupted"))
+		return tea.Batch(look, m.lookForOpen(true), m.say("no run of this session, and none that was interrupted"))
 	case len(rows) == 1:
 		m.overlay = rows[0].box()
 	default:
@@ -27,7 +28,7 @@ func (m *Model) openRuns() tea.Cmd {
 		}
 		m.overlay = b
 	}
-	return m.lookForOpen(false)
+	return tea.Batch(look, m.lookForOpen(false))
 }
 
 // runRow is a line of the list of runs.
@@ -43,6 +44,16 @@ func (m *Model) runRows() []runRow {
 	for _, s := range m.hands.open {
 		out = append(out, runRow{id: s.Run.ID, title: s.Run.Action + " " + s.Run.Target, state: "unfinished", sign: m.st.Signs.Warning, style: m.st.Warn,
 			box: func() overlay { return newOpenBox(m, s) }})
+	}
+	for _, f := range m.hands.foreign {
+		r := runRow{id: f.Run.ID, title: f.Run.Action + " " + f.Run.Target, state: "on " + f.Run.Host + ": unfinished", sign: m.st.Signs.Warning, style: m.st.Warn, box: func() overlay { return newOpenBox(m, f.Standing) }}
+		switch f.life {
+		case lifeSeen:
+			r.state, r.sign, r.style = "under way on "+f.Run.Host+" by "+shortName(f.Run.Actor), m.st.Signs.Updating, m.st.Updating
+		case lifeUnknown:
+			r.state, r.sign, r.style = "on "+f.Run.Host+": looking whether it is under way", m.st.Signs.Unknown, m.st.Muted
+		}
+		out = append(out, r)
 	}
 	for _, ended := range []bool{false, true} {
 		for i := len(m.hands.runs) - 1; i >= 0; i-- {
@@ -146,7 +157,7 @@ func (m *Model) runPieces() []piece {
 	if failed := m.hands.failed(); len(failed) > 0 {
 		add(st.Signs.Down, "", " "+count(len(failed), "run")+" failed", st.Error)
 	}
-	if n := len(m.hands.open); n > 0 {
+	if n := len(m.hands.open) + m.deadForeign(); n > 0 {
 		add("!", "", fmt.Sprintf(" %d unfinished", n)+runNoun(n), st.Warn)
 	}
 	return ps

@@ -51,7 +51,7 @@ func contentsThen(c *recovery.Contents, then *fleet.Snapshot) *recovery.Contents
 	if c == nil || !then.Past {
 		return c
 	}
-	out := &recovery.Contents{Read: then.At, Unreadable: c.Unreadable, Snapshots: make(map[string][]recovery.Snapshot, len(c.Snapshots)), Drills: make(map[string][]recovery.Drill, len(c.Drills))}
+	out := &recovery.Contents{Read: then.At, Unreadable: c.Unreadable, Snapshots: make(map[string][]recovery.Snapshot, len(c.Snapshots)), Drills: make(map[string][]recovery.Drill, len(c.Drills)), Days: make(map[string][]recovery.Day, len(c.Days))}
 	for name, list := range c.Snapshots {
 		i := 0
 		for i < len(list) && list[i].Taken.After(then.At) {
@@ -65,6 +65,13 @@ func contentsThen(c *recovery.Contents, then *fleet.Snapshot) *recovery.Contents
 			i++
 		}
 		out.Drills[name] = list[i:]
+	}
+	for stack, list := range c.Days {
+		i := 0
+		for i < len(list) && list[i].Began.After(then.At) {
+			i++
+		}
+		out.Days[stack] = list[i:]
 	}
 	return out
 }
@@ -147,6 +154,10 @@ func (m *Model) doInBackups(a act) (tea.Cmd, bool) {
 		return nil, true
 	case actBackup, actDrill, actRestore:
 		return m.askRecovery(a), true
+	case actRunbook:
+		return m.openRunbook(), true
+	case actDay:
+		return m.askDay(), true
 	case actMarkAll, actSort, actSortReverse, actWorst, actOnlyBad:
 		return nil, true // of the service table, which is not shown
 	}
@@ -174,7 +185,8 @@ func (m *Model) enterBackups() tea.Cmd {
 	return m.goTo(m.backupsService(), "", r.at())
 }
 
-// askRecovery asks for the plan of a backup, a drill or a restore. A restore, and a drill from within the snapshots, are of the one under the cursor.
+// askRecovery asks for the plan of a backup, a drill or a restore. From within the snapshots these are of the one under the cursor, else of the newest, or of the
+// newest at or before the moment that is looked at.
 func (m *Model) askRecovery(a act) tea.Cmd {
 	c := m.selectedCover()
 	if c == nil {
@@ -198,6 +210,10 @@ func (m *Model) askRecovery(a act) tea.Cmd {
 		return m.askBackup(service)
 	case snapshot == "":
 		return m.say(inLine(m.whyNoSnapshots(c)))
+	case !m.when.live() && !m.backups.inside && a == actDrill:
+		return m.askDrillAt(service, m.when.at)
+	case !m.when.live() && !m.backups.inside:
+		return m.askRestoreAt(service, m.when.at)
 	case a == actDrill:
 		return m.askDrill(service, snapshot)
 	}

@@ -36,7 +36,7 @@ func backupColumns(w, longest int) []column {
 	cols := []column{
 		bakName: {title: "SERVICE", width: 16, flex: true}, bakEngine: {title: "ENGINE", width: 8, drop: 8}, bakState: {title: "STATE", width: 16},
 		bakAge: {title: "AGE", width: 4, right: true}, bakSize: {title: "SIZE", width: 7, right: true, drop: 3}, bakTrend: {title: "", width: 8, drop: 9},
-		bakKept: {title: "HAS", width: 4, right: true, drop: 10}, bakKeep: {title: "KEEPS", width: 9, drop: 11}, bakNext: {title: "NEXT", width: 7, right: true, drop: 4},
+		bakKept: {title: "HAS", width: 4, right: true, drop: 10}, bakKeep: {title: "KEEPS", width: 9, drop: 11}, bakNext: {title: "NEXT", width: 9, right: true, drop: 4},
 		bakDrill: {title: "LAST DRILL", width: 12, drop: 2}, bakRTO: {title: "RTO", width: 6, right: true, drop: 5}, bakRPO: {title: "RPO", width: 4, right: true, drop: 7},
 	}
 	if w >= 150 {
@@ -142,6 +142,14 @@ func (m *Model) backupsTitle() string {
 	}
 	if len(parts) > 0 {
 		title += " · " + strings.Join(parts, ", ")
+	}
+	if words := m.dayWords(); words != "" {
+		title += " · " + inLine(words)
+	}
+	for _, f := range m.hands.foreign {
+		if f.life == lifeSeen {
+			title += " · " + inLine(f.Run.Action+" "+f.Run.Target+" under way on "+f.Run.Host)
+		}
 	}
 	switch {
 	case m.then().Past:

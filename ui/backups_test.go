@@ -43,6 +43,20 @@ func idOf(n int) string { return fmt.Sprintf("%08x", n) + strings.Repeat("ab", 2
 // saved is a catalogue: shop_store's snapshots of two weeks with a drill and a restore, and one of shop_cart that is too old.
 func saved(t testing.TB) *recovery.Feed {
 	t.Helper()
+	return feedOf(t, savedRecords(t))
+}
+
+func feedOf(t testing.TB, r records) *recovery.Feed {
+	t.Helper()
+	f := recovery.NewFeed(r, func() time.Time { return noon })
+	if err := f.Read(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func savedRecords(t testing.TB) records {
+	t.Helper()
 	r := records{}
 	for day := range 14 {
 		s := recovery.Snapshot{ID: idOf(0x1000 + day), Service: "shop_store", Environment: "production", Engine: recovery.Postgres, DB: "orders", Node: "node2", Origin: recovery.Scheduled, Run: fmt.Sprint("run", day),
@@ -66,11 +80,7 @@ func saved(t testing.TB) *recovery.Feed {
 			t.Fatal(err)
 		}
 	}
-	f := recovery.NewFeed(r, func() time.Time { return noon })
-	if err := f.Read(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return f
+	return r
 }
 
 func save(t testing.TB, r records, s *recovery.Snapshot) {
@@ -84,6 +94,14 @@ func save(t testing.TB, r records, s *recovery.Snapshot) {
 func withPolicies(state sources.State, detail string) *fleet.Fleet {
 	f := filled()
 	w := world()
+	withLabels(w)
+	f.Fold(sources.Change{At: noon, World: w})
+	f.SetStatus(sources.Status{Name: fleet.BackupsName, State: state, Detail: detail, Since: noon.Add(-time.Minute)})
+	return f
+}
+
+// withLabels gives the platform's services policies.
+func withLabels(w *sources.World) {
 	for i := range w.Services {
 		s := &w.Services[i]
 		mount := func(name, target string) {
@@ -108,9 +126,6 @@ func withPolicies(state sources.State, detail string) *fleet.Fleet {
 			s.Labels = map[string]string{recovery.LabelEngine: "none"}
 		}
 	}
-	f.Fold(sources.Change{At: noon, World: w})
-	f.SetStatus(sources.Status{Name: fleet.BackupsName, State: state, Detail: detail, Since: noon.Add(-time.Minute)})
-	return f
 }
 
 func backupsConsole(t testing.TB, w, h int, mend func(*Options)) *Model {

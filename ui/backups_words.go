@@ -90,9 +90,17 @@ func nextWord(next, now time.Time) string {
 	case next.IsZero():
 		return "–"
 	case next.After(now):
-		return "in " + chart.Age(next.Sub(now))
+		return "in " + calmBrief(next.Sub(now))
 	}
-	return "due " + calmAge(next, now)
+	return "due " + calmBrief(now.Sub(next))
+}
+
+// calmBrief is a span in whole minutes: "12m", "1h59m", "26h", "3d".
+func calmBrief(d time.Duration) string {
+	if d < time.Minute {
+		return "<1m"
+	}
+	return brief(d.Truncate(time.Minute))
 }
 
 // sizeTrend is a sparkline of sizes, a column a snapshot, from nothing to the largest.

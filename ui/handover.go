@@ -66,14 +66,8 @@ func parseSince(text string, now time.Time, loc *time.Location) (time.Time, erro
 // openHandover writes the handover in a command, and shows it.
 func (m *Model) openHandover(since time.Time) tea.Cmd {
 	b := &readingBox{head: "handover since " + m.clock(since), name: "handover-" + safeName(m.o.Context, "swarm") + "-" + m.o.Now().UTC().Format("20060102-150405") + ".md"}
-	m.overlay = b
 	deck := m.o.Deck
-	ctx, cancel := m.queryContext()
-	return func() tea.Msg {
-		defer cancel()
-		text, err := handoverText(ctx, deck, since)
-		return handoverMsg{box: b, text: text, err: err}
-	}
+	return m.read(b, func(ctx context.Context) (string, error) { return handoverText(ctx, deck, since) })
 }
 
 func handoverText(ctx context.Context, deck *actions.Deck, since time.Time) (string, error) {

@@ -172,6 +172,8 @@ const (
 	actBackup
 	actDrill
 	actRestore
+	actDay
+	actRunbook
 )
 
 // binding is one line of the keymap.
@@ -309,6 +311,8 @@ var keymap = []binding{
 	bind(areaBackups, actRestore, 9, "r", "restore", "r"),
 	bind(areaBackups, actMark, 10, "space", "compare two snapshots", "space"),
 	bind(areaBackups, actMoment, 11, "a", "moment here", "a"),
+	bind(areaBackups, actRunbook, 13, "e", "runbook", "e"),
+	bind(areaBackups, actDay, 14, "P", "DR day: drill its whole stack", "P"),
 
 	bind(areaRows, actInvestigate, 12, "i", "why", "i"),
 	bind(areaRows, actOpenLogs, 20, "l", "its logs", "l"),

@@ -138,6 +138,9 @@ func (m *Model) do(a act) tea.Cmd {
 		m.zoom = !m.zoom && m.view == viewOverview
 	case actOverview, actServices, actLogs, actMetrics, actAlerts, actTimeline, actBackups, actNodes:
 		m.openByKey(a)
+		if a == actBackups {
+			return m.lookForForeign(false)
+		}
 	case actFilter:
 		if m.inLogs() {
 			return m.logs.top().StartInput(logview.InputFilter)

@@ -17,7 +17,7 @@ import (
 
 // lookCommands are the palette's commands that go back, hand over and rotate.
 func (m *Model) lookCommands() []command {
-	out := []command{{name: "handover: what was done since", hint: "H", run: (*Model).handover}}
+	out := []command{{name: "handover: what was done since", hint: "H", run: (*Model).handover}, {name: "backups: report of the last DR day", run: (*Model).dayCommand}}
 	stacks := map[string]bool{}
 	for _, v := range m.snap.Services {
 		if v.Stack != "" && !stacks[v.Stack] {

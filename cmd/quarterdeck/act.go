@@ -53,17 +53,17 @@ func (f *actFlags) add(cmd *cobra.Command) {
 type planner func(context.Context, *actions.Deck) (*actions.Plan, error)
 
 // act makes a plan, shows it, asks, runs it and reports. Where somebody else has changed a service meanwhile and somebody is there to be asked, it
-// is planned, shown and asked anew.
-func act(ctx context.Context, s *surroundings, f *actFlags, plan planner) error {
+// is planned, shown and asked anew. formats are those that it can be reported in beside table and JSON.
+func act(ctx context.Context, s *surroundings, f *actFlags, plan planner, formats ...string) error {
+	asJSON, err := s.json(append(formats, "table")...)
+	if err != nil {
+		return err
+	}
 	p, d, end, err := s.openDeck(ctx)
 	if err != nil {
 		return err
 	}
 	defer end()
-	asJSON, err := s.json("table")
-	if err != nil {
-		return err
-	}
 	for {
 		err := s.actOnce(ctx, p, d, f, asJSON, plan)
 		var changed *actions.Conflict
@@ -142,6 +142,10 @@ func (s *surroundings) follow(ctx context.Context, d *actions.Deck, run *actions
 	if asJSON {
 		if jerr := json.NewEncoder(s.out).Encode(report); jerr != nil {
 			return jerr
+		}
+	} else if report.Day != nil && s.flags.Output == "markdown" {
+		if merr := report.Day.Markdown(s.out); merr != nil {
+			return merr
 		}
 	} else {
 		writeReport(s.out, &report)
@@ -232,7 +236,7 @@ func writePlan(out io.Writer, p *actions.Plan) {
 		}
 	}
 	_ = w.Flush() // the terminal has gone: the run's own output will tell
-	if p.Recovery != nil {
+	if p.Recovery != nil || p.Day != nil {
 		for i, x := range p.Steps() {
 			fmt.Fprintf(out, "  %d. %s\n", i+1, plain.Line(x.Name))
 		}
@@ -264,23 +268,9 @@ func writeReport(out io.Writer, r *actions.Report) {
 		}
 	}
 	writeRecovery(out, r)
+	writeDay(out, r.Day)
 	if r.Undo != "" {
 		fmt.Fprintf(out, "  undo: %s\n", r.Undo)
-	}
-}
-
-// writeRecovery says what was saved or brought back, and how long it took.
-func writeRecovery(out io.Writer, r *actions.Report) {
-	x := r.RecoveryReport
-	if x == nil || x.Snapshot == "" {
-		return
-	}
-	fmt.Fprintf(out, "  snapshot %s of %s, %s\n", x.Snapshot[:8], x.Taken.UTC().Format("2006-01-02 15:04:05Z"), chart.Humanize(float64(x.Bytes), "bytes"))
-	if x.RTO != nil && x.RPO != nil {
-		fmt.Fprintf(out, "  back after %.1f s (RTO); %.1f s of the newest data are not in it (RPO)\n", *x.RTO, *x.RPO)
-	}
-	if v := x.Verified; v != nil {
-		fmt.Fprintf(out, "  verified: %s: exit %d %s\n", plain.Line(v.Command), v.Exit, plain.Line(strings.TrimSpace(v.Output)))
 	}
 }
 
@@ -331,7 +321,7 @@ func (t *teller) tell(p actions.Progress, all bool) {
 	for ; t.steps < len(p.Steps); t.steps++ {
 		fmt.Fprintln(t.out, "·", plain.Line(p.Steps[t.steps].Name))
 	}
-	if n := len(p.Steps); n > 0 && p.Plan != nil && p.Plan.Recovery != nil {
+	if n := len(p.Steps); n > 0 && p.Plan != nil && (p.Plan.Recovery != nil || p.Plan.Day != nil) {
 		if text := stepText(&p.Steps[n-1]); text != "" {
 			t.line("step", "  "+text, all)
 		}

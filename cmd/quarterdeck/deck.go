@@ -49,7 +49,9 @@ func (p *platform) deck() (*actions.Deck, error) {
 	if d.Hooks, err = p.hooks(); err != nil {
 		return nil, err
 	}
-	d.Objects = p.objects()
+	if d.Objects = p.objects(); p.backups != nil {
+		d.Recovery.Store = p.backups.Address().String()
+	}
 	if p.alerts != nil {
 		d.Alerts = p.alerts
 	}

@@ -161,5 +161,7 @@ func writeStanding(out io.Writer, st *actions.Standing) {
 		fmt.Fprintf(out, "finish it: quarterdeck resume %s --yes\n", r.ID)
 	}
 	fmt.Fprintf(out, "take it back: quarterdeck resume %s --undo\n", r.ID)
-	fmt.Fprintf(out, "leave it as it is: quarterdeck resume %s --leave\n", r.ID)
+	if st.NoLeave == "" {
+		fmt.Fprintf(out, "leave it as it is: quarterdeck resume %s --leave\n", r.ID)
+	}
 }

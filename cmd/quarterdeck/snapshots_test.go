@@ -67,6 +67,24 @@ func TestSnapshotsOnDemo(t *testing.T) {
 	if out, errs, code := x.ask(t, "snapshots", "nobody"); code != 0 || out != "" || !strings.Contains(errs, "no snapshot of nobody is recorded") {
 		t.Errorf("of nobody: exit %d: %q, %q", code, out, errs)
 	}
+	if out, errs, code := x.ask(t, "runbook"); code != 0 || !strings.Contains(out, "**The swarm could not be read**") || !strings.Contains(out, "quarterdeck restore listed_db --snapshot latest --confirm listed_db") || !strings.Contains(out, p.S3()) {
+		t.Errorf("the runbook without a swarm: exit %d: %s\n%s", code, errs, out)
+	}
+	for _, secret := range keys {
+		if out, _, _ := x.ask(t, "runbook"); len(secret) > 9 && strings.Contains(out, secret) {
+			t.Error("a key is in the runbook")
+		}
+	}
+	x.askJSON(t, &doc, 0, "runbook", "listed_db")
+	book := fields(t, "runbook", doc, "time", "context", "store", "swarm_reason", "not_proven", "services", "expected")
+	if s := list(t, book, "services"); len(s) != 1 {
+		t.Errorf("%d services", len(s))
+	} else {
+		fields(t, "service", s[0], "service", "engine", "snapshot", "lost_now", "lost_most", "rto", "expected", "unmeasured", "steps", "last_drill", "last_restore", "needs")
+	}
+	if _, errs, code := x.ask(t, "runbook", "nobody"); code != exitUsage || !strings.Contains(errs, "nobody") {
+		t.Errorf("of nobody: exit %d: %s", code, errs)
+	}
 	env["QUARTERDECK_S3"] = ""
 	if _, errs, code := x.ask(t, "snapshots"); code != exitUnreachable || !strings.Contains(errs, "--s3") {
 		t.Errorf("without a store: exit %d: %s", code, errs)

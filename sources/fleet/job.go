@@ -77,3 +77,27 @@ func (c *court) decideJob() Verdict {
 	}
 	return c.end(Updating, "job starting, "+far)
 }
+
+// judgeRun is for what a run has made for itself: a job's container, a copy of a service. What came of it is the run's to tell, and the run takes it away: it is
+// under way, or over, and never what makes the platform ill.
+func (c *court) judgeRun(tasks []sources.Task) Verdict {
+	of := "of run " + c.s.Labels[sources.LabelRun]
+	var last *sources.Task
+	for i := range tasks {
+		if newer(&tasks[i], last, created) {
+			last = &tasks[i]
+		}
+	}
+	switch {
+	case c.v.Want == 0:
+		return c.end(Idle, of+", scaled to 0")
+	case last == nil:
+		return c.end(Updating, of+", starting")
+	case last.State.Ended():
+		return c.end(Idle, of+", ended")
+	case last.State != sources.TaskRunning:
+		return c.end(Updating, joined(of+", starting", last.Err, ""))
+	}
+	c.v.Running, c.v.Well = 1, 1
+	return c.end(Healthy, of+", at work")
+}

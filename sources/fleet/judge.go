@@ -90,7 +90,10 @@ func isDown(n *sources.Node) bool { return n.State == "down" || n.State == "disc
 func Judge(s *sources.Service, tasks []sources.Task, nodes Nodes, now time.Time) Verdict {
 	c := &court{s: s, nodes: nodes, now: now, window: window(s)}
 	c.want(tasks)
-	if s.Mode.Job() {
+	switch {
+	case s.Labels[sources.LabelRun] != "":
+		return c.judgeRun(tasks)
+	case s.Mode.Job():
 		return c.judgeJob(tasks)
 	}
 	c.count(tasks)

@@ -295,3 +295,27 @@ func TestNoFiguresOfWhatIsGone(t *testing.T) {
 		t.Errorf("%d run, with %v cores and %v bytes, and %d points", v.Running, v.CPUNow, v.MemoryNow, len(v.CPU))
 	}
 }
+
+// What a run has made for itself is under way or over, and never what makes the platform ill.
+func TestJudgeOfWhatARunHasMade(t *testing.T) {
+	of := func(s *sources.Service) {
+		s.Desired, s.Labels, s.Restart.Condition = 1, map[string]string{sources.LabelRun: "r1"}, "none"
+		s.Created, s.Updated = ago(time.Hour), ago(time.Hour)
+	}
+	for _, c := range []struct {
+		name  string
+		tasks []sources.Task
+		want  Health
+	}{
+		{"nothing yet", nil, Updating},
+		{"no place", []sources.Task{task(1, "", waiting(sources.TaskPending, 10*time.Minute, "no suitable node"))}, Updating},
+		{"at work", []sources.Task{task(1, "n1", young(time.Second))}, Healthy},
+		{"done", []sources.Task{task(1, "n1", ended(sources.TaskComplete))}, Idle},
+		{"failed", []sources.Task{task(1, "n1", failed(time.Minute, "exit 1")), task(1, "n1", failed(10*time.Second, "exit 1"))}, Idle},
+	} {
+		v := Judge(web(of), c.tasks, nodes(node("n1")), noon)
+		if v.Health != c.want || !strings.HasPrefix(v.Reason, "of run r1") {
+			t.Errorf("%s: %s, %q", c.name, v.Health, v.Reason)
+		}
+	}
+}
