@@ -248,7 +248,7 @@ func rigOn(t testing.TB, dir string, hands *fakeHands, w, h int, mend func(*Opti
 	})
 	m.gotoService("shop_web")
 	m.arrange()
-	m.hands.looked = false // console drops what its first commands would have asked
+	m.hands.looked, m.hands.watching = false, false // console drops what its first commands would have asked
 	r := &rig{Model: m, t: t, clock: hands.clock, hands: hands, deck: d, msgs: make(chan tea.Msg, 64), over: make(chan struct{})}
 	t.Cleanup(func() { m.leave(); close(r.over) })
 	return r

@@ -140,16 +140,16 @@ func (m *Model) backupsTitle() string {
 			parts = append(parts, fmt.Sprintf("%d %s", n, s))
 		}
 	}
+	for _, f := range m.hands.foreign {
+		if f.life == lifeSeen {
+			title += " · " + inLine(f.Run.Action+" "+f.Run.Target+" under way on "+f.Run.Host)
+		}
+	}
 	if len(parts) > 0 {
 		title += " · " + strings.Join(parts, ", ")
 	}
 	if words := m.dayWords(); words != "" {
 		title += " · " + inLine(words)
-	}
-	for _, f := range m.hands.foreign {
-		if f.life == lifeSeen {
-			title += " · " + inLine(f.Run.Action+" "+f.Run.Target+" under way on "+f.Run.Host)
-		}
 	}
 	switch {
 	case m.then().Past:

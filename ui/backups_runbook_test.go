@@ -205,8 +205,12 @@ func TestForeignRuns(t *testing.T) {
 	if r.overlay != nil || r.Model.hands.foreign[0].life != lifeUnknown {
 		t.Fatalf("%T, %+v", r.overlay, r.Model.hands.foreign)
 	}
-	b.lock(t, 4) // somebody changes it
-	r.until("a sign of life", func() bool { return r.Model.hands.foreign[0].life == lifeSeen })
+	version := uint64(3)
+	r.until("a sign of life", func() bool {
+		version++
+		b.lock(t, version) // somebody changes it
+		return r.Model.hands.foreign[0].life == lifeSeen
+	})
 	if r.overlay != nil || !strings.Contains(r.screen(), "drill shop_store under way on bridge") {
 		t.Errorf("%T:\n%s", r.overlay, r.screen())
 	}
