@@ -155,7 +155,7 @@ func (e *drillFailed) Error() string { return e.why }
 func (r *Running) beginDay(ctx context.Context) error {
 	day := r.plan.Day.record(r)
 	if r.resumed {
-		err := r.persist(ctx, func() error {
+		err := persist(ctx, func() error {
 			known, err := recovery.ReadDay(ctx, r.d.Objects, day.Stack, day.Run)
 			if err == nil {
 				day = known
@@ -281,7 +281,7 @@ func (r *Running) tellOf(child *Running) {
 // endDay writes the day's record for good, and fails where a drill did.
 func (r *Running) endDay(ctx context.Context) error {
 	r.changeDay(func(d *recovery.Day) { d.Ended = r.d.Now().UTC() })
-	return r.persist(ctx, func() error { return recovery.SaveDay(ctx, r.d.Objects, r.dayNow()) })
+	return persist(ctx, func() error { return recovery.SaveDay(ctx, r.d.Objects, r.dayNow()) })
 }
 
 // dayFailure is why a day that came to its end is no success; nil: it is one.

@@ -156,16 +156,10 @@ func (d *Deck) PlanBackup(ctx context.Context, service string) (*Plan, error) {
 	return d.planRecovery(ctx, Backup, service, chosen{})
 }
 
-// chosen is how a snapshot is named: by its id, or by a moment before which it was taken.
-type chosen struct {
-	id string
-	at time.Time
-}
-
 // PlanScheduled plans to save a service's data for a time of its schedule, and then to forget what its policy does not keep. Where that was done meanwhile, by
 // whomever, the run ends before its job is begun.
 func (d *Deck) PlanScheduled(ctx context.Context, service string, due time.Time) (*Plan, error) {
-	p, err := d.planRecovery(ctx, Backup, service, "")
+	p, err := d.planRecovery(ctx, Backup, service, chosen{})
 	if err == nil {
 		p.Recovery.Due = due.UTC()
 	}
@@ -214,6 +208,12 @@ func (d *Deck) PlanRestore(ctx context.Context, service, snapshot string) (*Plan
 // PlanRestoreAt plans the same with the newest snapshot at or before a moment.
 func (d *Deck) PlanRestoreAt(ctx context.Context, service string, at time.Time) (*Plan, error) {
 	return d.planRecovery(ctx, Restore, service, chosen{at: at})
+}
+
+// chosen is how a snapshot is named: by its id, or by a moment before which it was taken.
+type chosen struct {
+	id string
+	at time.Time
 }
 
 func (d *Deck) planRecovery(ctx context.Context, action, service string, snapshot chosen) (*Plan, error) {

@@ -77,7 +77,7 @@ func (d *Deck) noRunbook(name string, states []sources.ServiceState) error {
 // contents are the object store's records.
 func (d *Deck) contents(ctx context.Context) (*recovery.Contents, error) {
 	if d.Objects == nil {
-		return nil, &sources.Error{Source: "backups", Kind: sources.NotConfigured, Op: "read the catalogue", Next: "set --s3, QUARTERDECK_S3 or s3.address in the config"}
+		return nil, noObjects("read the catalogue")
 	}
 	d.mu.Lock()
 	if d.catalogue == nil {

@@ -104,7 +104,7 @@ func (b *openBox) page(m *Model, w int) *page {
 	case f != nil && f.life == lifeSeen:
 		p.add(m.st.Text, "Run "+r.ID+who+" at "+m.clock(r.Began)+", is under way there: its lock in the swarm changes. Watch it there.")
 	case f != nil && f.life == lifeNone:
-		p.add(m.st.Text, "Run "+r.ID+who+" at "+m.clock(r.Began)+", has no end, and nobody has changed its lock in the swarm for 35 s: no program executes it, on any machine.")
+		p.add(m.st.Text, "Run "+r.ID+who+" at "+m.clock(r.Began)+", has no end. Its lock in the swarm has not changed, or was let go of: no program executes it, on any machine.")
 	default:
 		p.add(m.st.Text, "Run "+r.ID+who+" at "+m.clock(r.Began)+", has no end. It is being looked whether it is under way there: that takes up to 35 s.")
 	}

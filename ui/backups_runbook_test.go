@@ -57,7 +57,7 @@ func (b *bench) lock(t testing.TB, version uint64) {
 	}
 	c := sources.ConfigState{Version: version, Data: doc}
 	c.Name, c.ID, c.Created = "qd-lock-shop_store", "lock", noon.Add(-10*time.Minute)
-	c.Labels = map[string]string{"qd.run": "20261124-115000-xyz", "qd.service": "shop_store", "qd.phase": steps[2], "qd.owner": "bo@example.com on bridge"}
+	c.Labels = map[string]string{"qd.run": "20261124-115000-xyz", "qd.service": "shop_store", "qd.phase": steps[2], "qd.owner": "bo@example.com on bridge", "qd.holder": "a word"}
 	b.hands.mu.Lock()
 	defer b.hands.mu.Unlock()
 	b.locks[c.Name] = c
