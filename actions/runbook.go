@@ -27,7 +27,10 @@ func (o *RunbookOptions) wants(service, stack string) bool {
 
 // Runbook writes down how services are brought back: from the swarm's labels and the object store's records, or from the records alone where the swarm is gone.
 func (d *Deck) Runbook(ctx context.Context, o RunbookOptions) (*recovery.Runbook, error) {
-	s := &recovery.Sheet{Now: d.Now(), Context: d.Policy.Context, Store: d.Recovery.Store, Image: d.Recovery.Image, Repository: orWords(d.Recovery.Repository, DefaultRepository)}
+	s := &recovery.Sheet{Now: d.Now(), Context: d.Policy.Context, Of: strings.Join(o.Services, ", "), Store: d.Recovery.Store, Image: d.Recovery.Image, Repository: orWords(d.Recovery.Repository, DefaultRepository)}
+	if o.Stack != "" {
+		s.Of = strings.TrimSuffix("stack "+o.Stack+", "+s.Of, ", ")
+	}
 	contents, storeErr := d.contents(ctx)
 	states, swarmErr := d.Hands.ServiceStates(ctx)
 	switch {

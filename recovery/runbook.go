@@ -31,6 +31,8 @@ type Recoverable struct {
 type Sheet struct {
 	Now     time.Time
 	Context string
+	// Of is what the runbook is of, where that is not all: a stack, or services.
+	Of string
 	// Store is the object store's address, without keys; Image the runner's, Repository the name of the secret that opens the repository.
 	Store, Image, Repository string
 	// NoSwarm is why the swarm could not be read: then the services are those that have records. NoStore is the same of the object store.
@@ -45,6 +47,7 @@ type Sheet struct {
 type Runbook struct {
 	Time       time.Time        `json:"time"`
 	Context    string           `json:"context"`
+	Of         string           `json:"of,omitempty"`
 	Store      string           `json:"store"`
 	Image      string           `json:"runner_image,omitempty"`
 	Repository string           `json:"repository_secret,omitempty"`
@@ -110,7 +113,7 @@ type RunbookStep struct {
 
 // MakeRunbook makes the runbook of a platform from its policies and what drills and restores have shown. c nil: the object store could not be read.
 func MakeRunbook(s *Sheet, c *Contents) *Runbook {
-	b := &Runbook{Time: s.Now.UTC(), Context: s.Context, Store: s.Store, Image: s.Image, Repository: s.Repository, NoSwarm: s.NoSwarm, NoStore: s.NoStore, NotProven: []Doubt{}, Services: []RunbookService{}, Days: s.Days}
+	b := &Runbook{Time: s.Now.UTC(), Context: s.Context, Of: s.Of, Store: s.Store, Image: s.Image, Repository: s.Repository, NoSwarm: s.NoSwarm, NoStore: s.NoStore, NotProven: []Doubt{}, Services: []RunbookService{}, Days: s.Days}
 	for i := range s.Services {
 		x := serviceOf(&s.Services[i], c, s.Now)
 		b.NotProven = append(b.NotProven, doubts(&s.Services[i], &x)...)
@@ -233,6 +236,7 @@ func doubts(r *Recoverable, x *RunbookService) []Doubt {
 		say(true, "%s failed, %s: %s", drillWord(r.Drill), stampText(r.Drill.Began), cmp.Or(r.Drill.Reason, "no reason is recorded"))
 	case r.DrillState == DrillUnknown:
 		say(true, "whether it was ever brought back could not be looked at")
+	case r.State == CoverNone || r.State == CoverBadPolicy: // there is nothing that could have been
 	case x.Drill == nil && x.Restore == nil:
 		say(true, "nobody has ever brought it back: no drill and no restore is recorded")
 	case r.DrillState == DrillOverdue:

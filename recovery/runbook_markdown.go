@@ -18,7 +18,11 @@ var serviceName = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9_.-]{0,253}[a-zA-Z0
 // Markdown writes the runbook, for somebody who has never seen the platform: what is not proven first, then what to type.
 func (b *Runbook) Markdown(w io.Writer) error {
 	var out strings.Builder
-	fmt.Fprintf(&out, "# Runbook: how %s is brought back\n\n", markdown.Text(cmp.Or(b.Context, "the platform")))
+	of := cmp.Or(b.Context, "the platform")
+	if b.Of != "" {
+		of = b.Of + " of " + of
+	}
+	fmt.Fprintf(&out, "# Runbook: how %s is brought back\n\n", markdown.Text(of))
 	fmt.Fprintf(&out, "Made %s from the services' labels and from what drills and restores have measured. Make it anew after each change: `quarterdeck runbook`. All times are UTC.\n", stampText(b.Time))
 	if b.NoSwarm != "" {
 		fmt.Fprintf(&out, "\n**The swarm could not be read** (%s). What follows is from the records in the object store alone: which services there are is what snapshots tell of, their policies are not known, and the order is that of the last DR day or by name.\n", markdown.Text(b.NoSwarm))

@@ -84,8 +84,14 @@ func newOpenBox(m *Model, s actions.Standing) *openBox {
 	return b
 }
 
-func (b *openBox) title() string { return "interrupted: " + inLine(b.at.Run.Action) + " " + b.target() }
-func (b *openBox) paste(string)  {}
+func (b *openBox) title() string {
+	what := "interrupted: "
+	if b.at.Run.Elsewhere { // it may be under way there
+		what = "on " + inLine(b.at.Run.Host) + ": "
+	}
+	return what + inLine(b.at.Run.Action) + " " + b.target()
+}
+func (b *openBox) paste(string) {}
 
 func (b *openBox) target() string {
 	return about(strings.Split(b.at.Run.Target, ","))
@@ -112,7 +118,11 @@ func (b *openBox) page(m *Model, w int) *page {
 		p.add(m.st.Muted, "why: "+r.Why)
 	}
 	if b.at.Step != "" {
-		p.add(m.st.Text, fmt.Sprintf("It stopped at step %d of %d: %s.", b.at.Done+1, b.at.Of, b.at.Step))
+		is := "It stopped"
+		if !b.free(m) {
+			is = "It is"
+		}
+		p.add(m.st.Text, fmt.Sprintf("%s at step %d of %d: %s.", is, b.at.Done+1, b.at.Of, b.at.Step))
 	}
 	p.gap()
 	for i := range b.at.Services {
