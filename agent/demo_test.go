@@ -178,13 +178,16 @@ type worker struct {
 }
 
 // starts starts an agent on a machine of its own.
-func (r *rig) starts(host string) *worker {
+func (r *rig) starts(host string, set ...func(*agent.Agent)) *worker {
 	r.t.Helper()
 	p := r.place(host)
 	w := &worker{}
 	d, end, err := p.deck(func() time.Time { return time.Now().Add(p.Ahead + time.Duration(w.later.Load())) })
 	must(r.t, err)
 	w.Agent = &agent.Agent{Deck: d, Now: d.Now, Log: slog.New(slog.NewTextHandler(r.t.Output(), nil)).With("agent", host)}
+	for _, f := range set {
+		f(w.Agent)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -307,7 +310,7 @@ func TestAgentKilled(t *testing.T) {
 	r.until("its job is under way", func() bool {
 		return slices.ContainsFunc(r.left(), func(name string) bool { return strings.HasPrefix(name, "qd-backup-") })
 	})
-	b := r.starts("living")
+	b := r.starts("living", func(a *agent.Agent) { a.Drills = true })
 	r.until("the living one waits", func() bool { return b.Status().Holder == "agent on dead" })
 	killed()
 	if raw, err := os.ReadFile(filepath.Join(p.Dir, "journal.jsonl")); err != nil || strings.Contains(string(raw), `"phase":"end"`) {
@@ -322,9 +325,48 @@ func TestAgentKilled(t *testing.T) {
 	})
 	r.until("the run is at its end", func() bool { return len(r.made()) > 0 && len(r.left()) == 0 })
 	r.once()
+	r.until("what was never tried is tried", func() bool {
+		c, err := (&recovery.Catalogue{Objects: r.store}).Read(t.Context())
+		return err == nil && len(c.Drills[r.service]) == 1 && c.Drills[r.service][0].OK
+	})
 	runs, err := b.Deck.Runs()
 	must(t, err)
 	if i := slices.IndexFunc(runs, func(x actions.RunRecord) bool { return x.Target == r.service }); i < 0 || runs[i].Result != actions.ResultDone || runs[i].ID != r.made()[0].Run {
 		t.Errorf("the living one's journal has %+v", runs)
+	}
+}
+
+// TestAgentTriesAgain: what fails is tried three times, by whichever agent, and then given up; all is told with its reason.
+func TestAgentTriesAgain(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.files("agent-fails")
+	must(t, r.demo.StartScenario("restore-wrong-password"))
+	only := func(a *agent.Agent) { a.Only = "agent-*" }
+	of := func(w *worker) (s agent.Service) {
+		for _, x := range w.Status().Services {
+			if x.Service == r.service {
+				s = x
+			}
+		}
+		return s
+	}
+	for n := 1; n <= agent.MaxTries; n++ {
+		w := r.starts(fmt.Sprint("number ", n), only)
+		failed := func() bool { s := w.Status(); return s.Failed(agent.Backup, r.service) == 1 && s.Running == nil }
+		r.until("an attempt fails", failed)
+		if given := of(w).GivenUp; given != (n == agent.MaxTries) {
+			t.Errorf("after %d attempts it is given up: %v", n, given)
+		}
+		o, err := (&agent.Agent{Deck: w.Deck, Now: w.Now, Log: w.Log, Only: w.Only}).Outlook(t.Context())
+		must(t, err)
+		if i := slices.IndexFunc(o.Due, func(x agent.Task) bool { return x.Kind == agent.Backup }); i < 0 || o.Due[i].Tries != n || !strings.Contains(o.Last(&o.Due[i]).Reason, "password") {
+			t.Errorf("the outlook after %d attempts: %+v %+v", n, o.Due, o.Tries)
+		}
+		w.stop()
+		r.ahead += 10 * time.Minute // more than any pause between the first attempts
+	}
+	if len(r.made()) != 0 || len(r.left()) != 0 {
+		t.Errorf("%d snapshots; left are %q", len(r.made()), r.left())
 	}
 }

@@ -106,7 +106,7 @@ func (o *Outlook) Last(t *Task) *Try {
 	return nil
 }
 
-// Outlook looks what is due, and does nothing.
+// Outlook looks what is due, and does nothing. It is for an agent that does not run.
 func (a *Agent) Outlook(ctx context.Context) (*Outlook, error) {
 	if a.Deck.Objects == nil {
 		return nil, noStore()
