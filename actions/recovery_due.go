@@ -8,7 +8,6 @@ import (
 
 	"quarterdeck/actions/journal"
 	"quarterdeck/recovery"
-	"quarterdeck/sources"
 )
 
 // brings tells whether the plan brings data back into its service, or takes that back.
@@ -58,21 +57,14 @@ func tells(x *recovery.Result) bool {
 	return x != nil && slices.Contains([]recovery.Code{recovery.Damaged, recovery.WrongPassword, recovery.NoRepository}, x.Code)
 }
 
-// EndLost ends a recovery in this machine's journal whose lock is gone, or is another run's: it can do nothing more, and what it has left in the swarm is taken
-// away. One that brings data back is not ended by this.
-func (d *Deck) EndLost(ctx context.Context, run RunRecord) error {
+// EndDead ends a run that saves or tries something and cannot be gone on with, as where its service is gone: what it has left in the swarm is taken away, and its
+// lock, which would keep others from the service of that name. One that brings data back is not ended by this.
+func (d *Deck) EndDead(ctx context.Context, run RunRecord) error {
 	if d.Policy.ReadOnly {
 		return ErrReadOnly
 	}
 	if run.plan.Recovery == nil || run.Restores() {
 		return &Refusal{errHalf.Error()}
-	}
-	l, err := d.lockOf(ctx, run.plan.Recovery.Service)
-	if err != nil {
-		return err
-	}
-	if l != nil && l.run() == run.ID {
-		return &Refusal{l.words()}
 	}
 	release, err := d.Journal.Hold(run.ID)
 	if errors.Is(err, journal.ErrHeld) {
@@ -85,9 +77,25 @@ func (d *Deck) EndLost(ctx context.Context, run RunRecord) error {
 	if err := d.unended(run.ID); err != nil {
 		return err
 	}
-	if err := d.running(run.ID, &Plan{Action: run.Action, Recovery: run.plan.Recovery}, "", nil).clear(ctx); err != nil && sources.KindOf(err) != sources.NotFound {
+	l, err := d.lockOf(ctx, run.plan.Recovery.Service)
+	if err != nil {
 		return err
 	}
-	_, err = d.write(journal.Entry{Run: run.ID, Action: run.Action, Target: run.Target, Phase: phaseEnd, Result: ResultInterrupted, Reason: "its lock is gone: another has ended it"})
+	r := d.running(run.ID, &Plan{Action: run.Action, Recovery: run.plan.Recovery, Of: run.Of}, "", nil)
+	if l != nil && l.run() == run.ID {
+		if !d.watch(l) { // it takes several looks to know
+			return &Busy{run.ID, run.Target + " (" + orWords(l.Labels[labelOwner], "somebody") + ")"}
+		}
+		if err := r.hold.take(ctx, &l.ConfigState); err != nil {
+			return err
+		}
+	}
+	if err := r.clear(ctx); err != nil {
+		return err
+	}
+	if err := r.unlock(ctx); err != nil {
+		return err
+	}
+	_, err = d.write(journal.Entry{Run: run.ID, Action: run.Action, Target: run.Target, Phase: phaseEnd, Result: ResultInterrupted, Reason: "it cannot be gone on with: what it had made was taken away"})
 	return err
 }

@@ -5,8 +5,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/moby/moby/client"
 
 	"quarterdeck/actions"
 	"quarterdeck/recovery"
@@ -90,4 +93,59 @@ func TestAudit(t *testing.T) {
 			t.Errorf("%s is left", configs[i].Name)
 		}
 	}
+}
+
+// TestDeadRunOfServiceThatIsGone: a backup is killed, and its service is removed and made anew. Nobody can go on with the run; once it is known to be dead it is
+// ended, and the new service of that name can be saved.
+func TestDeadRunOfServiceThatIsGone(t *testing.T) {
+	t.Parallel()
+	p := sharedDemo(t)
+	name := named(t)
+	p.createNamed(t, p.spec(name, filesSpec(name, "true")...))
+	p.well(t, name)
+	if said, killed := spawn(t, job{Dir: t.TempDir(), Host: p.host, Image: p.image, Action: actions.Backup, Service: name, Means: p.means(t), DieAtEntry: 4}).rest(); !killed {
+		t.Fatalf("the child was not killed: %s", said)
+	}
+	_, err := p.api.ServiceRemove(t.Context(), name, client.ServiceRemoveOptions{})
+	must(t, err)
+	p.createNamed(t, p.spec(name, filesSpec(name, "true")...))
+	p.well(t, name)
+
+	r := p.recoverable(t, t.TempDir())
+	r.Policy.Host = "elsewhere"
+	var ahead atomic.Int64
+	r.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	foreign := func() actions.RunRecord {
+		all, err := r.Foreign(t.Context())
+		must(t, err)
+		i := slices.IndexFunc(all, func(x actions.RunRecord) bool { return x.Target == name })
+		if i < 0 {
+			t.Fatalf("the lock tells of no run: %+v", all)
+		}
+		return all[i]
+	}
+	if run := foreign(); run.Silent() {
+		t.Error("it is called dead at first sight")
+	}
+	if plan, err := r.PlanBackup(t.Context(), name); err != nil || plan.Locked == "" {
+		t.Errorf("its lock keeps nobody: %+v, %v", plan, err)
+	}
+	ahead.Store(int64(40 * time.Second))
+	run := foreign()
+	if !run.Silent() {
+		t.Fatal("it is not called dead after its silence")
+	}
+	run, err = r.Adopt(t.Context(), run)
+	must(t, err)
+	st, err := r.Stand(t.Context(), run)
+	must(t, err)
+	if !strings.Contains(st.NoFinish, "is gone") {
+		t.Errorf("it can be gone on with: %+v", st)
+	}
+	must(t, r.EndDead(t.Context(), run))
+	p.nothingLeft(t, name)
+	if open, err := r.Unfinished(); err != nil || len(open) > 0 {
+		t.Errorf("%d unfinished, %v", len(open), err)
+	}
+	r.planned(r.PlanBackup(t.Context(), name))
 }

@@ -160,6 +160,9 @@ func (l *recoveryLock) record(cluster string) RunRecord {
 	doc := &l.doc
 	r := RunRecord{ID: l.run(), Action: doc.Action, Target: l.Labels[labelService], Actor: doc.Actor, Host: doc.Host, Cluster: cluster, Began: doc.Began, Why: doc.Why, Elsewhere: true, plan: doc.Plan}
 	r.Of = r.plan.Of
+	if doc.Run != r.ID { // an undo has taken the lock of what it takes back
+		r.Of = doc.Run
+	}
 	for _, name := range r.plan.Steps {
 		if name == l.Labels[labelPhase] {
 			break

@@ -166,8 +166,10 @@ func (a *Agent) resume(ctx context.Context, r actions.RunRecord) {
 		st, err = a.Deck.Stand(ctx, r)
 	}
 	if err == nil && st.NoFinish != "" {
-		a.Log.Warn("a run cannot be gone on with: it is ended", "task", t.Kind, "service", t.Service, "run", r.ID, "why", st.NoFinish, "failed", a.Deck.EndLost(ctx, r))
-		return
+		if err = a.Deck.EndDead(ctx, r); err == nil {
+			a.Log.Warn("a run that cannot be gone on with is ended", "task", t.Kind, "service", t.Service, "run", r.ID, "why", st.NoFinish)
+			return
+		}
 	}
 	var run *actions.Running
 	if err == nil {
