@@ -16,6 +16,8 @@ import (
 // title is the plan in a line.
 func (c *RecoveryChange) title(action string) string {
 	switch {
+	case c.ID == "" && action == Undo:
+		return "take away what a run has left of " + c.Service
 	case c.Snapshot == nil && action == Undo:
 		return "take back the restore of " + c.Service + ", whose data was not touched"
 	case action == Audit:
@@ -197,7 +199,7 @@ func (r *Running) putBack(ctx context.Context) (result string, err error) {
 	if err := r.clear(ctx); err != nil {
 		return result, err
 	}
-	if r.plan.brings() {
+	if r.plan.brings() && r.plan.Recovery.ID != "" {
 		st, err := r.reach(ctx, r.plan.Recovery.ID)
 		if err != nil {
 			return result, err
@@ -249,6 +251,9 @@ func (d *Deck) planPutBack(ctx context.Context, run *RunRecord) (*Plan, error) {
 	}
 	c := *old
 	c.Safety, c.Snapshot = run.ID, nil
+	if !(&Plan{Action: run.Action}).brings() { // the service is what it was, or gone
+		c.ID = ""
+	}
 	p := &Plan{Action: Undo, Of: run.ID, Recovery: &c, Harm: Serious}
 	r := d.running(run.ID, &Plan{Action: run.Action, Recovery: old}, "", nil)
 	touched, err := r.touched(ctx)
