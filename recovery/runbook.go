@@ -90,7 +90,7 @@ type RunbookService struct {
 	LostNow  *float64  `json:"lost_now"`
 	LostMost *float64  `json:"lost_most"`
 	MaxAge   *float64  `json:"max_age"`
-	// Allowed is the policy's rto; Expected the sum of the steps that were measured, Unmeasured how many were not.
+	// Allowed is the policy's rto; Expected the sum of the steps until it serves again, as far as they were measured, Unmeasured how many were not.
 	Allowed    *float64      `json:"rto"`
 	Expected   float64       `json:"expected"`
 	Unmeasured int           `json:"unmeasured"`
@@ -109,6 +109,8 @@ type RunbookStep struct {
 	Run   string    `json:"run,omitempty"`
 	At    time.Time `json:"at,omitzero"`
 	Alike bool      `json:"alike,omitempty"`
+	// After: the service serves again before it, so that it does not count.
+	After bool `json:"after,omitempty"`
 }
 
 // MakeRunbook makes the runbook of a platform from its policies and what drills and restores have shown. c nil: the object store could not be read.
@@ -167,11 +169,15 @@ func serviceOf(r *Recoverable, c *Contents, now time.Time) RunbookService {
 			x.Drill = d
 		}
 	}
-	for _, s := range r.Steps {
+	serves := slices.IndexFunc(r.Steps, func(s Step) bool { return s.Kind == "prove" })
+	for i, s := range r.Steps {
 		step := measured(s, known)
-		if step.Took == nil {
+		switch {
+		case serves >= 0 && i > serves:
+			step.After = true
+		case step.Took == nil:
 			x.Unmeasured++
-		} else {
+		default:
 			x.Expected += *step.Took
 		}
 		x.Steps = append(x.Steps, step)

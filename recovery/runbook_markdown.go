@@ -93,10 +93,13 @@ func (b *Runbook) writeGlance(out *strings.Builder) {
 	}
 }
 
-// about is a span of seconds as it is read: whole seconds below an hour, whole minutes above.
+// about is a span of seconds as it is read: whole seconds below an hour, whole minutes from there on.
 func about(s float64) string {
 	d := seconds(s)
-	if d >= time.Hour {
+	switch {
+	case d > 0 && d < time.Second/2:
+		return "<1s"
+	case d >= time.Hour:
 		return spanText(d.Round(time.Minute))
 	}
 	return spanText(d.Round(time.Second))
@@ -291,6 +294,9 @@ func (s *RunbookService) write(out *strings.Builder, n int, now time.Time) {
 	for i := range s.Steps {
 		x := &s.Steps[i]
 		took, when := "not measured", ""
+		if x.After {
+			took = "it serves by then"
+		}
 		if x.Took != nil {
 			took, when = about(*x.Took), stampText(x.At)
 			if x.Alike {
@@ -316,13 +322,13 @@ func (s *RunbookService) write(out *strings.Builder, n int, now time.Time) {
 // writeLoss says how much is lost.
 func (s *RunbookService) writeLoss(out *strings.Builder, now time.Time) {
 	if s.Snapshot != nil {
-		fmt.Fprintf(out, "- Lost, if its data goes now: what was written since %s (%s). The newest snapshot is %s, %s, taken by %s; %s there.\n", stampText(s.Snapshot.Taken), about(max(now.Sub(s.Snapshot.Taken), 0).Seconds()), markdown.Code(s.Snapshot.Short()),
-			bytesText(s.Snapshot.Size), markdown.Text(cmp.Or(string(s.Snapshot.Origin), "nobody knows whom")), are(s.Kept))
+		fmt.Fprintf(out, "- Lost, if its data goes now: what was written since %s (%s). The newest snapshot is %s, %s, taken %s; %s.\n", stampText(s.Snapshot.Taken), about(max(now.Sub(s.Snapshot.Taken), 0).Seconds()), markdown.Code(s.Snapshot.Short()),
+			bytesText(s.Snapshot.Size), s.Snapshot.by(), are(s.Kept))
 	} else {
 		out.WriteString("- **Lost, if its data goes now: all of it.** There is no snapshot.\n")
 	}
 	if s.LostMost != nil {
-		fmt.Fprintf(out, "- Lost at most, when all goes by the schedule (%s): what was written in %s, and while the backup ran.", markdown.Code(s.Schedule), about(*s.LostMost))
+		fmt.Fprintf(out, "- Lost at most, when all goes by the schedule (%s): what was written in %s, and while the backup ran.", markdown.Span(s.Schedule), about(*s.LostMost))
 		if s.MaxAge != nil {
 			fmt.Fprintf(out, " The policy allows a snapshot to be %s old.", spanText(seconds(*s.MaxAge)))
 		}
@@ -330,11 +336,19 @@ func (s *RunbookService) writeLoss(out *strings.Builder, now time.Time) {
 	}
 }
 
+// by is why the snapshot was made.
+func (s *Snapshot) by() string {
+	if s.Origin == Scheduled {
+		return "by the schedule"
+	}
+	return "by hand"
+}
+
 func are(n int) string {
 	if n == 1 {
-		return "1 is"
+		return "it is the only one"
 	}
-	return fmt.Sprintf("%d are", n)
+	return fmt.Sprintf("%d are there", n)
 }
 
 // bytesText is a number of bytes in powers of 1024.
@@ -368,7 +382,7 @@ func (s *RunbookService) writeProof(out *strings.Builder) {
 		case d.Verified == nil:
 			out.WriteString(" It was read back, and not verified.\n")
 		default:
-			fmt.Fprintf(out, " Verified by %s, which ended with %d.\n", markdown.Code(d.Verified.Command), d.Verified.Exit)
+			fmt.Fprintf(out, " Verified by %s, which ended with %d.\n", markdown.Span(d.Verified.Command), d.Verified.Exit)
 		}
 	}
 }

@@ -25,7 +25,7 @@ func stepOf(kind string, took float64) DrillStep {
 // subject is shop_db as a runbook has it.
 func subject(c *Contents, labels ...string) Recoverable {
 	row := Cover(picture(sources.Live, "", labelled(append(slices.Clone(good), labels...)...)), c, noon)[0]
-	return Recoverable{Coverage: row, Stack: "shop", Needs: []string{"shop_cache"}, Place: []string{"node.labels.disk == fast"}, Steps: []Step{{"lock shop_db", "lock"}, {"look", "job check"}, {"try", "job drill"}, {"scale to 0", "down"}, {"replace", "job restore"}}}
+	return Recoverable{Coverage: row, Stack: "shop", Needs: []string{"shop_cache"}, Place: []string{"node.labels.disk == fast"}, Steps: []Step{{"lock shop_db", "lock"}, {"look", "job check"}, {"try", "job drill"}, {"scale to 0", "down"}, {"replace", "job restore"}, {"verify", "prove"}, {"write the record down", "record"}}}
 }
 
 func written(t *testing.T, s *Sheet, c *Contents) (*Runbook, string) {
@@ -49,14 +49,14 @@ func TestRunbook(t *testing.T) {
 			t.Errorf("%s: %+v, want %v", x.Name, x, want)
 		}
 	}
-	if s.Expected != 81 || s.Unmeasured != 1 || b.Expected != 81 {
+	if s.Expected != 81 || s.Unmeasured != 2 || !s.Steps[6].After || s.Steps[5].After || b.Expected != 81 {
 		t.Errorf("expected %v with %d not measured, in all %v", s.Expected, s.Unmeasured, b.Expected)
 	}
 	if len(b.NotProven) != 0 {
 		t.Errorf("doubts: %+v", b.NotProven)
 	}
-	for _, want := range []string{"quarterdeck restore shop_db --snapshot latest --confirm shop_db", "at least 1m21s (1 step never measured). The policy allows 15m", "2h", "docker secret create qd-repository", "docker stack deploy --with-registry-auth -c FILE shop",
-		"`node.labels.disk == fast`", "It needs shop_cache", "QUARTERDECK_S3=s3+https://s3.example/b/p", "QUARTERDECK_RUNNER_IMAGE=registry/runner:1", "| not measured |", "Lost at most, when all goes by the schedule"} {
+	for _, want := range []string{"quarterdeck restore shop_db --snapshot latest --confirm shop_db", "at least 1m21s (2 steps never measured). The policy allows 15m", "2h", "docker secret create qd-repository", "docker stack deploy --with-registry-auth -c FILE shop",
+		"`node.labels.disk == fast`", "It needs shop_cache", "QUARTERDECK_S3=s3+https://s3.example/b/p", "QUARTERDECK_RUNNER_IMAGE=registry/runner:1", "| not measured ", "| it serves by then |", "; it is the only one.", "Lost at most, when all goes by the schedule"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in:\n%s", want, text)
 		}
