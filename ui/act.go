@@ -129,6 +129,8 @@ func (m *Model) handleAct(msg tea.Msg) tea.Cmd {
 		return m.applyOpenRuns(msg)
 	case foreignMsg:
 		return m.applyForeign(msg)
+	case foreignAgainMsg:
+		return m.lookForForeign(false)
 	case leftMsg:
 		return m.applyLeft(msg)
 	case scaleSettleMsg:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -32,6 +33,12 @@ type foreignMsg struct {
 	offer bool // at the start: one that nobody executes is offered at once
 	known bool // whether somebody executes them
 }
+
+// foreignAgainMsg is sent when runs that are under way elsewhere are to be looked for again: they may have ended, or whoever executes them may have died.
+type foreignAgainMsg struct{}
+
+// foreignAgain is between two looks at such runs.
+const foreignAgain = 20 * time.Second
 
 // lookForForeign asks the swarm's locks for recoveries that other machines have begun.
 func (m *Model) lookForForeign(offer bool) tea.Cmd {
@@ -114,15 +121,19 @@ func (m *Model) applyForeign(msg foreignMsg) tea.Cmd {
 		return m.watchForeign(msg.runs, msg.offer)
 	}
 	m.hands.watching, m.hands.foreign = false, msg.runs
+	var again tea.Cmd
+	if slices.ContainsFunc(msg.runs, func(f foreignRun) bool { return f.life == lifeSeen }) {
+		again = tea.Tick(foreignAgain, func(time.Time) tea.Msg { return foreignAgainMsg{} })
+	}
 	dead := slices.IndexFunc(msg.runs, func(f foreignRun) bool { return f.life == lifeNone })
 	switch {
 	case dead < 0 || !msg.offer:
-		return nil
+		return again
 	case m.overlay != nil || m.prompt != nil:
-		return m.say("a run of " + inLine(msg.runs[dead].Run.Host) + " is unfinished, and nobody executes it · R shows it")
+		return tea.Batch(again, m.say("a run of "+inLine(msg.runs[dead].Run.Host)+" is unfinished, and nobody executes it · R shows it"))
 	}
 	m.overlay = newOpenBox(m, msg.runs[dead].Standing)
-	return nil
+	return again
 }
 
 // foreignRun is another machine's run by its id; nil: there is none.

@@ -88,7 +88,7 @@ func (m *Model) dayWords() string {
 	words := "DR day of " + stack + " " + calmAge(d.Began, m.then().At) + " ago: " + fmt.Sprintf("%d of %d", ok, all)
 	switch {
 	case d.Ended.IsZero():
-		words += ", did not end"
+		words += ", not ended"
 	case ok > 0:
 		words += " in " + brief(d.Took())
 	}

@@ -220,6 +220,13 @@ func TestForeignRuns(t *testing.T) {
 	if box := r.overlay.(*openBox); box.asked() {
 		t.Error("a run that goes on elsewhere is offered")
 	}
+	r.press("esc")
+	b.hands.mu.Lock() // it ends
+	delete(b.locks, "qd-lock-shop_store")
+	b.hands.materials[sources.Config] = nil
+	b.hands.mu.Unlock()
+	r.send(foreignAgainMsg{})
+	r.until("that it is not told of any more", func() bool { return len(r.Model.hands.foreign) == 0 })
 }
 
 func TestForeignRunThatIsDead(t *testing.T) {
