@@ -137,6 +137,8 @@ func foreignRun(ctx context.Context, d *actions.Deck, run string, adopt bool) (*
 		return nil, &exitStatus{exitUsage, fmt.Errorf("no unfinished run %q: see `quarterdeck journal`", run)}
 	case one == nil || !adopt:
 		return one, nil
+	case run == "":
+		return nil, &exitStatus{exitUsage, fmt.Errorf("the only unfinished run is another machine's (%s of %s, by %s): name it, if nobody goes on with it there: %s", one.Action, plain.Line(one.Target), plain.Line(one.Actor), one.ID)}
 	}
 	own, err := d.Adopt(ctx, *one)
 	return &own, err
