@@ -272,9 +272,9 @@ func (r *Running) tellOf(child *Running) {
 	if n == 0 || p.Result != "" { // its last word comes when the day may be at the next
 		return
 	}
-	s := p.Steps[n-1]
-	r.tell(func(t *StepReport) {
-		t.Detail, t.Bytes, t.Total = fmt.Sprintf("step %d of %d, %s", min(n, len(p.Plan.Steps())), len(p.Plan.Steps()), s.Name), s.Bytes, s.Total
+	s, all := p.Steps[n-1], p.Plan.lines()
+	r.tell(func(t *StepReport) { // one that was resumed does not begin at the first
+		t.Detail, t.Bytes, t.Total = fmt.Sprintf("step %d of %d, %s", slices.Index(all, s.Name)+1, len(all), s.Name), s.Bytes, s.Total
 	})
 }
 
