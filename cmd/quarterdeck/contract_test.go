@@ -237,6 +237,33 @@ func testContract(t *testing.T, x target) {
 			fields(t, "coverage", c, "state", "age", "kept", "drill")
 		}
 	})
+	t.Run("check", func(t *testing.T) {
+		var doc any
+		x.askJSON(t, &doc, exitDegraded, "check") // no person has given a word here
+		all := list(t, fields(t, "check", doc, "time", "stages"), "stages")
+		if len(all) != 4 {
+			t.Fatalf("%d stages", len(all))
+		}
+		swarm := map[string]bool{}
+		for _, st := range all {
+			for _, c := range list(t, fields(t, "stage", st, "stage", "name", "gate", "checks"), "checks") {
+				m := fields(t, "check", c, "id", "state", "value", "threshold", "evidence", "fix", "required")
+				if m["state"] == "unknown" && m["reason"] == nil && len(list(t, m, "subjects")) == 0 {
+					t.Errorf("%v is unknown without a reason", m["id"])
+				}
+				id, _ := m["id"].(string)
+				swarm[id] = m["state"] != "unknown"
+			}
+		}
+		for _, id := range []string{"restart-policy", "manager-quorum", "logs-per-service", "metrics-per-service", "targets-up", "critical-alerts", "volumes-covered"} {
+			if !swarm[id] {
+				t.Errorf("%s could not look", id)
+			}
+		}
+		if _, _, code := x.ask(t, "check", "--stage", "5"); code != exitUsage {
+			t.Errorf("stage 5: exit %d", code)
+		}
+	})
 	t.Run("snapshot", func(t *testing.T) {
 		out, errs, code := x.ask(t, "snapshot", "--size", "120x40", "--select", x.service, "--settle", "1s")
 		lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")

@@ -57,6 +57,9 @@ func TestForbiddenTellsApart(t *testing.T) {
 		{"quarterdeck/actions", "github.com/moby/moby/client", true},
 		{"quarterdeck/sources/swarm", "quarterdeck/actions", true},
 		{"quarterdeck/diagnosis", "quarterdeck/actions", true},
+		{"quarterdeck/stages", "quarterdeck/recovery", false},
+		{"quarterdeck/stages", "quarterdeck/actions", true},
+		{"quarterdeck/stages", "quarterdeck/sources/loki", true},
 		{"quarterdeck/diagnosis/record", "quarterdeck/actions", false},
 		{"quarterdeck/actions", "quarterdeck/diagnosis", true},
 		{"quarterdeck/diagnosis", "quarterdeck/sources/loki", true},
@@ -157,10 +160,12 @@ func forbidden(from, to string) string {
 		return "a source knows no other source"
 	case under(to, "incident") && !under(from, "incident") && !under(from, "ui"):
 		return "nothing imports incident but ui and cmd"
+	case under(from, "stages") && strings.HasPrefix(whole, "quarterdeck/") && !under(to, "stages") && to != "recovery" && !under(to, "sources"):
+		return "stages sees recovery, the fleet and the domain's interfaces"
 	case under(from, "recovery") && strings.HasPrefix(whole, "quarterdeck/") && !under(to, "recovery") && !under(to, "sources"):
 		return "recovery sees the fleet and the domain's interfaces"
-	case (under(from, "ui") || under(from, "actions") || under(from, "agent") || under(from, "diagnosis") || under(from, "incident") || under(from, "recovery")) && source(to) != "" && source(to) != "fleet":
-		return "ui, actions, agent, diagnosis, incident and recovery see the fleet and the domain's interfaces"
+	case (under(from, "ui") || under(from, "actions") || under(from, "agent") || under(from, "diagnosis") || under(from, "incident") || under(from, "recovery") || under(from, "stages")) && source(to) != "" && source(to) != "fleet":
+		return "ui, actions, agent, diagnosis, incident, recovery and stages see the fleet and the domain's interfaces"
 	case under(from, "diagnosis") && from != "diagnosis/record" && under(to, "actions"), under(from, "actions") && under(to, "diagnosis"):
 		return "what may be done and why it is broken know nothing of each other"
 	case under(from, "sources") && (under(to, "actions") || under(to, "diagnosis") || under(to, "recovery")):

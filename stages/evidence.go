@@ -1,0 +1,124 @@
+package stages
+
+import (
+	"fmt"
+	"time"
+
+	"quarterdeck/recovery"
+	"quarterdeck/sources"
+	"quarterdeck/sources/fleet"
+)
+
+// Evidence is what all checks are judged by, gathered once. A part that could not be looked at is nil and has its reason in Reasons.
+// It is never changed after it is made.
+type Evidence struct {
+	Now time.Time
+	// Fleet is the swarm as it is now; nil: the swarm was not read.
+	Fleet *fleet.Snapshot
+	// Baked tells of images, as NAME:TAG@DIGEST, whether they have a health check of their own; one that is not in it could not be read.
+	Baked map[string]bool
+	// Coverage holds the services against their backups, Contents is the catalogue; nil: the object store could not be read.
+	Coverage []recovery.Coverage
+	Contents *recovery.Contents
+	// Logged counts the log lines of the last hour by service; nil: could not be asked.
+	Logged map[string]float64
+	// Measured counts the containers that have figures, by service, for each of MeasuredKinds.
+	Measured map[string]map[string]float64
+	// Up is the share of scrape targets that answer, Targets how many there are.
+	Up      *float64
+	Targets []sources.Target
+	Rules   []sources.Rule
+	// Notified counts the notifications of the last seven days; nil: not known.
+	Notified *float64
+	// CertificateExpires is when the first certificate ends; zero: no metric tells of any.
+	CertificateExpires time.Time
+	// Detect is how long trouble takes to be noticed.
+	Detect Detection
+	// Attestations are persons' words, by check.
+	Attestations map[string]Attestation
+	// Reasons say why a part could not be looked at, by the name of the part's source.
+	Reasons map[string]string
+}
+
+// Attestation is a person's word for what no API can show.
+type Attestation struct {
+	Check string    `json:"check"`
+	Who   string    `json:"who"`
+	At    time.Time `json:"at"`
+	Until time.Time `json:"until"`
+	Note  string    `json:"note,omitempty"`
+}
+
+// Detection is how long trouble takes to be noticed: by what the critical rules wait for (0: not known), and by the incidents of the record.
+type Detection struct {
+	Rules     time.Duration
+	Measured  time.Duration // the mean of Incidents
+	Incidents int
+}
+
+// MeasuredKinds are the kinds of figures that each service should have.
+var MeasuredKinds = []string{"cpu", "memory", "network", "disk"}
+
+// reason is why a source could not be looked at.
+func (e *Evidence) reason(source, otherwise string) string {
+	if r := e.Reasons[source]; r != "" {
+		return r
+	}
+	return otherwise
+}
+
+// attested is the finding of a check that a person answers.
+func (e *Evidence) attested(c *Check) Finding {
+	evidence := "quarterdeck attest " + c.ID + " --note TEXT"
+	a, ok := e.Attestations[c.ID]
+	if !ok {
+		return Finding{State: Fail, Value: "nobody has said so", Evidence: evidence}
+	}
+	value := fmt.Sprintf("%s on %s, until %s", a.Who, day(a.At), day(a.Until))
+	if a.Note != "" {
+		value += ": " + a.Note
+	}
+	if e.Now.After(a.Until) {
+		return Finding{State: Expired, Value: value, Evidence: evidence}
+	}
+	return Finding{State: Pass, Value: value, Evidence: evidence}
+}
+
+func day(t time.Time) string { return t.UTC().Format("2006-01-02") }
+
+// services are those that are meant to run and stay: no jobs, nothing that a run of ours made, nothing that is switched off.
+func (e *Evidence) services() []*fleet.Service {
+	var out []*fleet.Service
+	if e.Fleet == nil {
+		return nil
+	}
+	for _, s := range e.Fleet.Services {
+		if s.NotYet || s.Mode.Job() || s.Labels[recovery.LabelRun] != "" || s.Mode == sources.Replicated && s.Desired == 0 {
+			continue
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// each asks of every service that is meant to run; evidence is the API's call. good is the share of those that it finds no fault with.
+func (e *Evidence) each(evidence string, look func(*fleet.Service) *Subject) (f Finding, good float64) {
+	if e.Fleet == nil || e.Fleet.Listed.IsZero() {
+		return unknown(evidence, e.reason(fleet.SwarmName, "the swarm has not been read")), 0
+	}
+	all := e.services()
+	if len(all) == 0 {
+		return notApplicable(evidence, "no service is meant to run"), 0
+	}
+	f = Finding{Evidence: evidence}
+	for _, s := range all {
+		if x := look(s); x != nil {
+			x.Name = s.Name
+			f.Subjects = append(f.Subjects, *x)
+		}
+	}
+	n := len(all) - len(f.Subjects)
+	f.State = worst(f.Subjects)
+	f.Value = fmt.Sprintf("%d of %d services", n, len(all))
+	return f, float64(n) / float64(len(all))
+}

@@ -1,0 +1,285 @@
+package stages
+
+import (
+	"testing"
+	"time"
+
+	"quarterdeck/recovery"
+	"quarterdeck/sources"
+	"quarterdeck/sources/fleet"
+)
+
+var now = time.Date(2026, 11, 30, 2, 0, 0, 0, time.UTC)
+
+// good is a fleet of three managers and two services that pass everything that the swarm tells.
+func good(change ...func(*Evidence)) *Evidence {
+	e := &Evidence{Now: now, Baked: map[string]bool{}, Reasons: map[string]string{}, Attestations: map[string]Attestation{}}
+	s := &fleet.Snapshot{Listed: now}
+	for _, name := range []string{"node1", "node2", "node3"} {
+		s.Nodes = append(s.Nodes, fleet.Node{Node: sources.Node{ID: name, Name: name, Role: "manager", Reachability: "reachable", State: "ready", Availability: "active", NanoCPUs: 4e9, MemoryBytes: 8 << 30}, ReservedNanoCPUs: 1e9, ReservedBytes: 1 << 30})
+	}
+	for _, name := range []string{"shop_web", "shop_api"} {
+		s.Services = append(s.Services, &fleet.Service{Service: sources.Service{
+			ID: name, Name: name, Stack: "shop", Mode: sources.Replicated, Desired: 2, Image: "registry/app:1.0", Digest: "sha256:aa", Healthcheck: "CMD /check", Created: now.Add(-time.Hour),
+			Update: sources.UpdatePolicy{Order: "start-first", FailureAction: "rollback"}, Restart: sources.RestartPolicy{Condition: "any", Delay: 5 * time.Second},
+			EnvNames: []string{"PORT", "DB_PASSWORD_FILE"}, LogDriver: "loki:latest", Resources: sources.Resources{ReserveNanoCPUs: 1e8, ReserveBytes: 1 << 26},
+			Labels: map[string]string{"qd.autoscale.enable": "true"},
+		}, Verdict: fleet.Verdict{Health: fleet.Healthy, Running: 2}})
+	}
+	e.Fleet = s
+	e.Logged = map[string]float64{"shop_web": 10, "shop_api": 3}
+	e.Measured = map[string]map[string]float64{}
+	for _, k := range MeasuredKinds {
+		e.Measured[k] = map[string]float64{"shop_web": 2, "shop_api": 2}
+	}
+	up := 1.0
+	notified := 3.0
+	e.Up, e.Notified = &up, &notified
+	e.Targets = []sources.Target{{Job: "node", Instance: "node1", Health: "up"}}
+	for _, n := range []string{"A", "B", "C"} {
+		e.Rules = append(e.Rules, sources.Rule{Name: n, Alerting: true, Severity: "critical"})
+	}
+	e.Detect = Detection{Rules: 90 * time.Second}
+	e.CertificateExpires = now.Add(60 * days)
+	e.Coverage = []recovery.Coverage{{Service: "shop_api", Policy: recovery.Policy{Declared: true, Engine: recovery.Volume}, State: recovery.CoverFresh, DrillState: recovery.DrillOK, DrillAge: time.Hour,
+		Drill: &recovery.Drill{OK: true, RTO: 60}}}
+	for _, c := range change {
+		c(e)
+	}
+	return e
+}
+
+func web(e *Evidence) *fleet.Service { return e.Fleet.Services[0] }
+
+// cases are each check in each of its states, by what is other than in the good fleet.
+var cases = map[string]map[State]func(*Evidence){
+	"svc-healthcheck": {
+		Pass: func(e *Evidence) { web(e).Healthcheck, e.Baked["registry/app:1.0@sha256:aa"] = "", true },
+		Fail: func(e *Evidence) { web(e).Healthcheck = "none" },
+		Warn: func(e *Evidence) {
+			for range 4 {
+				e.Fleet.Services = append(e.Fleet.Services, e.Fleet.Services[1])
+			}
+			web(e).Healthcheck = "none"
+		},
+		Unknown: func(e *Evidence) { web(e).Healthcheck = "" },
+		NA:      func(e *Evidence) { e.Fleet.Services = nil },
+	},
+	"zero-downtime-update": {
+		Pass: func(e *Evidence) { // one writer to one volume
+			web(e).Update.Order, web(e).Desired, web(e).Mounts = "stop-first", 1, []sources.Mount{{Type: "volume", Source: "data", Target: "/data"}}
+		},
+		Warn: func(e *Evidence) { web(e).Update.FailureAction = "pause" },
+		Fail: func(e *Evidence) { web(e).Update.Order, web(e).Desired = "stop-first", 1 },
+	},
+	"restart-policy": {
+		Pass:    func(*Evidence) {},
+		Fail:    func(e *Evidence) { web(e).Restart.Condition = "none" },
+		Unknown: func(e *Evidence) { e.Fleet, e.Reasons[fleet.SwarmName] = nil, "unreachable" },
+	},
+	"manager-quorum": {
+		Pass:    func(*Evidence) {},
+		Warn:    func(e *Evidence) { e.Fleet.Nodes = e.Fleet.Nodes[:1] },
+		Fail:    func(e *Evidence) { e.Fleet.Nodes[1].Reachability = "unreachable" },
+		Unknown: func(e *Evidence) { e.Fleet = nil },
+	},
+	"tls-expiry": {
+		Pass:    func(*Evidence) {},
+		Warn:    func(e *Evidence) { e.CertificateExpires = now.Add(20 * days) },
+		Fail:    func(e *Evidence) { e.CertificateExpires = now.Add(6 * days) },
+		Unknown: func(e *Evidence) { e.CertificateExpires = time.Time{} },
+	},
+	"tls-all-routers":    {Unknown: func(*Evidence) {}},
+	"git-no-credentials": {Unknown: func(*Evidence) {}},
+	"secrets-not-env": {
+		Pass: func(*Evidence) {},
+		Fail: func(e *Evidence) { web(e).EnvNames = []string{"PGPASSWORD"} },
+	},
+	"image-pinned": {
+		Pass: func(*Evidence) {},
+		Warn: func(e *Evidence) { web(e).Digest = "" },
+		Fail: func(e *Evidence) { web(e).Image, web(e).Digest = "localhost:5000/app", "" },
+	},
+	"no-touch-deploy": {
+		Pass: func(e *Evidence) {
+			e.Attestations["no-touch-deploy"] = Attestation{Who: "ann", At: now, Until: now.Add(days)}
+		},
+		Expired: func(e *Evidence) { e.Attestations["no-touch-deploy"] = Attestation{Who: "ann", Until: now.Add(-days)} },
+		Fail:    func(*Evidence) {},
+	},
+	"logs-per-service": {
+		Pass:    func(*Evidence) {},
+		Fail:    func(e *Evidence) { delete(e.Logged, "shop_web") },
+		Unknown: func(e *Evidence) { e.Logged, e.Reasons["loki"] = nil, "unreachable" },
+		Warn: func(e *Evidence) {
+			for range 9 {
+				e.Fleet.Services = append(e.Fleet.Services, e.Fleet.Services[1])
+			}
+			delete(e.Logged, "shop_web")
+		},
+	},
+	"log-agent-supported": {
+		Pass:    func(*Evidence) {},
+		Warn:    func(e *Evidence) { web(e).Image = "grafana/promtail:3.0" },
+		Unknown: func(e *Evidence) { web(e).LogDriver, e.Fleet.Services[1].LogDriver = "", "" },
+		Fail:    func(e *Evidence) { web(e).LogDriver, e.Fleet.Services[1].LogDriver, e.Logged = "", "", nil },
+	},
+	"metrics-per-service": {
+		Pass:    func(*Evidence) {},
+		Fail:    func(e *Evidence) { delete(e.Measured["disk"], "shop_web") },
+		Unknown: func(e *Evidence) { e.Measured = map[string]map[string]float64{} },
+	},
+	"targets-up": {
+		Pass:    func(*Evidence) {},
+		Warn:    func(e *Evidence) { *e.Up = 0.96 },
+		Fail:    func(e *Evidence) { *e.Up = 0.5 },
+		Unknown: func(e *Evidence) { e.Up = nil },
+	},
+	"dashboard-per-service": {Unknown: func(*Evidence) {}},
+	"critical-alerts": {
+		Pass:    func(*Evidence) {},
+		Warn:    func(e *Evidence) { e.Rules = e.Rules[:2] },
+		Fail:    func(e *Evidence) { e.Rules = []sources.Rule{} },
+		Unknown: func(e *Evidence) { e.Rules = nil },
+	},
+	"alert-fatigue": {
+		Pass:    func(*Evidence) {},
+		Warn:    func(e *Evidence) { *e.Notified = 8 },
+		Fail:    func(e *Evidence) { *e.Notified = 21 },
+		Unknown: func(e *Evidence) { e.Notified = nil },
+	},
+	"mttd": {
+		Pass:    func(*Evidence) {},
+		Warn:    func(e *Evidence) { e.Detect.Rules = 6 * time.Minute },
+		Fail:    func(e *Evidence) { e.Detect.Incidents, e.Detect.Measured = 2, 11*time.Minute },
+		Unknown: func(e *Evidence) { e.Detect = Detection{} },
+	},
+	"no-shell-needed": {
+		Pass:    func(*Evidence) {},
+		Fail:    func(e *Evidence) { delete(e.Logged, "shop_web") },
+		Unknown: func(e *Evidence) { e.Measured = nil },
+	},
+	"dashboard-habit": {Fail: func(*Evidence) {}},
+	"backup-fresh": {
+		Pass:    func(*Evidence) {},
+		Warn:    func(e *Evidence) { e.Coverage[0].State, e.Coverage[0].Age = recovery.CoverLate, 47*time.Hour },
+		Fail:    func(e *Evidence) { e.Coverage[0].State = recovery.CoverNone },
+		Unknown: func(e *Evidence) { e.Coverage = nil },
+		NA:      func(e *Evidence) { e.Coverage[0].Policy.Declared = false },
+	},
+	"volumes-covered": {
+		Pass:    func(*Evidence) {},
+		Fail:    func(e *Evidence) { e.Coverage[0].State = recovery.CoverNotCovered },
+		NA:      func(e *Evidence) { e.Coverage = []recovery.Coverage{} },
+		Unknown: func(e *Evidence) { e.Coverage = nil },
+	},
+	"restore-test": {
+		Pass:    func(*Evidence) {},
+		Warn:    func(e *Evidence) { e.Coverage[0].DrillAge = 40 * days },
+		Fail:    func(e *Evidence) { e.Coverage[0].Drill = nil },
+		Unknown: func(e *Evidence) { e.Coverage[0].DrillState = recovery.DrillUnknown },
+	},
+	"rto": {
+		Pass:    func(*Evidence) {},
+		Warn:    func(e *Evidence) { e.Coverage[0].Drill.RTO = 1000 },
+		Fail:    func(e *Evidence) { e.Coverage[0].Drill.RTO = 2000 },
+		Unknown: func(e *Evidence) { e.Coverage[0].Drill = nil },
+	},
+	"self-heal": {
+		Pass:    func(e *Evidence) { replaced(e, 20*time.Second) },
+		Warn:    func(e *Evidence) { replaced(e, 2*time.Minute) },
+		Fail:    func(e *Evidence) { replaced(e, 6*time.Minute) },
+		Unknown: func(*Evidence) {},
+	},
+	"dr-plan": {Fail: func(*Evidence) {}},
+	"autoscale-policy": {
+		Pass: func(*Evidence) {},
+		Warn: func(e *Evidence) {
+			web(e).Labels = map[string]string{"qd.autoscale.enable": "true", "qd.autoscale.mode": "recommend"}
+		},
+		Fail: func(e *Evidence) { web(e).Labels = nil },
+	},
+	"capacity-headroom": {
+		Pass: func(*Evidence) {},
+		Warn: func(e *Evidence) {
+			e.Fleet.Nodes[0].ReservedBytes, e.Fleet.Nodes[1].ReservedBytes, e.Fleet.Nodes[2].ReservedBytes = 7<<30, 6<<30, 6<<30
+		},
+		Fail: func(e *Evidence) { e.Fleet.Nodes = e.Fleet.Nodes[:1] },
+		Unknown: func(e *Evidence) {
+			web(e).Resources, e.Fleet.Services[1].Resources = sources.Resources{}, sources.Resources{}
+		},
+	},
+}
+
+// replaced is a task that failed, and its successor that ran so much later.
+func replaced(e *Evidence, gap time.Duration) {
+	died := now.Add(-time.Hour)
+	web(e).Tasks = []sources.Task{
+		{ID: "b", Slot: 1, State: sources.TaskRunning, Created: died.Add(time.Second), Since: died.Add(gap)},
+		{ID: "a", Slot: 1, State: sources.TaskFailed, Created: died.Add(-time.Hour), Since: died},
+	}
+}
+
+// Each check comes to each of its states, and says what a person needs.
+func TestChecks(t *testing.T) {
+	s := Defaults()
+	for _, c := range All {
+		if len(cases[c.ID]) == 0 {
+			t.Errorf("%s has no case", c.ID)
+		}
+		for want, change := range cases[c.ID] {
+			r := c.run(good(change), &s)
+			if r.State != want {
+				t.Errorf("%s: %s %+v, want %s", c.ID, r.State, r.Finding, want)
+			}
+			if r.Threshold == "" || c.Why == "" || c.Question == "" || c.Fix == "" || r.Evidence == "" {
+				t.Errorf("%s says too little: %+v", c.ID, r)
+			}
+			if (want == Unknown || want == NA) && r.Reason == "" && len(r.Subjects) == 0 {
+				t.Errorf("%s: %s without a reason", c.ID, want)
+			}
+		}
+	}
+}
+
+// A gate is open when all that it requires passes, blind when only looking is missing, and shut by a single failure.
+func TestGates(t *testing.T) {
+	s := Defaults()
+	s.Optional = []string{"tls-all-routers", "git-no-credentials"}
+	e := good(func(e *Evidence) { e.Attestations["no-touch-deploy"] = Attestation{Who: "ann", Until: now.Add(days)} })
+	r := Judge(e, &s)
+	if one := r.Stages[0]; one.Gate != Open || !one.Customised || r.Reached != 1 {
+		t.Errorf("%+v", one)
+	}
+	if two := r.Stages[1]; two.Gate != Shut || r.Next() == nil || r.Next().Check.ID != "dashboard-habit" {
+		t.Errorf("%s %+v", two.Gate, r.Next())
+	}
+	if says := r.TooEarly(4); says == "" || r.TooEarly(2) != "" {
+		t.Errorf("%q %q", says, r.TooEarly(2))
+	}
+	s.Optional = nil
+	if r = Judge(e, &s); r.Stages[0].Gate != Blind || r.Reached != 0 {
+		t.Errorf("%s, reached %d", r.Stages[0].Gate, r.Reached)
+	}
+	e = good(func(e *Evidence) { web(e).Digest = "" })
+	if r = Judge(e, &s); r.Stages[0].Gate != Shut {
+		t.Errorf("a warning lets it be %s", r.Stages[0].Gate)
+	}
+}
+
+// A check that fails itself is unknown, and takes no other with it.
+func TestCheckThatPanics(t *testing.T) {
+	s := Defaults()
+	c := &Check{ID: "x", Threshold: func(*Settings) string { return "" }, judge: func(*Evidence, *Settings) Finding { panic("no") }}
+	if r := c.run(&Evidence{}, &s); r.State != Unknown || r.Reason == "" {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestCredentialNames(t *testing.T) {
+	for name, want := range map[string]bool{"PASSWORD": true, "PGPASSWORD": true, "DB_PASSWORD_FILE": false, "API_KEY": true, "MONKEY": false, "KEYBOARD": false, "JWT_SECRET": true, "TOKEN_TTL": false, "PATH": false, "PWD": false, "DB_PWD": true} {
+		if credential(name) != want {
+			t.Errorf("%s: %v", name, !want)
+		}
+	}
+}

@@ -1,0 +1,48 @@
+package stages
+
+import (
+	"fmt"
+
+	"quarterdeck/sources"
+	"quarterdeck/sources/fleet"
+)
+
+// keeps tells whether a service has data of its own: a volume that outlives its tasks.
+func keeps(v *fleet.Service) bool {
+	for i := range v.Mounts {
+		if m := &v.Mounts[i]; m.Type == "volume" && m.Source != "" && !m.ReadOnly {
+			return true
+		}
+	}
+	return false
+}
+
+var zeroDowntimeUpdate = &Check{
+	ID: "zero-downtime-update", Stage: 1,
+	Question: "does an update leave somebody who serves, and go back by itself when it fails?",
+	Why:      "The engine's default stops the old task before it starts the new one, and pauses half-way when that fails. Start-first with rollback and two replicas turns a bad deploy into one that nobody notices.",
+	Threshold: func(*Settings) string {
+		return "start-first, failure action rollback, at least 2 replicas; pause is a warning; stop-first with 1 replica fails, but for one that keeps data in a volume"
+	},
+	Fix: "set `deploy.update_config` and `replicas` in the service's stack file",
+	judge: func(e *Evidence, _ *Settings) Finding {
+		f, _ := e.each("docker service inspect SERVICE: Spec.UpdateConfig.Order, .FailureAction, Spec.Mode", func(v *fleet.Service) *Subject {
+			u := v.Update
+			single := v.Mode == sources.Replicated && v.Desired < 2
+			switch {
+			case single && keeps(v) && u.Order != "start-first" && u.FailureAction != "continue":
+				return nil // two tasks at once would write to one volume: it stops, and that is right
+			case u.Order != "start-first" && single:
+				return &Subject{State: Fail, Says: "one replica that is stopped before the next is started: each deploy is an outage", Set: "update_config: {order: start-first, failure_action: rollback}"}
+			case u.FailureAction != "rollback":
+				return &Subject{State: Warn, Says: fmt.Sprintf("a deploy that fails is left half-way (failure action %s)", or(u.FailureAction, "pause")), Set: "update_config: {failure_action: rollback}"}
+			case single:
+				return &Subject{State: Warn, Says: "one replica: when its node fails nobody serves until it runs elsewhere", Set: "replicas: 2"}
+			case v.Mode == sources.Replicated && u.Order != "start-first":
+				return &Subject{State: Warn, Says: "stop-first: a replica less serves during each deploy", Set: "update_config: {order: start-first}"}
+			}
+			return nil
+		})
+		return f
+	},
+}

@@ -1,0 +1,48 @@
+package stages
+
+import (
+	"slices"
+	"time"
+)
+
+// Settings are the thresholds. (T) of STAGES.md are the mission's own; a team may set others, and the gate then says that it is customised.
+type Settings struct {
+	// HealthcheckWarn is the share of services with a health check from which on the lack of others is a warning.
+	HealthcheckWarn float64
+	// CertificatePass and CertificateFail are how long before its end a certificate is renewed at the latest, and is in danger.
+	CertificatePass, CertificateFail time.Duration
+	// LoggedWarn is the share of services with log lines from which on the lack of others is a warning.
+	LoggedWarn  float64
+	TargetsWarn float64
+	// AlertsLeast to AlertsMost critical rules are right; up to AlertsMany, and from one on, is a warning.
+	AlertsLeast, AlertsMost, AlertsMany int
+	// NotificationsPass and NotificationsWarn are how many notifications a week a team can heed.
+	NotificationsPass, NotificationsWarn float64
+	DetectPass, DetectWarn               time.Duration
+	BackupWarn                           time.Duration
+	DrillPass, DrillWarn                 time.Duration
+	RTOPass, RTOWarn                     time.Duration
+	HealPass, HealWarn                   time.Duration
+	// Optional are ids of checks that the gate does not ask for.
+	Optional []string
+	// Custom are ids of checks whose threshold is the team's own.
+	Custom []string
+}
+
+const days = 24 * time.Hour
+
+// Defaults are the stages' own thresholds (STAGES.md).
+func Defaults() Settings {
+	return Settings{
+		HealthcheckWarn: 0.8, CertificatePass: 25 * days, CertificateFail: 7 * days,
+		LoggedWarn: 0.9, TargetsWarn: 0.95, AlertsLeast: 3, AlertsMost: 5, AlertsMany: 8, NotificationsPass: 7, NotificationsWarn: 20,
+		DetectPass: 5 * time.Minute, DetectWarn: 10 * time.Minute,
+		BackupWarn: 48 * time.Hour, DrillPass: 31 * days, DrillWarn: 45 * days, RTOPass: 15 * time.Minute, RTOWarn: 30 * time.Minute,
+		HealPass: time.Minute, HealWarn: 5 * time.Minute,
+	}
+}
+
+func (s *Settings) required(id string) bool { return !slices.Contains(s.Optional, id) }
+func (s *Settings) customised(id string) bool {
+	return slices.Contains(s.Custom, id) || slices.Contains(s.Optional, id)
+}
