@@ -78,6 +78,8 @@ type follower struct {
 	hold holding
 	// walk numbers the walks over pages.
 	walk int
+	// many tells that the last walk had new lines on more than one page: they come faster than one poll takes.
+	many bool
 	// polled tells that a poll went through, so that a line before done is late and no backlog.
 	polled bool
 	// late is by how much lines were late lately, lateUntil when that is forgotten.
@@ -149,9 +151,12 @@ func (f *follower) run(ctx context.Context) {
 		default:
 			wait.Reset()
 			f.worked()
-			// A poll that takes long must not be all that the server does.
 			f.release(ctx)
-			next = last.Add(max(f.interval(), last.Sub(began)))
+			rest := f.interval()
+			if !f.many { // a poll that takes long must not be all that the server does, but where lines come by pages
+				rest = max(rest, last.Sub(began))
+			}
+			next = last.Add(rest)
 		}
 	}
 }
@@ -208,21 +213,26 @@ func (f *follower) poll(ctx context.Context) error {
 		}
 		s := span{c: f.c, q: f.q, from: from, to: max(begin, f.done, time.Now().UnixNano()) + int64(ahead), forward: true, attempts: 1}
 		f.walk++
-		pages := 0
+		pages, fresh := 0, 0
 		err := s.each(ctx, unbounded, func(rows []row, gap *sources.Gap) bool {
 			pages++
-			f.accept(ctx, rows, begin, pages > 1)
+			if f.accept(ctx, rows, begin, pages > 1) {
+				fresh++
+			}
 			if gap != nil {
 				f.gap(*gap)
 			}
-			return ctx.Err() == nil && !f.atEdge
+			// What came while this walk went on is the next one's: where lines come as fast as pages are read, a walk
+			// would never end, and all but its first page would wait for the end.
+			more := len(rows) == 0 || rows[len(rows)-1].t <= begin
+			return ctx.Err() == nil && !f.atEdge && more
 		})
 		if err != nil {
 			f.done = max(f.done, min(s.from, begin)) // what was read is read
 			return err
 		}
 		if !f.atEdge || ctx.Err() != nil {
-			f.hold.walked = f.walk
+			f.hold.walked, f.many = f.walk, fresh > 1
 			break
 		}
 		from -= reach * 8
@@ -297,13 +307,15 @@ func (f *follower) took(r row, now time.Time, walk int) {
 // accept takes what is new of a run of rows. One page is a snapshot; between it and the next page lines may
 // come that belong before the cursor, so young (or late) lines of later pages wait for another walk, which
 // finds what came meanwhile.
-func (f *follower) accept(ctx context.Context, rows []row, begin int64, later bool) {
+// It tells whether any was new.
+func (f *follower) accept(ctx context.Context, rows []row, begin int64, later bool) (fresh bool) {
 	f.seen.begin()
 	now, young := time.Now(), begin-f.overlap()
 	for _, r := range rows {
 		if !f.seen.add(r) {
 			continue
 		}
+		fresh = true
 		f.atEdge = f.atEdge || r.t < f.edge
 		if f.polled && f.done-r.t > f.late {
 			f.late, f.lateUntil = min(f.done-r.t, int64(deepSpan)), now.Add(lateFor)
@@ -315,6 +327,7 @@ func (f *follower) accept(ctx context.Context, rows []row, begin int64, later bo
 		f.took(r, now, walk)
 	}
 	f.release(ctx)
+	return fresh
 }
 
 // release hands over what has waited long enough, or is old enough that nothing is to come before it.
