@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -290,4 +291,47 @@ func TestFollowLateLinesInOrder(t *testing.T) {
 			k.check(t, want)
 		})
 	}
+}
+
+// Lines come as fast as pages are read: with each page there is one more. What is read is shown meanwhile, and in the end all of it is.
+func TestFollowInAFlood(t *testing.T) {
+	const page = 20
+	f := newFake(t)
+	f.max.Store(page)
+	f.setTail("silent")
+	g := httpTarget(f.URL)
+	g.tune = func(p *pace) { shortWaits(p); p.overlap = 50 * time.Millisecond }
+	k := follow(t, g.client(t), sources.LogQuery{Services: []string{"web"}})
+	k.wait(t, 20*time.Second, "LIVE", inState(sources.Live))
+	want, flood, n := map[string]int{}, true, 0
+	var mu sync.Mutex
+	pour := func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !flood {
+			return
+		}
+		var lines []fakeEntry
+		for range page {
+			line := fmt.Sprintf("flood %d", n)
+			want[line]++
+			lines = append(lines, fakeEntry{labelsOf("web", taskA), time.Now().UnixNano() + int64(n%page), line})
+			n++
+		}
+		f.mu.Lock()
+		f.entries = append(f.entries, lines...)
+		f.mu.Unlock()
+	}
+	b := func(_ http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, "/query_range") {
+			pour()
+		}
+		return false
+	}
+	f.before.Store(&b)
+	k.wait(t, 20*time.Second, "lines of five pages while it goes on", hasLines(5*page))
+	mu.Lock()
+	flood = false
+	mu.Unlock()
+	k.check(t, want)
 }
