@@ -132,7 +132,7 @@ func (r *RunRecord) Services() []string {
 	if r.plan.Day != nil {
 		return r.plan.Day.services()
 	}
-	if out == nil && r.Target != "" && r.plan.Silence == nil {
+	if out == nil && r.Target != "" && r.plan.Silence == nil && r.plan.Attest == nil {
 		out = strings.Split(r.Target, ",")
 	}
 	return out
@@ -142,7 +142,7 @@ func (r *RunRecord) Services() []string {
 func (r *RunRecord) Warnings() []string { return r.plan.Warnings }
 
 // Touched tells whether the run has changed anything, as far as its steps say.
-func (r *RunRecord) Touched() bool { return len(r.touched()) > 0 || r.silenceID() != "" }
+func (r *RunRecord) Touched() bool { return len(r.touched()) > 0 || r.silenceID() != "" || r.saidSo() }
 
 // StepReports are the steps that were begun, in order. One that has no end is "started".
 func (r *RunRecord) StepReports() []StepReport {

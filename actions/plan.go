@@ -28,6 +28,8 @@ const (
 	Audit = "audit"
 	// DRDay drills all services of a stack, one after the other.
 	DRDay = "dr-day"
+	// Attest writes a person's word down, or takes it away.
+	Attest = "attest"
 )
 
 // Harm is how much an action may break, and so how much is asked before it.
@@ -59,6 +61,8 @@ type Plan struct {
 	Recovery *RecoveryChange
 	// Day is a DR day, or nil: then there are no Changes.
 	Day *DayPlan
+	// Attest is a person's word, or nil: then there are no Changes.
+	Attest *AttestChange
 	// Hook redeploys in place of us, or nil.
 	Hook sources.Hook
 	// HookTag is the tag that the hook is asked for.
@@ -149,6 +153,8 @@ func (p *Plan) target() string {
 		return p.Recovery.Service
 	case p.Day != nil:
 		return dayTarget(p.Day.Stack)
+	case p.Attest != nil:
+		return "check " + p.Attest.Word.Check
 	}
 	return p.Target()
 }
@@ -224,6 +230,8 @@ func (p *Plan) Title() string {
 		return p.Recovery.title(p.Action)
 	case p.Day != nil:
 		return "DR day of " + p.Day.Stack
+	case p.Attest != nil:
+		return p.Attest.Title()
 	case len(p.Changes) == 0:
 		return p.Action
 	case len(p.Changes) > 1:
@@ -264,6 +272,9 @@ const (
 	// StepDrill has one service of a DR day drilled, StepDay writes the day's record for good.
 	StepDrill StepKind = "drill"
 	StepDay   StepKind = "day"
+	// StepAttest writes a person's word down, StepAttested looks whether it is there.
+	StepAttest   StepKind = "attest"
+	StepAttested StepKind = "attested"
 )
 
 // Step is one thing that a run does, named as the journal names it.
@@ -281,6 +292,9 @@ func (p *Plan) Steps() []Step {
 	var out []Step
 	if p.Silence != nil {
 		return []Step{{Name: p.Silence.Title(), Kind: StepSilence}, {Name: "verify that Alertmanager has it so", Kind: StepSilenced}}
+	}
+	if p.Attest != nil {
+		return []Step{{Name: p.Attest.Title(), Kind: StepAttest}, {Name: "verify that the swarm has it so", Kind: StepAttested}}
 	}
 	if p.Recovery != nil {
 		if p.Refused != "" {

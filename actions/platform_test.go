@@ -328,7 +328,7 @@ func (p *platform) deckIn(t testing.TB, dir string) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{p, &actions.Deck{Hands: p.hands, Fleet: p.fleet, Journal: j, Logs: p.logs, Now: time.Now, Policy: actions.Policy{Actor: "tester", Host: "here", Context: "test"}}, t}
+	r := &rig{p, &actions.Deck{Hands: p.hands, Bench: p.hands, Fleet: p.fleet, Journal: j, Logs: p.logs, Now: time.Now, Policy: actions.Policy{Actor: "tester", Host: "here", Context: "test"}}, t}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 		defer cancel()

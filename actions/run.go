@@ -342,6 +342,10 @@ func (r *Running) do(ctx context.Context, s Step) ([]SpecRef, error) {
 		return nil, r.silenced(ctx)
 	case StepLock, StepUnlock, StepJob, StepApart, StepApartGone, StepDown, StepRest, StepUp, StepProve, StepRecord:
 		return nil, r.recoveryStep(ctx, s)
+	case StepAttest:
+		return nil, r.attest(ctx)
+	case StepAttested:
+		return nil, r.attested(ctx)
 	case StepDrill:
 		return nil, r.drillOfDay(ctx, s.At)
 	case StepDay:

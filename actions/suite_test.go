@@ -42,6 +42,8 @@ var suite = []struct {
 	{"rollback passes over what failed", testRollbackPassesOver},
 	{"rollback of a stack", testRollbackStack},
 	{"several processes", testTogether},
+	{"a person's word", testAttest},
+	{"a word that is refused", testAttestRefused},
 }
 
 func TestActionsDemo(t *testing.T) {

@@ -116,7 +116,7 @@ func (d *Deck) findRun(run string) (*RunRecord, error) {
 				return nil, &Refusal{fmt.Sprintf("%q is the beginning of more than one run's id", run)}
 			}
 			found = r
-		case run == "" && (len(r.applied()) > 0 || r.Action == Silence && r.silenceID() != "") && r.UndoneBy == "" && r.Action != Undo && r.Result != ResultTakenBack && !d.Journal.Held(r.ID):
+		case run == "" && (len(r.applied()) > 0 || r.Action == Silence && r.silenceID() != "" || r.Action == Attest && r.saidSo()) && r.UndoneBy == "" && r.Action != Undo && r.Result != ResultTakenBack && !d.Journal.Held(r.ID):
 			return r, nil
 		}
 	}
@@ -150,6 +150,9 @@ func (d *Deck) planUndo(ctx context.Context, r *RunRecord) (*Plan, error) {
 	}
 	if r.plan.Silence != nil && p.Nothing == "" && p.Refused == "" {
 		return d.undoSilence(ctx, r)
+	}
+	if r.plan.Attest != nil && p.Nothing == "" && p.Refused == "" {
+		return d.undoAttest(ctx, r)
 	}
 	applied := r.touched()
 	if len(applied) == 0 && r.plan.Material == nil && p.Nothing == "" && p.Refused == "" {

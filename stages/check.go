@@ -5,6 +5,27 @@ import (
 	"slices"
 )
 
+// Find is the check with an id; nil: there is none.
+func Find(id string) *Check {
+	for _, c := range All {
+		if c.ID == id {
+			return c
+		}
+	}
+	return nil
+}
+
+// Attestable are the ids of the checks that a person answers, in order.
+func Attestable() []string {
+	var out []string
+	for _, c := range All {
+		if c.Attested > 0 {
+			out = append(out, c.ID)
+		}
+	}
+	return out
+}
+
 // State is how a check came out.
 type State string
 

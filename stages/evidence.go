@@ -35,19 +35,11 @@ type Evidence struct {
 	// Detect is how long trouble takes to be noticed.
 	Detect Detection
 	// Attestations are persons' words, by check.
-	Attestations map[string]Attestation
+	Attestations map[string]sources.Attestation
 	// Reasons say why a part could not be looked at, by the name of the part's source.
 	Reasons map[string]string
 }
 
-// Attestation is a person's word for what no API can show.
-type Attestation struct {
-	Check string    `json:"check"`
-	Who   string    `json:"who"`
-	At    time.Time `json:"at"`
-	Until time.Time `json:"until"`
-	Note  string    `json:"note,omitempty"`
-}
 
 // Detection is how long trouble takes to be noticed: by what the critical rules wait for (0: not known), and by the incidents of the record.
 type Detection struct {

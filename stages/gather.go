@@ -22,7 +22,7 @@ type Sources struct {
 	Backups *recovery.Feed
 	// Baked tells of images whether they have a health check of their own, as Evidence.Baked.
 	Baked        map[string]bool
-	Attestations map[string]Attestation
+	Attestations map[string]sources.Attestation
 	Detect       Detection
 }
 

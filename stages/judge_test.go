@@ -13,7 +13,7 @@ var now = time.Date(2026, 11, 30, 2, 0, 0, 0, time.UTC)
 
 // good is a fleet of three managers and two services that pass everything that the swarm tells.
 func good(change ...func(*Evidence)) *Evidence {
-	e := &Evidence{Now: now, Baked: map[string]bool{}, Reasons: map[string]string{}, Attestations: map[string]Attestation{}}
+	e := &Evidence{Now: now, Baked: map[string]bool{}, Reasons: map[string]string{}, Attestations: map[string]sources.Attestation{}}
 	s := &fleet.Snapshot{Listed: now}
 	for _, name := range []string{"node1", "node2", "node3"} {
 		s.Nodes = append(s.Nodes, fleet.Node{Node: sources.Node{ID: name, Name: name, Role: "manager", Reachability: "reachable", State: "ready", Availability: "active", NanoCPUs: 4e9, MemoryBytes: 8 << 30}, ReservedNanoCPUs: 1e9, ReservedBytes: 1 << 30})
@@ -102,9 +102,9 @@ var cases = map[string]map[State]func(*Evidence){
 	},
 	"no-touch-deploy": {
 		Pass: func(e *Evidence) {
-			e.Attestations["no-touch-deploy"] = Attestation{Who: "ann", At: now, Until: now.Add(days)}
+			e.Attestations["no-touch-deploy"] = sources.Attestation{Who: "ann", At: now, Until: now.Add(days)}
 		},
-		Expired: func(e *Evidence) { e.Attestations["no-touch-deploy"] = Attestation{Who: "ann", Until: now.Add(-days)} },
+		Expired: func(e *Evidence) { e.Attestations["no-touch-deploy"] = sources.Attestation{Who: "ann", Until: now.Add(-days)} },
 		Fail:    func(*Evidence) {},
 	},
 	"logs-per-service": {
@@ -246,7 +246,7 @@ func TestChecks(t *testing.T) {
 func TestGates(t *testing.T) {
 	s := Defaults()
 	s.Optional = []string{"tls-all-routers", "git-no-credentials"}
-	e := good(func(e *Evidence) { e.Attestations["no-touch-deploy"] = Attestation{Who: "ann", Until: now.Add(days)} })
+	e := good(func(e *Evidence) { e.Attestations["no-touch-deploy"] = sources.Attestation{Who: "ann", Until: now.Add(days)} })
 	r := Judge(e, &s)
 	if one := r.Stages[0]; one.Gate != Open || !one.Customised || r.Reached != 1 {
 		t.Errorf("%+v", one)
