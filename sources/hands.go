@@ -63,6 +63,23 @@ type Hands interface {
 	Materials(ctx context.Context, kind MaterialKind) ([]Reference, error)
 }
 
+// ImageLook is what a registry tells of an image without its layers.
+type ImageLook struct {
+	// Digest is what the reference names now.
+	Digest string
+	// Healthcheck tells whether the image has a health check of its own.
+	Healthcheck bool
+	// Created is when it was built; zero: it does not say.
+	Created time.Time
+}
+
+// Images looks at images in their registries. Safe for concurrent use.
+type Images interface {
+	// Look reads an image's manifest and config, two requests, one more where the reference names several platforms. NotFound: the registry has no
+	// such image (any more).
+	Look(ctx context.Context, image string) (ImageLook, error)
+}
+
 // Registry lists what an image may be replaced with.
 type Registry interface {
 	// Tags are the tags of an image's repository; image is a reference with or without tag and digest. The order is the

@@ -45,14 +45,26 @@ func conform(t *testing.T, c *registry.Client, repository string, want ...string
 		if again, err := c.Digest(t.Context(), repository+"@"+d); again != d || err != nil {
 			t.Errorf("by its digest: %q, %v", again, err)
 		}
+		look, err := c.Look(t.Context(), repository+":"+w)
+		if err != nil || look.Digest != d {
+			t.Errorf("a look at %s: %+v, %v", w, look, err)
+		}
+		if again, err := c.Look(t.Context(), repository+":"+w+"@"+d); err != nil || again != look {
+			t.Errorf("a look by its digest: %+v, %v", again, err)
+		}
 		full, err := c.Tags(t.Context(), repository+":"+w+"@"+d)
 		if err != nil || !slices.Equal(full, tags) {
 			t.Errorf("tag and digest in the reference change the answer: %v, %v", full, err)
 		}
 	}
 	for name, call := range map[string]func() error{
-		"no such repository": func() error { _, err := c.Tags(t.Context(), repository+"-nope"); return err },
-		"no such tag":        func() error { _, err := c.Digest(t.Context(), repository+":missing-1"); return err },
+		"no such repository":    func() error { _, err := c.Tags(t.Context(), repository+"-nope"); return err },
+		"no such tag":           func() error { _, err := c.Digest(t.Context(), repository+":missing-1"); return err },
+		"a look at no such tag": func() error { _, err := c.Look(t.Context(), repository+":missing-1"); return err },
+		"a look at a digest that is gone": func() error {
+			_, err := c.Look(t.Context(), repository+"@sha256:0000000000000000000000000000000000000000000000000000000000000000")
+			return err
+		},
 	} {
 		if err := call(); sources.KindOf(err) != sources.NotFound || sources.NextOf(err) == "" {
 			t.Errorf("%s: %v", name, err)

@@ -58,7 +58,27 @@ func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		s.manifest(rw, path[:i], path[i+len("/manifests/"):])
 		return
 	}
+	if i := strings.LastIndex(path, "/blobs/"); i > 0 {
+		s.blob(rw, path[:i], path[i+len("/blobs/"):])
+		return
+	}
 	http.NotFound(rw, r)
+}
+
+// blob serves the configs of images; their layers nobody pulls here.
+func (s *Server) blob(rw http.ResponseWriter, path, digest string) {
+	name := s.repository(path)
+	b, err := s.w.Config(name, digest)
+	if name == "" || err != nil {
+		fail(rw, http.StatusNotFound, "BLOB_UNKNOWN", "blob unknown to registry", map[string]string{"digest": digest})
+		return
+	}
+	h := rw.Header()
+	h.Set("Content-Type", "application/octet-stream")
+	h.Set("Content-Length", strconv.Itoa(len(b)))
+	h.Set("Docker-Content-Digest", digest)
+	h.Set("Etag", `"`+digest+`"`)
+	_, _ = rw.Write(b)
 }
 
 // repository is the one whose path a request names, as docker shows it, or "".

@@ -21,10 +21,7 @@ const ManifestType = "application/vnd.docker.distribution.manifest.v2+json"
 
 // Manifest is what the demo's registries have under a reference: its bytes are the same each time.
 func Manifest(ref string) []byte {
-	part := func(what string) string {
-		sum := sha256.Sum256([]byte(what + " " + ref))
-		return "sha256:" + hex.EncodeToString(sum[:])
-	}
+	config := ImageConfig(ref)
 	type blob struct {
 		MediaType string `json:"mediaType"`
 		Size      int    `json:"size"`
@@ -35,16 +32,53 @@ func Manifest(ref string) []byte {
 		MediaType     string `json:"mediaType"`
 		Config        blob   `json:"config"`
 		Layers        []blob `json:"layers"`
-	}{2, ManifestType, blob{"application/vnd.docker.container.image.v1+json", 1134, part("config")}, []blob{{"application/vnd.docker.image.rootfs.diff.tar.gzip", 2853661, part("layer")}}}, "", "   ")
+	}{2, ManifestType, blob{"application/vnd.docker.container.image.v1+json", len(config), DigestOf(config)}, []blob{{"application/vnd.docker.image.rootfs.diff.tar.gzip", 2853661, DigestOf([]byte("layer " + ref))}}}, "", "   ")
 	return b
+}
+
+// ImageConfig is the config of the image under a reference. Those of exporters have a health check of their own, as some do in the world; most have none.
+func ImageConfig(ref string) []byte {
+	type health struct {
+		Test []string
+	}
+	var c struct {
+		Architecture string `json:"architecture"`
+		OS           string `json:"os"`
+		Config       struct {
+			Labels      map[string]string
+			Healthcheck *health `json:",omitempty"`
+		} `json:"config"`
+		RootFS struct {
+			Type    string   `json:"type"`
+			DiffIDs []string `json:"diff_ids"`
+		} `json:"rootfs"`
+	}
+	c.Architecture, c.OS, c.RootFS.Type = "amd64", "linux", "layers"
+	c.RootFS.DiffIDs = []string{DigestOf([]byte("content " + ref))}
+	c.Config.Labels = map[string]string{"org.opencontainers.image.ref.name": ref}
+	if strings.Contains(ref, "exporter") {
+		c.Config.Healthcheck = &health{[]string{"CMD", "/bin/healthcheck"}}
+	}
+	b, _ := json.Marshal(c) // these types always marshal
+	return b
+}
+
+// Config is the config with a digest that an image of a repository has; ErrNotFound: none has.
+func (w *World) Config(repository, digest string) ([]byte, error) {
+	for _, tag := range w.Tags(repository) {
+		if c := ImageConfig(repository + ":" + tag); DigestOf(c) == digest {
+			return c, nil
+		}
+	}
+	return nil, ErrNotFound
 }
 
 // digestOf is the digest that the demo's registries give to an image reference: that of its manifest.
 func digestOf(ref string) string { return DigestOf(Manifest(familiar(ref))) }
 
-// DigestOf is a manifest's digest.
-func DigestOf(manifest []byte) string {
-	sum := sha256.Sum256(manifest)
+// DigestOf is the digest of what a registry has: a manifest, a blob.
+func DigestOf(content []byte) string {
+	sum := sha256.Sum256(content)
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
