@@ -79,6 +79,8 @@ func (r Reading) Bucket(v float64) (lo, hi float64, coarse bool) {
 type Target struct {
 	Job, Instance, Health, LastError string
 	LastScrape                       time.Time
+	// Every is how often it is scraped; 0: the server does not say.
+	Every  time.Duration
 	Labels                           map[string]string
 }
 
@@ -86,6 +88,8 @@ type Target struct {
 type Rule struct {
 	Group, Name, Query, State, Severity string
 	For                                 time.Duration
+	// Every is how often its group is evaluated; 0: the server does not say.
+	Every    time.Duration
 	Alerting                            bool
 	Labels, Annotations                 map[string]string
 	Alerts                              []Alert

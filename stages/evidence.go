@@ -15,8 +15,8 @@ type Evidence struct {
 	Now time.Time
 	// Fleet is the swarm as it is now; nil: the swarm was not read.
 	Fleet *fleet.Snapshot
-	// Baked tells of images, as NAME:TAG@DIGEST, whether they have a health check of their own; one that is not in it could not be read.
-	Baked map[string]bool
+	// Images are the images that run, as NAME:TAG@DIGEST; one that is not in it was not looked at yet, nil: no registry was.
+	Images map[string]ImageFact
 	// Coverage holds the services against their backups, Contents is the catalogue; nil: the object store could not be read.
 	Coverage []recovery.Coverage
 	Contents *recovery.Contents
@@ -30,23 +30,32 @@ type Evidence struct {
 	Rules   []sources.Rule
 	// Notified counts the notifications of the last seven days; nil: not known.
 	Notified *float64
+	// Counts are how many tasks each service had, at moments of the last day that are equally far apart; nil: not known.
+	Counts map[string][]float64
+	// CacheHits is the share of a cache's lookups that it answered, Slowest the seconds of the longest statement that runs in a database, Connections the greatest
+	// share of a database's connections that are in use; nil: nothing tells.
+	CacheHits, Slowest, Connections *float64
 	// CertificateExpires is when the first certificate ends; zero: no metric tells of any.
 	CertificateExpires time.Time
-	// Detect is how long trouble takes to be noticed.
+	// Detect is how long trouble has taken to be noticed.
 	Detect Detection
-	// Attestations are persons' words, by check.
+	// Attestations are persons' words, by check; nil: they could not be read.
 	Attestations map[string]sources.Attestation
 	// Reasons say why a part could not be looked at, by the name of the part's source.
 	Reasons map[string]string
 }
 
-
-// Detection is how long trouble takes to be noticed: by what the critical rules wait for (0: not known), and by the incidents of the record.
+// Detection is how long trouble has taken to be noticed, by the incidents of the record whose beginning is known.
 type Detection struct {
-	Rules     time.Duration
 	Measured  time.Duration // the mean of Incidents
 	Incidents int
 }
+
+// Names of what is no source of the console's header, in Reasons.
+const (
+	imagesName = "registry"
+	wordsName  = "attestations"
+)
 
 // MeasuredKinds are the kinds of figures that each service should have.
 var MeasuredKinds = []string{"cpu", "memory", "network", "disk"}
@@ -62,6 +71,9 @@ func (e *Evidence) reason(source, otherwise string) string {
 // attested is the finding of a check that a person answers.
 func (e *Evidence) attested(c *Check) Finding {
 	evidence := "quarterdeck attest " + c.ID + " --note TEXT"
+	if e.Attestations == nil {
+		return unknown(evidence, e.reason(wordsName, "what persons have said could not be read"))
+	}
 	a, ok := e.Attestations[c.ID]
 	if !ok {
 		return Finding{State: Fail, Value: "nobody has said so", Evidence: evidence}

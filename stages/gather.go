@@ -20,10 +20,11 @@ type Sources struct {
 	Metrics sources.Metrics
 	// Backups has read its catalogue.
 	Backups *recovery.Feed
-	// Baked tells of images whether they have a health check of their own, as Evidence.Baked.
-	Baked        map[string]bool
-	Attestations map[string]sources.Attestation
-	Detect       Detection
+	// Images looks at the images that run.
+	Images *Looker
+	// Words reads what persons have said, by check.
+	Words  func(context.Context) (map[string]sources.Attestation, error)
+	Detect Detection
 }
 
 // loggedSpan is over how long a service must have said something (STAGES.md, logs-per-service).
@@ -42,10 +43,10 @@ const (
 	certificateQuery = "min(traefik_tls_certs_not_after)"
 )
 
-// Gather asks all sources, side by side and each of them a bounded number of times: Loki once, Prometheus eleven times, however many services there
-// are. It never fails: what could not be had is in Reasons.
+// Gather asks all sources, side by side and each of them a bounded number of times: Loki once, Prometheus fifteen times, however many services there
+// are; registries as the looker's budget has it. It never fails: what could not be had is in Reasons.
 func Gather(ctx context.Context, from Sources, now time.Time) *Evidence {
-	e := &Evidence{Now: now, Fleet: from.Fleet, Baked: from.Baked, Attestations: from.Attestations, Detect: from.Detect, Reasons: map[string]string{}}
+	e := &Evidence{Now: now, Fleet: from.Fleet, Detect: from.Detect, Reasons: map[string]string{}}
 	if s := from.Fleet; s != nil {
 		for i := range s.Sources {
 			if x := &s.Sources[i]; !x.OK() && x.Detail != "" {
@@ -56,6 +57,8 @@ func Gather(ctx context.Context, from Sources, now time.Time) *Evidence {
 	g := gatherer{e: e, now: now}
 	g.logs(ctx, from.Logs)
 	g.metrics(ctx, from.Metrics)
+	g.images(ctx, from.Images)
+	g.words(ctx, from.Words)
 	g.wait.Wait()
 	if from.Backups == nil {
 		e.Reasons[fleet.BackupsName] = "no object store is configured: set --s3, QUARTERDECK_S3 or s3.address"
@@ -133,9 +136,13 @@ func (g *gatherer) metrics(ctx context.Context, m sources.Metrics) {
 			}
 			g.count(ctx, m, kind, label, "count by ("+label+") ("+strings.Join(any, " or ")+")")
 		}
+		g.counts(ctx, m, label)
 	}
 	g.number(ctx, m, upQuery, func(v float64) { g.e.Up = &v })
 	g.number(ctx, m, notifiedQuery, func(v float64) { g.e.Notified = &v })
+	g.number(ctx, m, hitsQuery, func(v float64) { g.e.CacheHits = &v })
+	g.number(ctx, m, slowQuery, func(v float64) { g.e.Slowest = &v })
+	g.number(ctx, m, connectionsQuery, func(v float64) { g.e.Connections = &v })
 	g.number(ctx, m, certificateQuery, func(v float64) { g.e.CertificateExpires = time.Unix(int64(v), 0) })
 	g.ask(source, func() (func(), error) {
 		t, err := m.Targets(ctx)
@@ -166,6 +173,56 @@ func (g *gatherer) count(ctx context.Context, m sources.Metrics, kind, label, qu
 			}
 			g.e.Measured[kind] = by
 		}, nil
+	})
+}
+
+// countsSpan is over how long tasks are counted, countsEvery how far apart the counts are.
+const (
+	countsSpan  = 24 * time.Hour
+	countsEvery = 15 * time.Minute
+)
+
+// counts asks how many containers each service had, over the last day.
+func (g *gatherer) counts(ctx context.Context, m sources.Metrics, label string) {
+	g.ask(fleet.PrometheusName, func() (func(), error) {
+		a, err := m.Range(ctx, "count by ("+label+") (container_last_seen{"+label+`!=""})`, sources.Window{Start: g.now.Add(-countsSpan), End: g.now, Step: countsEvery})
+		if err != nil {
+			return nil, err
+		}
+		return func() {
+			g.e.Counts = map[string][]float64{}
+			for i := range a.Series {
+				s := &a.Series[i]
+				for _, p := range s.Points {
+					if !math.IsNaN(p.V) { // a moment at which there was none
+						g.e.Counts[s.Labels[label]] = append(g.e.Counts[s.Labels[label]], p.V)
+					}
+				}
+			}
+		}, nil
+	})
+}
+
+// images looks at those that the services run.
+func (g *gatherer) images(ctx context.Context, l *Looker) {
+	if l == nil || l.Images == nil || g.e.Fleet == nil {
+		g.e.Reasons[imagesName] = "no registry is looked at"
+		return
+	}
+	g.ask(imagesName, func() (func(), error) {
+		facts := l.Look(ctx, g.e.services(), g.now)
+		return func() { g.e.Images = facts }, nil
+	})
+}
+
+func (g *gatherer) words(ctx context.Context, read func(context.Context) (map[string]sources.Attestation, error)) {
+	if read == nil {
+		g.e.Reasons[wordsName] = "what persons have said is not read"
+		return
+	}
+	g.ask(wordsName, func() (func(), error) {
+		all, err := read(ctx)
+		return func() { g.e.Attestations = all }, err
 	})
 }
 

@@ -1,6 +1,11 @@
 package stages
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,7 +18,7 @@ var now = time.Date(2026, 11, 30, 2, 0, 0, 0, time.UTC)
 
 // good is a fleet of three managers and two services that pass everything that the swarm tells.
 func good(change ...func(*Evidence)) *Evidence {
-	e := &Evidence{Now: now, Baked: map[string]bool{}, Reasons: map[string]string{}, Attestations: map[string]sources.Attestation{}}
+	e := &Evidence{Now: now, Images: map[string]ImageFact{"registry/app:1.0@sha256:aa": {Found: true, Resolves: true}}, Counts: map[string][]float64{"shop_web": {2, 2, 2, 2}, "shop_api": {2, 2, 2, 2}}, Contents: &recovery.Contents{}, Reasons: map[string]string{}, Attestations: map[string]sources.Attestation{}}
 	s := &fleet.Snapshot{Listed: now}
 	for _, name := range []string{"node1", "node2", "node3"} {
 		s.Nodes = append(s.Nodes, fleet.Node{Node: sources.Node{ID: name, Name: name, Role: "manager", Reachability: "reachable", State: "ready", Availability: "active", NanoCPUs: 4e9, MemoryBytes: 8 << 30}, ReservedNanoCPUs: 1e9, ReservedBytes: 1 << 30})
@@ -37,9 +42,8 @@ func good(change ...func(*Evidence)) *Evidence {
 	e.Up, e.Notified = &up, &notified
 	e.Targets = []sources.Target{{Job: "node", Instance: "node1", Health: "up"}}
 	for _, n := range []string{"A", "B", "C"} {
-		e.Rules = append(e.Rules, sources.Rule{Name: n, Alerting: true, Severity: "critical"})
+		e.Rules = append(e.Rules, sources.Rule{Name: n, Alerting: true, Severity: "critical", For: time.Minute, Every: 15 * time.Second})
 	}
-	e.Detect = Detection{Rules: 90 * time.Second}
 	e.CertificateExpires = now.Add(60 * days)
 	e.Coverage = []recovery.Coverage{{Service: "shop_api", Policy: recovery.Policy{Declared: true, Engine: recovery.Volume}, State: recovery.CoverFresh, DrillState: recovery.DrillOK, DrillAge: time.Hour,
 		Drill: &recovery.Drill{OK: true, RTO: 60}}}
@@ -54,7 +58,9 @@ func web(e *Evidence) *fleet.Service { return e.Fleet.Services[0] }
 // cases are each check in each of its states, by what is other than in the good fleet.
 var cases = map[string]map[State]func(*Evidence){
 	"svc-healthcheck": {
-		Pass: func(e *Evidence) { web(e).Healthcheck, e.Baked["registry/app:1.0@sha256:aa"] = "", true },
+		Pass: func(e *Evidence) {
+			web(e).Healthcheck, e.Images = "", map[string]ImageFact{"registry/app:1.0@sha256:aa": {Found: true, Healthcheck: true}}
+		},
 		Fail: func(e *Evidence) { web(e).Healthcheck = "none" },
 		Warn: func(e *Evidence) {
 			for range 4 {
@@ -62,7 +68,7 @@ var cases = map[string]map[State]func(*Evidence){
 			}
 			web(e).Healthcheck = "none"
 		},
-		Unknown: func(e *Evidence) { web(e).Healthcheck = "" },
+		Unknown: func(e *Evidence) { web(e).Healthcheck, e.Images = "", nil },
 		NA:      func(e *Evidence) { e.Fleet.Services = nil },
 	},
 	"zero-downtime-update": {
@@ -89,7 +95,15 @@ var cases = map[string]map[State]func(*Evidence){
 		Fail:    func(e *Evidence) { e.CertificateExpires = now.Add(6 * days) },
 		Unknown: func(e *Evidence) { e.CertificateExpires = time.Time{} },
 	},
-	"tls-all-routers":    {Unknown: func(*Evidence) {}},
+	"tls-all-routers": {
+		Pass: func(e *Evidence) {
+			web(e).Labels = map[string]string{"traefik.http.routers.web.rule": "Host(`a`)", "traefik.http.routers.web.tls.certResolver": "le",
+				"traefik.http.routers.plain.rule": "Host(`a`)", "traefik.http.routers.plain.middlewares": "to-https-redirect"}
+		},
+		Fail:    func(e *Evidence) { web(e).Labels = map[string]string{"traefik.http.routers.web.rule": "Host(`a`)"} },
+		NA:      func(*Evidence) {},
+		Unknown: func(e *Evidence) { e.Fleet = nil },
+	},
 	"git-no-credentials": {Unknown: func(*Evidence) {}},
 	"secrets-not-env": {
 		Pass: func(*Evidence) {},
@@ -104,8 +118,11 @@ var cases = map[string]map[State]func(*Evidence){
 		Pass: func(e *Evidence) {
 			e.Attestations["no-touch-deploy"] = sources.Attestation{Who: "ann", At: now, Until: now.Add(days)}
 		},
-		Expired: func(e *Evidence) { e.Attestations["no-touch-deploy"] = sources.Attestation{Who: "ann", Until: now.Add(-days)} },
+		Expired: func(e *Evidence) {
+			e.Attestations["no-touch-deploy"] = sources.Attestation{Who: "ann", Until: now.Add(-days)}
+		},
 		Fail:    func(*Evidence) {},
+		Unknown: func(e *Evidence) { e.Attestations = nil },
 	},
 	"logs-per-service": {
 		Pass:    func(*Evidence) {},
@@ -150,9 +167,9 @@ var cases = map[string]map[State]func(*Evidence){
 	},
 	"mttd": {
 		Pass:    func(*Evidence) {},
-		Warn:    func(e *Evidence) { e.Detect.Rules = 6 * time.Minute },
+		Warn:    func(e *Evidence) { e.Rules[1].For, e.Targets[0].Every = 4*time.Minute, 15*time.Second }, // 15 s, 15 s, 4 min and 30 s: 5 min
 		Fail:    func(e *Evidence) { e.Detect.Incidents, e.Detect.Measured = 2, 11*time.Minute },
-		Unknown: func(e *Evidence) { e.Detect = Detection{} },
+		Unknown: func(e *Evidence) { e.Rules = nil },
 	},
 	"no-shell-needed": {
 		Pass:    func(*Evidence) {},
@@ -191,7 +208,64 @@ var cases = map[string]map[State]func(*Evidence){
 		Fail:    func(e *Evidence) { replaced(e, 6*time.Minute) },
 		Unknown: func(*Evidence) {},
 	},
-	"dr-plan": {Fail: func(*Evidence) {}},
+	"dr-plan":  {Fail: func(*Evidence) {}},
+	"ci-green": {Unknown: func(*Evidence) {}},
+	"image-traceable": {
+		Pass:    func(*Evidence) {},
+		Fail:    func(e *Evidence) { e.Images["registry/app:1.0@sha256:aa"] = ImageFact{Resolves: true} },
+		Unknown: func(e *Evidence) { e.Images["registry/app:1.0@sha256:aa"] = ImageFact{Reason: "unreachable"} },
+		NA:      func(e *Evidence) { e.Fleet.Services = nil },
+	},
+	"one-key-deploy": {
+		Pass:    func(*Evidence) {},
+		Fail:    func(e *Evidence) { e.Images["registry/app:1.0@sha256:aa"] = ImageFact{Found: true} },
+		Unknown: func(e *Evidence) { clear(e.Images) },
+	},
+	"dr-drill": {
+		Pass:    func(e *Evidence) { practised(e, 10*days, true) },
+		Warn:    func(e *Evidence) { practised(e, 100*days, true) },
+		Fail:    func(e *Evidence) { practised(e, 10*days, false) },
+		Unknown: func(e *Evidence) { e.Contents = nil },
+		NA:      func(e *Evidence) { e.Coverage = []recovery.Coverage{} },
+	},
+	"autoscaler-alive": {
+		Fail:    func(*Evidence) {},
+		NA:      func(e *Evidence) { web(e).Labels, e.Fleet.Services[1].Labels = nil, nil },
+		Unknown: func(e *Evidence) { e.Fleet = nil },
+	},
+	"time-at-max": {
+		Pass:    func(e *Evidence) { limited(e, "3") },
+		Warn:    func(e *Evidence) { limited(e, "2"); e.Counts["shop_web"] = []float64{1, 1, 1, 1, 1, 1, 1, 1, 1, 2} },
+		Fail:    func(e *Evidence) { limited(e, "2") },
+		Unknown: func(e *Evidence) { limited(e, "2"); e.Counts = nil },
+		NA:      func(*Evidence) {},
+	},
+	"cache-hit": {
+		Pass:    func(e *Evidence) { e.CacheHits = new(float64); *e.CacheHits = 0.8 },
+		Warn:    func(e *Evidence) { e.CacheHits = new(float64); *e.CacheHits = 0.79 },
+		Fail:    func(e *Evidence) { e.CacheHits = new(float64); *e.CacheHits = 0.49 },
+		NA:      func(*Evidence) {},
+		Unknown: func(e *Evidence) { e.Up = nil },
+	},
+	"slow-queries": {
+		Pass:    func(e *Evidence) { e.Slowest, e.Connections = new(float64), new(float64) },
+		Warn:    func(e *Evidence) { e.Slowest = new(float64); *e.Slowest = 1 },
+		Fail:    func(e *Evidence) { e.Connections = new(float64); *e.Connections = 0.96 },
+		NA:      func(*Evidence) {},
+		Unknown: func(e *Evidence) { e.Up = nil },
+	},
+	"cost-per-service": {
+		Pass: func(e *Evidence) {
+			for i := range e.Fleet.Nodes {
+				e.Fleet.Nodes[i].Labels = map[string]string{"qd.price.hour": "0.1"}
+			}
+		},
+		Fail:    func(*Evidence) {},
+		Unknown: func(e *Evidence) { e.Fleet = nil },
+	},
+	"cost-anomaly":        {Unknown: func(*Evidence) {}},
+	"new-service-time":    {Fail: func(*Evidence) {}},
+	"team-not-bottleneck": {Fail: func(*Evidence) {}},
 	"autoscale-policy": {
 		Pass: func(*Evidence) {},
 		Warn: func(e *Evidence) {
@@ -209,6 +283,16 @@ var cases = map[string]map[State]func(*Evidence){
 			web(e).Resources, e.Fleet.Services[1].Resources = sources.Resources{}, sources.Resources{}
 		},
 	},
+}
+
+// practised is a DR day of so long ago.
+func practised(e *Evidence, ago time.Duration, ok bool) {
+	e.Contents.Days = map[string][]recovery.Day{"shop": {{Stack: "shop", Began: now.Add(-ago - time.Hour), Ended: now.Add(-ago), Drills: []recovery.DayDrill{{Service: "shop_db", Drill: &recovery.Drill{OK: ok}}}}}}
+}
+
+// limited gives shop_web a maximum.
+func limited(e *Evidence, most string) {
+	web(e).Labels = map[string]string{"qd.autoscale.enable": "true", "qd.autoscale.max": most}
 }
 
 // replaced is a task that failed, and its successor that ran so much later.
@@ -245,8 +329,10 @@ func TestChecks(t *testing.T) {
 // A gate is open when all that it requires passes, blind when only looking is missing, and shut by a single failure.
 func TestGates(t *testing.T) {
 	s := Defaults()
-	s.Optional = []string{"tls-all-routers", "git-no-credentials"}
-	e := good(func(e *Evidence) { e.Attestations["no-touch-deploy"] = sources.Attestation{Who: "ann", Until: now.Add(days)} })
+	s.Optional = []string{"git-no-credentials"}
+	e := good(func(e *Evidence) {
+		e.Attestations["no-touch-deploy"] = sources.Attestation{Who: "ann", Until: now.Add(days)}
+	})
 	r := Judge(e, &s)
 	if one := r.Stages[0]; one.Gate != Open || !one.Customised || r.Reached != 1 {
 		t.Errorf("%+v", one)
@@ -282,4 +368,91 @@ func TestCredentialNames(t *testing.T) {
 			t.Errorf("%s: %v", name, !want)
 		}
 	}
+}
+
+// A team's own thresholds are read, and mark the check; what is none says so.
+func TestCustomise(t *testing.T) {
+	s := Defaults()
+	if err := s.Customise(map[string]string{"svc-healthcheck.warn": "60%", "restore-test.pass": "14d", "rto.pass": "20m", "critical-alerts.most": "6", "mttd.pass": "5m"}, []string{"git-no-credentials"}); err != nil {
+		t.Fatal(err)
+	}
+	if s.HealthcheckWarn != 0.6 || s.DrillPass != 14*days || s.RTOPass != 20*time.Minute || s.AlertsMost != 6 {
+		t.Errorf("%+v", s)
+	}
+	for id, want := range map[string]bool{"svc-healthcheck": true, "restore-test": true, "git-no-credentials": true, "mttd": false, "self-heal": false} {
+		if s.customised(id) != want {
+			t.Errorf("%s customised: %v", id, !want)
+		}
+	}
+	if s.required("git-no-credentials") || !s.required("mttd") {
+		t.Error("what is optional is required, or the other way round")
+	}
+	for name, value := range map[string]string{"svc-healthcheck.warn": "120%", "restore-test.pass": "soon", "critical-alerts.most": "-1", "alert-fatigue.pass": "NaN", "nope.pass": "1", "rto.warn": "-3m"} {
+		s := Defaults()
+		if err := s.Customise(map[string]string{name: value}, nil); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s=%s: %v", name, value, err)
+		}
+	}
+	if err := s.Customise(nil, []string{"nope"}); err == nil {
+		t.Error("a check that there is none of is optional")
+	}
+	for i := range thresholds {
+		if id, _, _ := strings.Cut(thresholds[i].name, "."); Find(id) == nil {
+			t.Errorf("threshold %s is of no check", thresholds[i].name)
+		}
+	}
+}
+
+// The looker asks for no more than its budget, remembers what does not change, and finds a moved tag's old image by its digest.
+func TestLooker(t *testing.T) {
+	shelf := &shelfOf{has: map[string]sources.ImageLook{}}
+	var services []*fleet.Service
+	for i := range 5 {
+		v := &fleet.Service{Service: sources.Service{Name: fmt.Sprint("s", i), Image: fmt.Sprintf("r/a%d:1", i), Digest: fmt.Sprintf("sha256:%d", i)}}
+		services = append(services, v)
+		shelf.has[v.Image] = sources.ImageLook{Digest: v.Digest, Healthcheck: true}
+	}
+	shelf.has["r/a1:1"] = sources.ImageLook{Digest: "sha256:moved"}
+	shelf.has["r/a1:1@sha256:1"] = sources.ImageLook{Digest: "sha256:1", Healthcheck: true}
+	delete(shelf.has, "r/a2:1")
+	shelf.fails = "r/a3:1"
+	l := &Looker{Images: shelf, Budget: 3}
+	if got := l.Look(t.Context(), services, now); len(got) != 3 {
+		t.Errorf("at first %v", got)
+	}
+	got := l.Look(t.Context(), services, now.Add(time.Minute))
+	key := func(i int) ImageFact { f := got[imageKey(services[i])]; f.at = time.Time{}; return f }
+	for i, want := range []ImageFact{{Found: true, Resolves: true, Healthcheck: true}, {Found: true, Resolves: true, Healthcheck: true}, {}, {Reason: "unreachable"}, {Found: true, Resolves: true, Healthcheck: true}} {
+		if key(i) != want {
+			t.Errorf("image %d: %+v, want %+v", i, key(i), want)
+		}
+	}
+	before := shelf.asked.Load()
+	l.Look(t.Context(), services, now.Add(2*time.Minute))
+	if n := shelf.asked.Load() - before; n != 1 {
+		t.Errorf("%d questions for the one that could not be looked at", n)
+	}
+	l.Look(t.Context(), services, now.Add(2*time.Hour))
+	if n := shelf.asked.Load() - before; n < 3 || n > 6 {
+		t.Errorf("%d questions after two hours", n)
+	}
+}
+
+// shelfOf is a registry in memory.
+type shelfOf struct {
+	has   map[string]sources.ImageLook
+	fails string
+	asked atomic.Int64
+}
+
+func (s *shelfOf) Look(_ context.Context, image string) (sources.ImageLook, error) {
+	s.asked.Add(1)
+	if image == s.fails {
+		return sources.ImageLook{}, errors.New("unreachable")
+	}
+	x, ok := s.has[image]
+	if !ok {
+		return x, &sources.Error{Source: "registry", Kind: sources.NotFound, Op: "look", Err: errors.New("no such manifest")}
+	}
+	return x, nil
 }

@@ -22,12 +22,14 @@ var svcHealthcheck = &Check{
 			case v.Healthcheck != "":
 				return nil
 			}
-			baked, known := e.Baked[v.Image+"@"+v.Digest]
+			x, missing := e.fact(v)
 			switch {
-			case baked:
+			case missing != nil:
+				return &Subject{State: Unknown, Says: "its spec has none, and its image may: " + missing.Says}
+			case x.Healthcheck:
 				return nil
-			case !known:
-				return &Subject{State: Unknown, Says: "its spec has none, and its image, which may, could not be read"}
+			case !x.Found:
+				return &Subject{State: Unknown, Says: "its spec has none, and its registry has not the image any more, which may"}
 			}
 			return &Subject{State: Fail, Says: "neither its spec nor its image has one", Set: `healthcheck: {test: ["CMD", "/app/healthcheck"], interval: 10s, timeout: 3s, retries: 3}`}
 		})

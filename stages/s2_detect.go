@@ -2,6 +2,7 @@ package stages
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -14,15 +15,21 @@ var mttd = &Check{
 	},
 	Fix: "shorten `for:` of the critical rules, the evaluation interval, or group_wait",
 	judge: func(e *Evidence, s *Settings) Finding {
-		const evidence = "scrape and evaluation interval, `for` of the critical rules, group_wait; and the incidents of the record"
-		if e.Detect.Rules == 0 && e.Detect.Incidents == 0 {
-			return unknown(evidence, e.reason("prometheus", "neither the rules nor an incident tell"))
+		const evidence = "scrape and evaluation interval, `for` of the critical rules, and 30 s for group_wait (Alertmanager's default); and the incidents of the record"
+		byRules, slow := e.detection()
+		if byRules == 0 && e.Detect.Incidents == 0 {
+			return unknown(evidence, e.reason("prometheus", "there is no critical rule, and no incident whose beginning is known"))
 		}
-		slowest := max(e.Detect.Rules, e.Detect.Measured)
-		f := Finding{State: Pass, Evidence: evidence, Value: "by the rules " + inMinutes(e.Detect.Rules)}
+		slowest := max(byRules, e.Detect.Measured)
+		f := Finding{State: Pass, Evidence: evidence}
+		var parts []string
+		if byRules > 0 {
+			parts = append(parts, fmt.Sprintf("%s by the slowest critical rule, %s", inMinutes(byRules), slow))
+		}
 		if e.Detect.Incidents > 0 {
-			f.Value += fmt.Sprintf("; in %s it took %s", count(e.Detect.Incidents, "incident"), inMinutes(e.Detect.Measured))
+			parts = append(parts, fmt.Sprintf("%s in %s", inMinutes(e.Detect.Measured), count(e.Detect.Incidents, "incident")))
 		}
+		f.Value = strings.Join(parts, "; ")
 		switch {
 		case slowest >= s.DetectWarn:
 			f.State = Fail
@@ -31,6 +38,29 @@ var mttd = &Check{
 		}
 		return f
 	},
+}
+
+// groupWait is how long Alertmanager waits for more of a group before it notifies, where its route does not say otherwise
+// (prometheus.io, Alertmanager, "Configuration": group_wait).
+const groupWait = 30 * time.Second
+
+// detection is how long the slowest critical rule takes from what it sees to a notification, and its name; 0: there is none. What is measured is as old as
+// one scrape, a rule sees it one evaluation later, waits for its `for`, which ends at an evaluation, and Alertmanager waits for its group.
+func (e *Evidence) detection() (longest time.Duration, name string) {
+	var scrape time.Duration
+	for i := range e.Targets {
+		scrape = max(scrape, e.Targets[i].Every)
+	}
+	for i := range e.Rules {
+		r := &e.Rules[i]
+		if !r.Alerting || r.Severity != "critical" {
+			continue
+		}
+		if d := scrape + r.Every + r.For + groupWait; d > longest {
+			longest, name = d, r.Name
+		}
+	}
+	return longest, name
 }
 
 var noShellNeeded = &Check{

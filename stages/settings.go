@@ -23,6 +23,14 @@ type Settings struct {
 	DrillPass, DrillWarn                 time.Duration
 	RTOPass, RTOWarn                     time.Duration
 	HealPass, HealWarn                   time.Duration
+	// DayPass and DayWarn are how long ago the last DR day may be.
+	DayPass, DayWarn time.Duration
+	// AtMaxPass and AtMaxWarn are shares of a day at the maximum of replicas.
+	AtMaxPass, AtMaxWarn float64
+	// CachePass and CacheWarn are shares of lookups that a cache answers.
+	CachePass, CacheWarn float64
+	// SlowPass is how long a statement may run, in seconds. ConnectionsPass and ConnectionsWarn are shares of a server's connections.
+	SlowPass, ConnectionsPass, ConnectionsWarn float64
 	// Optional are ids of checks that the gate does not ask for.
 	Optional []string
 	// Custom are ids of checks whose threshold is the team's own.
@@ -39,6 +47,8 @@ func Defaults() Settings {
 		DetectPass: 5 * time.Minute, DetectWarn: 10 * time.Minute,
 		BackupWarn: 48 * time.Hour, DrillPass: 31 * days, DrillWarn: 45 * days, RTOPass: 15 * time.Minute, RTOWarn: 30 * time.Minute,
 		HealPass: time.Minute, HealWarn: 5 * time.Minute,
+		DayPass: 92 * days, DayWarn: 120 * days, AtMaxPass: 0.05, AtMaxWarn: 0.2, CachePass: 0.8, CacheWarn: 0.5,
+		SlowPass: 1, ConnectionsPass: 0.8, ConnectionsWarn: 0.95,
 	}
 }
 

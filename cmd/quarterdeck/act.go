@@ -250,7 +250,7 @@ func writePlan(out io.Writer, p *actions.Plan) {
 }
 
 func writeReport(out io.Writer, r *actions.Report) {
-	fmt.Fprintf(out, "%s %s: %s", r.Action, plain.Line(r.Service), r.Result)
+	fmt.Fprintf(out, "%s: %s", strings.TrimSpace(r.Action+" "+plain.Line(r.Service)), r.Result)
 	if r.Reason != "" {
 		fmt.Fprintf(out, ": %s", plain.Line(r.Reason))
 	}
@@ -261,9 +261,9 @@ func writeReport(out io.Writer, r *actions.Report) {
 			if !c.OK {
 				sign = "FAIL"
 			}
-			fmt.Fprintf(out, "  %s %s %s: %s\n", sign, plain.Line(c.Service), c.Name, plain.Line(c.Detail))
+			fmt.Fprintf(out, "  %s %s: %s\n", sign, strings.TrimSpace(plain.Line(c.Service)+" "+c.Name), plain.Line(c.Detail))
 		}
-		if r.Verify.Converged {
+		if r.Verify.Converged && r.Verify.StableFor > 0 {
 			fmt.Fprintf(out, "  stable for %.0f s\n", r.Verify.StableFor)
 		}
 	}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"quarterdeck/actions"
+	"quarterdeck/actions/journal"
 	"quarterdeck/stages"
 	"quarterdeck/ui/plain"
 )
@@ -21,7 +23,8 @@ func newCheckCommand(s *surroundings) *cobra.Command {
 		Use:   "check",
 		Short: "Where the team stands on the four stages, by live evidence",
 		Long: `Runs the checks of the stages (functional, observable, reliable, scalable) against the swarm, Loki, Prometheus and the backups. A stage's gate is open
-when every check that it requires passes; what could not be looked at is unknown, and no failure.
+when every check that it requires passes; what could not be looked at is unknown, and no failure. Thresholds of your own, and checks that no gate asks for, are in the config
+(stages). How the gates stand is written to the journal when it changes; -o markdown sets last month beside today, for a wiki.
 
 EXIT STATUS
   0 all gates asked for are open; 1 one is shut, or could not be looked at; 2 usage; 3 the swarm is unreachable or refuses`,
@@ -38,36 +41,44 @@ EXIT STATUS
 }
 
 func runCheck(ctx context.Context, s *surroundings, stage int) error {
-	p, asJSON, err := s.open("table")
+	p, asJSON, err := s.open("table", "markdown")
 	if err != nil {
 		return err
 	}
 	defer p.Close()
+	settings, err := p.stageSettings()
+	if err != nil {
+		return &exitStatus{exitUsage, fmt.Errorf("config: stages: %w", err)}
+	}
 	once, cancel := context.WithTimeout(ctx, p.settings.Timeout)
 	defer cancel()
 	if err := p.fleet.Once(once, p.feeds()); err != nil {
 		return err
 	}
-	from := stages.Sources{Fleet: p.fleet.Snapshot(), Backups: p.saved}
-	if p.loki != nil {
-		from.Logs = p.loki
+	images, err := p.registry()
+	if err != nil {
+		return err
 	}
-	if p.metrics != nil {
-		from.Metrics = p.metrics
-	}
+	defer func() { _ = images.Close() }() // only connections
+	from := p.stageSources(images, 0)
+	from.Fleet = p.fleet.Snapshot()
 	if p.saved != nil {
 		if err := p.saved.Read(once); err != nil {
 			fmt.Fprintln(s.errs, "quarterdeck:", plain.Line(err.Error()))
 		}
 	}
-	settings := stages.Defaults()
+	before := s.remembered(p, &from)
 	report := stages.Judge(stages.Gather(once, from, time.Now()), &settings)
+	before.keep(s, &report)
 	if stage > 0 {
 		report.Stages = report.Stages[stage-1 : stage]
 	}
-	if asJSON {
+	switch {
+	case asJSON:
 		err = json.NewEncoder(s.out).Encode(checkOf(&report))
-	} else {
+	case s.flags.Output == "markdown":
+		err = report.Markdown(s.out, p.settings.Name, before.then)
+	default:
 		err = writeCheck(s.out, &report)
 	}
 	if err != nil {
@@ -79,6 +90,44 @@ func runCheck(ctx context.Context, s *surroundings, stage int) error {
 		}
 	}
 	return nil
+}
+
+// past is how the gates stood, by this machine's journal.
+type past struct {
+	deck       *actions.Deck // nil: the journal could not be opened
+	last, then *stages.Record
+}
+
+// monthAgo is how far back a report looks for what to stand beside.
+const monthAgo = 30 * 24 * time.Hour
+
+// remembered reads what the journal knows. Where it cannot be read the checks are judged without it, and that is said.
+func (s *surroundings) remembered(p *platform, from *stages.Sources) *past {
+	out := &past{}
+	d, err := p.deck()
+	if err == nil {
+		k := p.desk(d)
+		if err = k.Load(); err == nil {
+			from.Detect = detectionOf(k, time.Now())
+			out.last, out.then, err = stagesRecords(d.Journal, from.Fleet.Engine.ClusterID, time.Now().Add(-monthAgo))
+			out.deck = d
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(s.errs, "quarterdeck: how the gates stood before is not known:", plain.Line(err.Error()))
+	}
+	return out
+}
+
+// keep writes down how the gates stand now. That it cannot be written is said, and changes no answer.
+func (h *past) keep(s *surroundings, r *stages.Report) {
+	if h.deck == nil {
+		return
+	}
+	e := journal.Entry{Actor: h.deck.Policy.Actor, Host: h.deck.Policy.Host, Context: h.deck.Policy.Context, Cluster: h.deck.Fleet.Snapshot().Engine.ClusterID}
+	if err := keepStages(h.deck.Journal, e, r.Record(), h.last); err != nil {
+		fmt.Fprintln(s.errs, "quarterdeck: how the gates stand could not be written down:", plain.Line(err.Error()))
+	}
 }
 
 // The shapes below are the contract's (COMMANDS.md, "JSON fields that others rely on").

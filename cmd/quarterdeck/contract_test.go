@@ -263,6 +263,52 @@ func testContract(t *testing.T, x target) {
 		if _, _, code := x.ask(t, "check", "--stage", "5"); code != exitUsage {
 			t.Errorf("stage 5: exit %d", code)
 		}
+		out, errs, code := x.ask(t, "check", "--stage", "3", "-o", "markdown")
+		if code != exitDegraded || !strings.Contains(out, "## Stage 3: reliable") || !strings.Contains(out, "## Since ") || strings.Contains(out, "## Stage 2") {
+			t.Errorf("in Markdown: exit %d: %s\n%s", code, errs, out)
+		}
+	})
+	t.Run("attest", func(t *testing.T) {
+		const check = "team-not-bottleneck"
+		word := func() map[string]any {
+			t.Helper()
+			var doc any
+			x.askJSON(t, &doc, 0, "attest")
+			for _, w := range list(t, fields(t, "attest", doc, "attestations"), "attestations") {
+				if m := fields(t, "word", w, "check", "question", "days", "state", "at", "until"); m["check"] == check {
+					return m
+				}
+			}
+			t.Fatal("it is not among them")
+			return nil
+		}
+		if m := word(); m["state"] != "fail" {
+			t.Skipf("somebody has said so here: %v", m)
+		}
+		for _, wrong := range [][]string{{"attest", "nope", "--note", "x"}, {"attest", "restart-policy", "--note", "x"}, {"attest", check, "--note", "x", "--until", "2020-01-01"}, {"attest", check, "--note", "x", "--until", "1000d"}, {"attest", "--note", "x"}} {
+			if _, errs, code := x.ask(t, wrong...); code != exitUsage || errs == "" {
+				t.Errorf("%v: exit %d, %s", wrong, code, errs)
+			}
+		}
+		if _, errs, code := x.ask(t, "attest", check); code != exitRefused || !strings.Contains(errs, "note") {
+			t.Errorf("without a note: exit %d, %s", code, errs)
+		}
+		var report any
+		x.askJSON(t, &report, 0, "attest", check, "--note", "nobody has waited since May", "--until", "30d")
+		m := fields(t, "report", report, "action", "result", "run", "verify")
+		if m["action"] != "attest" || m["result"] != "done" {
+			t.Errorf("%v", m)
+		}
+		if m := word(); m["state"] != "pass" || m["note"] != "nobody has waited since May" {
+			t.Errorf("%v", m)
+		}
+		if out, _, _ := x.ask(t, "check", "--stage", "4"); !strings.Contains(out, "nobody has waited since May") {
+			t.Errorf("the check does not know it: %s", out)
+		}
+		x.askJSON(t, &report, 0, "attest", check, "--withdraw")
+		if m := word(); m["state"] != "fail" {
+			t.Errorf("withdrawn: %v", m)
+		}
 	})
 	t.Run("snapshot", func(t *testing.T) {
 		out, errs, code := x.ask(t, "snapshot", "--size", "120x40", "--select", x.service, "--settle", "1s")

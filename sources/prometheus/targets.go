@@ -22,7 +22,9 @@ func (c *Client) Targets(ctx context.Context) ([]sources.Target, error) {
 	}
 	out := make([]sources.Target, 0, len(got.Active))
 	for _, t := range got.Active {
+		every, _ := model.ParseDuration(t.DiscoveredLabels["__scrape_interval__"]) // before 2.28 there is none
 		out = append(out, sources.Target{
+			Every: time.Duration(every),
 			Job: cmp.Or(string(t.Labels["job"]), t.ScrapePool), Instance: string(t.Labels["instance"]),
 			Health: string(t.Health), LastError: t.LastError, LastScrape: t.LastScrape, Labels: labels(t.Labels),
 		})
@@ -51,7 +53,9 @@ func (c *Client) Rules(ctx context.Context) ([]sources.Rule, error) {
 		for _, r := range g.Rules {
 			switch r := r.(type) {
 			case v1.AlertingRule:
-				out = append(out, c.alertingRule(g.Name, r))
+				x := c.alertingRule(g.Name, r)
+				x.Every = time.Duration(g.Interval * float64(time.Second))
+				out = append(out, x)
 			case v1.RecordingRule:
 				out = append(out, sources.Rule{Group: g.Name, Name: r.Name, Query: r.Query, State: string(r.Health), Labels: labels(r.Labels), LastError: r.LastError})
 			}

@@ -65,6 +65,7 @@ type Context struct {
 	Grafana       Endpoint   `yaml:"grafana"`
 	S3            S3         `yaml:"s3"`
 	Actions       Actions    `yaml:"actions"`
+	Stages        Stages     `yaml:"stages"`
 	// Webhooks redeploy services or stacks through Portainer, by the service's or stack's name.
 	Webhooks map[string]Webhook `yaml:"webhooks"`
 	// Registries say how image registries are reached, by their host as image names have it.
@@ -81,6 +82,12 @@ type Actions struct {
 	Protected []string `yaml:"protected"`
 	// QuietHours are hours in which every change must be typed: "22:00-06:00", "fri-sun 16:00-24:00".
 	QuietHours []string `yaml:"quiet-hours"`
+}
+
+// Stages are a team's own thresholds for the checks of the stages, and the checks that no gate asks for.
+type Stages struct {
+	Optional   []string          `yaml:"optional"`
+	Thresholds map[string]string `yaml:"thresholds"`
 }
 
 // Webhook is a Portainer webhook. Its address is a secret.

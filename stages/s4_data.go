@@ -1,0 +1,86 @@
+package stages
+
+import (
+	"fmt"
+
+	"quarterdeck/sources/fleet"
+)
+
+// Queries of the exporters of databases and caches (SIGNALS.md). Where no such exporter is scraped the answers are empty.
+const (
+	hitsQuery = `sum(rate(redis_keyspace_hits_total[1h])) / (sum(rate(redis_keyspace_hits_total[1h])) + sum(rate(redis_keyspace_misses_total[1h])))`
+	// slowQuery is how long the longest statement has run, in seconds: the exporter of Postgres tells the longest transaction of each state.
+	slowQuery = `max(pg_stat_activity_max_tx_duration{state="active"})`
+	// connectionsQuery is the greatest share of a server's connections that is in use.
+	connectionsQuery = `max(sum by (instance) (pg_stat_activity_count) / max by (instance) (pg_settings_max_connections) or mysql_global_status_threads_connected / mysql_global_variables_max_connections)`
+)
+
+var cacheHit = &Check{
+	ID: "cache-hit", Stage: 4,
+	Question: "does the cache answer most of what it is asked?",
+	Why:      "A cache that misses costs a question to it and one to the database. Under ten times the load the database has only what the cache lets through.",
+	Threshold: func(s *Settings) string {
+		return fmt.Sprintf("%.0f%% of an hour's lookups; %.0f%% is a warning", 100*s.CachePass, 100*s.CacheWarn)
+	},
+	Fix: "look at evictions and at maxmemory of the cache: `quarterdeck metrics SERVICE`",
+	judge: func(e *Evidence, s *Settings) Finding {
+		if e.Up == nil {
+			return unknown(hitsQuery, e.reason(fleet.PrometheusName, "Prometheus did not answer"))
+		}
+		if e.CacheHits == nil {
+			return notApplicable(hitsQuery, "no exporter of a Redis is scraped, or nobody has asked it anything for an hour")
+		}
+		f := Finding{State: Pass, Evidence: hitsQuery, Value: fmt.Sprintf("%.0f%%", 100**e.CacheHits)}
+		switch {
+		case *e.CacheHits < s.CacheWarn:
+			f.State = Fail
+		case *e.CacheHits < s.CachePass:
+			f.State = Warn
+		}
+		return f
+	},
+}
+
+var slowQueries = &Check{
+	ID: "slow-queries", Stage: 4,
+	Question: "does the database answer at once, and has it room for more connections?",
+	Why:      "One slow statement holds its rows and its connection while others queue behind it. A server at its limit of connections turns users away with the machine half idle.",
+	Threshold: func(s *Settings) string {
+		return fmt.Sprintf("no statement over %.0f s and under %.0f%% of the connections; up to ten times as long, or %.0f%%, is a warning", s.SlowPass, 100*s.ConnectionsPass, 100*s.ConnectionsWarn)
+	},
+	Fix: "see what runs: the database's own view of its activity; a pool in front of it for the connections",
+	judge: func(e *Evidence, s *Settings) Finding {
+		const evidence = slowQuery + "; " + connectionsQuery
+		if e.Up == nil {
+			return unknown(evidence, e.reason(fleet.PrometheusName, "Prometheus did not answer"))
+		}
+		if e.Slowest == nil && e.Connections == nil {
+			return notApplicable(evidence, "no exporter of a database is scraped")
+		}
+		f := Finding{State: Pass, Evidence: evidence}
+		if v := e.Slowest; v != nil {
+			f.Value = fmt.Sprintf("the longest statement runs for %.1f s", *v)
+			switch {
+			case *v >= 10*s.SlowPass:
+				f.Subjects = append(f.Subjects, Subject{Name: "statements", State: Fail, Says: f.Value})
+			case *v >= s.SlowPass:
+				f.Subjects = append(f.Subjects, Subject{Name: "statements", State: Warn, Says: f.Value})
+			}
+		}
+		if v := e.Connections; v != nil {
+			says := fmt.Sprintf("%.0f%% of a server's connections are in use", 100**v)
+			if f.Value != "" {
+				f.Value += ", "
+			}
+			f.Value += says
+			switch {
+			case *v >= s.ConnectionsWarn:
+				f.Subjects = append(f.Subjects, Subject{Name: "connections", State: Fail, Says: says})
+			case *v >= s.ConnectionsPass:
+				f.Subjects = append(f.Subjects, Subject{Name: "connections", State: Warn, Says: says})
+			}
+		}
+		f.State = worst(f.Subjects)
+		return f
+	},
+}
