@@ -81,7 +81,7 @@ type Target struct {
 	LastScrape                       time.Time
 	// Every is how often it is scraped; 0: the server does not say.
 	Every  time.Duration
-	Labels                           map[string]string
+	Labels map[string]string
 }
 
 // Rule is an alerting or recording rule.
@@ -89,11 +89,11 @@ type Rule struct {
 	Group, Name, Query, State, Severity string
 	For                                 time.Duration
 	// Every is how often its group is evaluated; 0: the server does not say.
-	Every    time.Duration
-	Alerting                            bool
-	Labels, Annotations                 map[string]string
-	Alerts                              []Alert
-	LastError                           string
+	Every               time.Duration
+	Alerting            bool
+	Labels, Annotations map[string]string
+	Alerts              []Alert
+	LastError           string
 }
 
 // Metrics is a source of time series. Safe for concurrent use.

@@ -23,8 +23,9 @@ type Sources struct {
 	// Images looks at the images that run.
 	Images *Looker
 	// Words reads what persons have said, by check.
-	Words  func(context.Context) (map[string]sources.Attestation, error)
-	Detect Detection
+	Words func(context.Context) (map[string]sources.Attestation, error)
+	// Detect is how long trouble has taken to be noticed, by the incidents of the record; nil: not known.
+	Detect func() Detection
 }
 
 // loggedSpan is over how long a service must have said something (STAGES.md, logs-per-service).
@@ -46,13 +47,16 @@ const (
 // Gather asks all sources, side by side and each of them a bounded number of times: Loki once, Prometheus fifteen times, however many services there
 // are; registries as the looker's budget has it. It never fails: what could not be had is in Reasons.
 func Gather(ctx context.Context, from Sources, now time.Time) *Evidence {
-	e := &Evidence{Now: now, Fleet: from.Fleet, Detect: from.Detect, Reasons: map[string]string{}}
+	e := &Evidence{Now: now, Fleet: from.Fleet, Reasons: map[string]string{}}
 	if s := from.Fleet; s != nil {
 		for i := range s.Sources {
 			if x := &s.Sources[i]; !x.OK() && x.Detail != "" {
 				e.Reasons[x.Name] = x.Detail
 			}
 		}
+	}
+	if from.Detect != nil {
+		e.Detect = from.Detect()
 	}
 	g := gatherer{e: e, now: now}
 	g.logs(ctx, from.Logs)

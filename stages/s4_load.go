@@ -83,13 +83,13 @@ var autoscalerAlive = &Check{
 	Fix:       "quarterdeck autoscale run",
 	judge: func(e *Evidence, _ *Settings) Finding {
 		const evidence = "the autoscaler's heartbeat"
+		if e.Fleet == nil || e.Fleet.Listed.IsZero() {
+			return unknown(evidence, e.reason(fleet.SwarmName, "the swarm has not been read"))
+		}
 		for _, v := range e.services() {
 			if v.Labels[labelScale] == "true" {
 				return Finding{State: Fail, Evidence: evidence, Value: "no autoscaler beats, and " + v.Name + " has a policy"}
 			}
-		}
-		if e.Fleet == nil {
-			return unknown(evidence, e.reason(fleet.SwarmName, "the swarm has not been read"))
 		}
 		return notApplicable(evidence, "no service has a policy")
 	},

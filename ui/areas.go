@@ -27,6 +27,8 @@ func (m *Model) focusedArea() area {
 		return areaAlerts
 	case m.view == viewTimeline:
 		return areaTimeline
+	case m.view == viewStages:
+		return areaStages
 	case m.view == viewBackups:
 		return areaBackups
 	case m.view == viewTasks:
@@ -58,6 +60,8 @@ func (m *Model) focusArea(a area) {
 		m.open(viewAlerts)
 	case areaTimeline:
 		m.open(viewTimeline)
+	case areaStages:
+		m.open(viewStages)
 	case areaBackups:
 		m.open(viewBackups)
 	case areaServices:

@@ -29,6 +29,8 @@ func (m *Model) bodyLines(r rects) []string {
 		return m.alertsLines(r.table)
 	case viewTimeline:
 		return m.timelineLines(r.table)
+	case viewStages:
+		return m.stagesLines(r)
 	case viewBackups:
 		return m.backupsLines(r)
 	case viewNodes:

@@ -40,6 +40,8 @@ func (m *Model) evidence() tea.Cmd {
 		return m.nodeEvidence(h)
 	case fleet.SourceChanged:
 		return m.sourceEvidence(h)
+	case fleet.CheckTurned:
+		return m.stageEvidence(h)
 	case fleet.SnapshotTaken, fleet.Drilled, fleet.Restored:
 		return m.backupEvidence(h)
 	}

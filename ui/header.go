@@ -156,7 +156,7 @@ var tabs = []struct {
 	key  string
 	name string
 }{{viewOverview, "1", "overview"}, {viewServices, "2", "services"}, {viewLogs, "3", "logs"}, {viewMetrics, "4", "metrics"},
-	{viewAlerts, "5", "alerts"}, {viewTimeline, "6", "timeline"}, {viewBackups, "8", "backups"}, {viewNodes, "9", "nodes"}}
+	{viewAlerts, "5", "alerts"}, {viewTimeline, "6", "timeline"}, {viewStages, "7", "stages"}, {viewBackups, "8", "backups"}, {viewNodes, "9", "nodes"}}
 
 func (m *Model) tabPieces() []piece {
 	st := m.st
@@ -168,7 +168,7 @@ func (m *Model) tabPieces() []piece {
 			continue
 		}
 		ps = append(ps, piece{text: t.key, style: st.HintKey, drop: 3, tab: t.key}, piece{text: " " + t.name, style: st.Muted, drop: 6, tab: t.key},
-			piece{text: " ", style: st.Text, drop: 3}, piece{text: " ", style: st.Text, drop: 5})
+			piece{text: " ", style: st.Text, drop: 3}, piece{text: " ", style: st.Text, drop: 8})
 	}
 	return ps
 }

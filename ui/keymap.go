@@ -20,6 +20,7 @@ const (
 	areaMetrics
 	areaAlerts
 	areaTimeline
+	areaStages
 	areaBackups
 	areaRows
 	areaTasks
@@ -37,7 +38,7 @@ const (
 
 var areaTitles = map[area]string{
 	areaAll: "Everywhere", areaPanes: "Panes side by side", areaList: "Lists", areaServices: "Services", areaLogs: "Logs",
-	areaMetrics: "Metrics", areaAlerts: "Alerts", areaTimeline: "Timeline", areaBackups: "Backups", areaRows: "Tasks, alerts, timeline, backups", areaTasks: "Tasks", areaRule: "An alert's rule", areaHistory: "A service's history", areaChange: "What changed",
+	areaMetrics: "Metrics", areaAlerts: "Alerts", areaTimeline: "Timeline", areaStages: "Stages", areaBackups: "Backups", areaRows: "Tasks, alerts, timeline, backups", areaTasks: "Tasks", areaRule: "An alert's rule", areaHistory: "A service's history", areaChange: "What changed",
 	areaRecord: "A run's record", areaReading: "Handover, report", areaCauses: "Why: the causes", areaIncident: "An incident", areaOverlay: "Dialogs",
 	areaCompare: "Before and after",
 }
@@ -64,6 +65,7 @@ const (
 	actMetrics
 	actAlerts
 	actTimeline
+	actStages
 	actBackups
 	actNodes
 	actFilter
@@ -174,6 +176,8 @@ const (
 	actRestore
 	actDay
 	actRunbook
+	actNextCheck
+	actAttest
 )
 
 // binding is one line of the keymap.
@@ -205,6 +209,7 @@ var keymap = []binding{
 	bind(areaAll, actMetrics, 0, "4", "metrics", "4"),
 	bind(areaAll, actAlerts, 0, "5", "alerts", "5"),
 	bind(areaAll, actTimeline, 0, "6", "timeline", "6"),
+	bind(areaAll, actStages, 0, "7", "stages", "7"),
 	bind(areaAll, actBackups, 0, "8", "backups", "8"),
 	bind(areaAll, actNodes, 0, "9", "nodes", "9"),
 	bind(areaAll, actFilter, 60, "/", "filter", "/"),
@@ -304,6 +309,11 @@ var keymap = []binding{
 	bind(areaTimeline, actKinds, 10, "T", "kinds", "T"),
 	bind(areaTimeline, actOnlyService, 12, "a", "one service, or all", "a"),
 	bind(areaTimeline, actFold, 14, "space", "open, fold", "space"),
+
+	bind(areaStages, actEnter, 5, "enter", "what it is about", "enter"),
+	bind(areaStages, actNextCheck, 7, "n", "next to be mended", "n"),
+	bind(areaStages, actAttest, 9, "a", "attest", "a"),
+	bind(areaStages, actRefresh, 11, "ctrl+r", "judge anew", "ctrl+r"),
 
 	bind(areaBackups, actEnter, 5, "enter", "snapshots, service then", "enter"),
 	bind(areaBackups, actBackup, 7, "B", "backup now", "B"),

@@ -21,8 +21,7 @@ func (m *Model) handleKey(k tea.KeyPressMsg) tea.Cmd {
 		return m.queryInputKey(k)
 	}
 	if m.prompt != nil {
-		m.promptKey(k)
-		return nil
+		return m.promptKey(k)
 	}
 	if m.overlay != nil {
 		box := m.overlay
@@ -66,6 +65,8 @@ func (m *Model) hereWord() string {
 		return "in the timeline"
 	case areaBackups:
 		return "in the backups"
+	case areaStages:
+		return "in the stages"
 	case areaRows:
 		return "in the tasks"
 	}
@@ -99,7 +100,9 @@ func (m *Model) handlePaste(msg tea.PasteMsg) tea.Cmd {
 		return m.pasteQuery(msg.Content)
 	case m.prompt != nil:
 		pasteInto(&m.prompt.input, msg.Content)
-		m.setFilter(m.prompt.input.Value())
+		if m.prompt.done == nil {
+			m.setFilter(m.prompt.input.Value())
+		}
 	case m.overlay != nil:
 		m.overlay.paste(msg.Content)
 	default:
@@ -136,7 +139,7 @@ func (m *Model) do(a act) tea.Cmd {
 		m.nextPane(a == actPrevPane)
 	case actZoom:
 		m.zoom = !m.zoom && m.view == viewOverview
-	case actOverview, actServices, actLogs, actMetrics, actAlerts, actTimeline, actBackups, actNodes:
+	case actOverview, actServices, actLogs, actMetrics, actAlerts, actTimeline, actStages, actBackups, actNodes:
 		m.openByKey(a)
 		if a == actBackups {
 			return m.lookForForeign(false)
@@ -162,7 +165,7 @@ func (m *Model) do(a act) tea.Cmd {
 }
 
 var viewOf = map[act]view{actOverview: viewOverview, actServices: viewServices, actLogs: viewLogs, actMetrics: viewMetrics,
-	actAlerts: viewAlerts, actTimeline: viewTimeline, actBackups: viewBackups, actNodes: viewNodes}
+	actAlerts: viewAlerts, actTimeline: viewTimeline, actStages: viewStages, actBackups: viewBackups, actNodes: viewNodes}
 
 func (m *Model) openByKey(a act) {
 	if a == actLogs {
@@ -217,6 +220,11 @@ func (m *Model) doInPane(a act) tea.Cmd {
 			return cmd
 		}
 	}
+	if m.view == viewStages {
+		if cmd, done := m.doInStages(a); done {
+			return cmd
+		}
+	}
 	if l := m.listInFocus(); l != nil && l.handle(a) {
 		return nil
 	}
@@ -237,6 +245,8 @@ func (m *Model) listInFocus() *list {
 			return &m.backups.saved.list
 		}
 		return &m.backups.list
+	case viewStages:
+		return &m.stages.list
 	case viewNodes:
 		return &m.nodes.list
 	}
@@ -347,6 +357,14 @@ func (m *Model) copySelection() tea.Cmd {
 		if r := m.selectedSaved(); m.backups.inside && r.snapshot != nil {
 			text = r.snapshot.ID
 		}
+	case viewStages:
+		text = ""
+		if x := m.selectedStage().check; x != nil {
+			text = x.Check.Fix
+			if len(x.Subjects) > 0 && x.Subjects[0].Set != "" {
+				text = x.Subjects[0].Set
+			}
+		}
 	case viewNodes:
 		if n := m.snap.Node(m.nodes.selected()); n != nil {
 			text = n.Name
@@ -372,6 +390,8 @@ func (m *Model) filterOf() string {
 			return m.backups.saved.filter
 		}
 		return m.backups.filter
+	case viewStages:
+		return m.stages.filter
 	case viewNodes:
 		return m.nodes.filter
 	}
@@ -392,6 +412,8 @@ func (m *Model) setFilter(s string) {
 			return
 		}
 		m.backups.filter = s
+	case viewStages:
+		m.stages.filter = s
 	case viewNodes:
 		m.nodes.filter = s
 	default:

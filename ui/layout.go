@@ -65,6 +65,14 @@ func (m *Model) layout() rects {
 	case m.view == viewNodes && body.h >= 12:
 		r.table = rect{0, body.y, body.w, min(len(m.nodes.ids)+2, body.h/2)}
 		r.about = rect{0, body.y + r.table.h, body.w, body.h - r.table.h}
+	case m.view == viewStages && m.stagesBeside():
+		left := max(m.w*45/100, 60)
+		r.table = rect{0, body.y, left, body.h}
+		r.about = rect{left + 1, body.y, m.w - left - 1, body.h}
+	case m.view == viewStages:
+		n := max(body.h*9/20, min(body.h, 6))
+		r.table = rect{0, body.y, body.w, n}
+		r.about = rect{0, body.y + n, body.w, body.h - n}
 	case m.view == viewBackups && body.h >= 26:
 		r.table = rect{0, body.y, body.w, min(max(len(m.backups.ids)+2, 8), body.h/2)}
 		r.about = rect{0, body.y + r.table.h, body.w, body.h - r.table.h}

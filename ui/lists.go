@@ -26,6 +26,7 @@ func (m *Model) arrangeLists() {
 	m.tasks.arrange(m.then())
 	m.arrangeAlerts()
 	m.arrangeTimeline()
+	m.arrangeStages()
 	m.arrangeBackups()
 	m.backups.unseen = false
 	t := m.then()

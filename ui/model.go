@@ -13,6 +13,7 @@ import (
 	"quarterdeck/recovery"
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
+	"quarterdeck/stages"
 	"quarterdeck/ui/logview"
 	"quarterdeck/ui/theme"
 )
@@ -37,6 +38,8 @@ type Options struct {
 	// Keeper keeps panels and past queries; nil: they end with the console.
 	Keeper Keeper
 	// Doctor looks for causes; nil: nobody does.
+	// Stages judges the checks of the stages; nil: nobody does.
+	Stages *stages.Feed
 	Doctor *diagnosis.Doctor
 	// Context is the platform's name, as the header shows it.
 	Context  string
@@ -67,6 +70,7 @@ const (
 	viewMetrics
 	viewAlerts
 	viewTimeline
+	viewStages
 	viewBackups
 	viewNodes
 )
@@ -103,6 +107,7 @@ type Model struct {
 	metrics  metricsPane
 	alerts   alertsPane
 	timeline timelinePane
+	stages   stagesPane
 	backups  backupsPane
 	nodes    listPane
 
@@ -136,7 +141,7 @@ func New(o Options) (*Model, error) {
 		m.feed = newFeed(o.Logs, o.Now)
 	}
 	m.snap, m.opened = o.Fleet.Snapshot(), o.Now()
-	m.backups.contents = o.Backups.Contents()
+	m.backups.contents, m.stages.report = o.Backups.Contents(), o.Stages.Report()
 	return m, nil
 }
 
@@ -179,7 +184,7 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		cmd = m.handleMouse(msg.(tea.MouseMsg))
 	case wakeMsg:
 		m.snap = msg.snap
-		m.backups.contents = m.o.Backups.Contents()
+		m.backups.contents, m.stages.report = m.o.Backups.Contents(), m.o.Stages.Report()
 		m.hands.look(m.o.Now())
 		cmd = tea.Batch(m.lookAtStart(), m.wakeLook())
 	case settleMsg:
@@ -240,6 +245,7 @@ func (m *Model) sizePanes(r rects) {
 	m.tasks.setHeight(r.table.h - 2 - tasksHead)
 	m.alerts.setHeight(r.table.h - 2 - m.alertsHead() - m.alertsFoot(r.table.h))
 	m.timeline.setHeight(r.table.h - 3 - m.timelineFoot(r.table.h))
+	m.stages.setHeight(r.table.h - 3)
 	m.sizeBackups(r)
 	m.nodes.setHeight(r.table.h - 2)
 	m.resizeLogs(r.logs)
@@ -306,6 +312,8 @@ func (m *Model) open(v view) {
 	case viewBackups:
 		p := &m.backups
 		p.inside, p.moved, p.unseen, p.want = false, false, true, m.services.selected()
+	case viewStages:
+		m.stages.opened = false
 	case viewLogs:
 		m.focus = paneLogs
 	case viewMetrics:

@@ -368,6 +368,13 @@ func (m *Model) gotoService(name string) {
 type prompt struct {
 	input textinput.Model
 	was   string
+	// done is told what was typed; nil: it is the filter, which is in force while it is typed.
+	done func(string) tea.Cmd
+}
+
+// ask asks for a line of text.
+func (m *Model) ask(label string, done func(string) tea.Cmd) {
+	m.prompt = &prompt{input: newInput(m.st, label), done: done}
 }
 
 func (m *Model) askFilter() {
@@ -377,19 +384,27 @@ func (m *Model) askFilter() {
 	m.prompt = p
 }
 
-func (m *Model) promptKey(k tea.KeyPressMsg) {
+func (m *Model) promptKey(k tea.KeyPressMsg) tea.Cmd {
 	p := m.prompt
 	switch k.String() {
 	case "esc", "ctrl+c":
 		m.prompt = nil
-		m.setFilter(p.was)
-		return
+		if p.done == nil {
+			m.setFilter(p.was)
+		}
+		return nil
 	case "enter":
 		m.prompt = nil
-		return
+		if p.done != nil {
+			return p.done(oneLine(p.input.Value()))
+		}
+		return nil
 	}
 	p.input, _ = p.input.Update(k)
-	m.setFilter(p.input.Value())
+	if p.done == nil {
+		m.setFilter(p.input.Value())
+	}
+	return nil
 }
 
 // pasteMost bounds pasted text, in bytes: an input line is no place for a megabyte.

@@ -14,6 +14,7 @@ type pump struct {
 	lines <-chan struct{} // signalled by the log sink
 	runs  <-chan struct{} // signalled by runs
 	saved <-chan struct{} // signalled by the catalogue of backups
+	gates <-chan struct{} // signalled by the checks of the stages
 	send  func(wakeMsg)
 }
 
@@ -33,6 +34,8 @@ func (p pump) Run(ctx context.Context) {
 			other = true
 		case <-p.saved:
 			other = true
+		case <-p.gates:
+			other = true
 		}
 		select {
 		case <-ctx.Done():
@@ -45,6 +48,8 @@ func (p pump) Run(ctx context.Context) {
 		case <-p.runs:
 			other = true
 		case <-p.saved:
+			other = true
+		case <-p.gates:
 			other = true
 		default:
 		}

@@ -59,6 +59,7 @@ var kindSigns = map[string]kindSign{
 	fleet.SnapshotTaken: {sign: func(s *theme.Signs) string { return s.Backup }, style: okStyle, bad: warnStyle},
 	fleet.Drilled:       {sign: func(s *theme.Signs) string { return s.Backup }, style: accentStyle, bad: errorStyle},
 	fleet.Restored:      {sign: func(s *theme.Signs) string { return s.Backup }, style: accentStyle, bad: errorStyle},
+	fleet.CheckTurned:   {sign: func(s *theme.Signs) string { return s.Check }, style: okStyle, bad: warnStyle},
 	fleet.Annotated:     {sign: func(s *theme.Signs) string { return s.Stale }, style: accentStyle},
 }
 

@@ -18,7 +18,7 @@ var allKinds = map[string]string{
 	fleet.DeployStarted: "deploy", fleet.DeployDone: "deploy", fleet.DeployPaused: "deploy", fleet.RolledBack: "deploy", fleet.Scaled: "deploy", fleet.Created: "deploy", fleet.Removed: "deploy",
 	fleet.TaskStarted: "start", fleet.TaskDied: "death", fleet.HealthChanged: "health", fleet.NodeChanged: "node", fleet.AlertFiring: "alert", fleet.AlertResolved: "resolved",
 	fleet.SilenceBegun: "silence", fleet.SilenceEnded: "silence", fleet.SourceChanged: "source", fleet.ActionBegun: "action", fleet.ActionEnded: "action",
-	fleet.Annotated: "mark", fleet.SnapshotTaken: "backup", fleet.Drilled: "backup", fleet.Restored: "backup", fleet.IncidentPhase: "incident", fleet.OtherHappening: "other",
+	fleet.Annotated: "mark", fleet.SnapshotTaken: "backup", fleet.Drilled: "backup", fleet.Restored: "backup", fleet.IncidentPhase: "incident", fleet.CheckTurned: "check", fleet.OtherHappening: "other",
 }
 
 // TestOneSignAKind: a family has one sign, whether it went well or not, no other has it, and it is what the charts draw.

@@ -37,6 +37,8 @@ type madeOf struct {
 	n     int
 	past  uint64
 	saved *recovery.Contents
+	// turned is how many checks have turned.
+	turned int
 }
 
 // shownBy is what the list was made of.
@@ -109,7 +111,7 @@ func (m *Model) arrangeTimeline() {
 func (m *Model) makeOccurrences() {
 	t := &m.timeline
 	h := m.snap.History
-	from := madeOf{n: len(h), past: t.past.version, saved: m.backups.contents}
+	from := madeOf{n: len(h), past: t.past.version, saved: m.backups.contents, turned: len(m.o.Stages.Turned())}
 	if len(h) > 0 {
 		from.first = &h[0]
 	}
@@ -122,6 +124,9 @@ func (m *Model) makeOccurrences() {
 	}
 	if saved := m.backupHappenings(); len(saved) > 0 {
 		h = append(slices.Clip(slices.Clone(h)), saved...)
+	}
+	if turned := m.stageHappenings(); len(turned) > 0 {
+		h = append(slices.Clip(slices.Clone(h)), turned...)
 	}
 	t.rows, t.counts = fleet.Timeline(h), [16]int{}
 	for i := range t.rows {

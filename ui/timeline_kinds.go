@@ -30,6 +30,7 @@ var happeningSorts = []happeningSort{
 	{"sources", []string{fleet.SourceChanged}},
 	{"marks", []string{fleet.Annotated}},
 	{"backups", []string{fleet.SnapshotTaken, fleet.Drilled, fleet.Restored}},
+	{"checks", []string{fleet.CheckTurned}},
 	{"other", nil},
 }
 

@@ -108,7 +108,7 @@ func (s *surroundings) remembered(p *platform, from *stages.Sources) *past {
 	if err == nil {
 		k := p.desk(d)
 		if err = k.Load(); err == nil {
-			from.Detect = detectionOf(k, time.Now())
+			from.Detect = func() stages.Detection { return detectionOf(k, time.Now()) }
 			out.last, out.then, err = stagesRecords(d.Journal, from.Fleet.Engine.ClusterID, time.Now().Add(-monthAgo))
 			out.deck = d
 		}

@@ -57,11 +57,15 @@ func consoleOn(ctx context.Context, s *surroundings, set *config.Settings, demo 
 	if o.Deck != nil {
 		o.Incidents = p.desk(o.Deck)
 	}
+	if o.Stages, err = p.stageFeed(o); err != nil {
+		return err
+	}
 	m, err := ui.New(o)
 	if err != nil {
 		return &exitStatus{exitUsage, err}
 	}
 	defer p.watch(ctx)()
+	defer inBackground(ctx, o.Stages.Run)()
 	if o.Deck != nil {
 		defer p.record(ctx, o.Deck)()
 		defer p.followIncidents(ctx, o.Incidents)()

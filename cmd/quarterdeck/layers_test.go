@@ -58,6 +58,7 @@ func TestForbiddenTellsApart(t *testing.T) {
 		{"quarterdeck/sources/swarm", "quarterdeck/actions", true},
 		{"quarterdeck/diagnosis", "quarterdeck/actions", true},
 		{"quarterdeck/stages", "quarterdeck/recovery", false},
+		{"quarterdeck/ui", "quarterdeck/stages", false},
 		{"quarterdeck/stages", "quarterdeck/actions", true},
 		{"quarterdeck/stages", "quarterdeck/sources/loki", true},
 		{"quarterdeck/diagnosis/record", "quarterdeck/actions", false},

@@ -1,13 +1,17 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"time"
 
+	"quarterdeck/actions"
 	"quarterdeck/actions/journal"
 	"quarterdeck/incident"
 	"quarterdeck/sources/registry"
 	"quarterdeck/stages"
+	"quarterdeck/ui"
 )
 
 // stageSettings are the stages' thresholds with the team's own.
@@ -30,6 +34,61 @@ func (p *platform) stageSources(images *registry.Client, budget int) stages.Sour
 		from.Metrics = p.metrics
 	}
 	return from
+}
+
+// looksEach is how many images the console looks at in one gathering: a registry gets at most four requests for each.
+const looksEach = 7
+
+// stageFeed judges the checks for the console.
+func (p *platform) stageFeed(o ui.Options) (*stages.Feed, error) {
+	settings, err := p.stageSettings()
+	if err != nil {
+		return nil, &exitStatus{exitUsage, fmt.Errorf("config: stages: %w", err)}
+	}
+	images, err := p.registry()
+	if err != nil {
+		return nil, err
+	}
+	p.closers = append(p.closers, images)
+	f := &stages.Feed{Fleet: p.fleet.Snapshot, From: p.stageSources(images, looksEach), Settings: settings, Timeout: 2 * p.settings.Timeout, Now: time.Now}
+	if o.Incidents != nil {
+		f.From.Detect = func() stages.Detection { return detectionOf(o.Incidents, time.Now()) }
+	}
+	if d := o.Deck; d != nil {
+		f.Keep = p.keeperOf(d)
+	}
+	return f, nil
+}
+
+// keeperOf writes down how the gates stand when that changes.
+func (p *platform) keeperOf(d *actions.Deck) func(*stages.Record) {
+	var last *stages.Record
+	return func(r *stages.Record) {
+		cluster := d.Fleet.Snapshot().Engine.ClusterID
+		err := error(nil)
+		if last == nil {
+			last, _, err = stagesRecords(d.Journal, cluster, r.At)
+		}
+		if err == nil {
+			err = keepStages(d.Journal, journal.Entry{Actor: d.Policy.Actor, Host: d.Policy.Host, Context: d.Policy.Context, Cluster: cluster}, r, last)
+		}
+		if err != nil {
+			p.log.Warn("how the gates stand could not be written down", "error", err)
+			return
+		}
+		last = r
+	}
+}
+
+// inBackground runs f until stop is called or ctx ends; stop waits for its end.
+func inBackground(ctx context.Context, f func(context.Context)) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f(ctx)
+	}()
+	return func() { cancel(); <-done }
 }
 
 // detectionSpan is how far back incidents tell how long trouble takes to be noticed.

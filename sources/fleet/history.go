@@ -39,6 +39,7 @@ const (
 	SnapshotTaken  = "snapshot" // data was saved
 	Drilled        = "drill"    // a snapshot was restored into a place that was thrown away
 	Restored       = "restore"  // and this time for real
+	CheckTurned    = "check"    // a check of the stages has come to another state
 	OtherHappening = "event"
 )
 

@@ -25,7 +25,7 @@ func (c *Client) Targets(ctx context.Context) ([]sources.Target, error) {
 		every, _ := model.ParseDuration(t.DiscoveredLabels["__scrape_interval__"]) // before 2.28 there is none
 		out = append(out, sources.Target{
 			Every: time.Duration(every),
-			Job: cmp.Or(string(t.Labels["job"]), t.ScrapePool), Instance: string(t.Labels["instance"]),
+			Job:   cmp.Or(string(t.Labels["job"]), t.ScrapePool), Instance: string(t.Labels["instance"]),
 			Health: string(t.Health), LastError: t.LastError, LastScrape: t.LastScrape, Labels: labels(t.Labels),
 		})
 	}

@@ -17,6 +17,7 @@ type Signs struct {
 	Deploy, Alert, Start, Death, Action, Node       string // marks of moments
 	Resolved                                        string // an alert that is over
 	Backup                                          string // a snapshot, or a restore of one
+	Check                                           string // a check of the stages
 	Dot, Mark, Cursor, Ellipsis                     string
 	Up, DownArrow, Left, Right                      string
 	Rule, Bar, TopLeft, TopRight                    string // lines
@@ -28,7 +29,7 @@ func unicodeSigns() Signs {
 		OK: "●", Updating: "↻", Degraded: "▲", Down: "✗", Idle: "○", Unknown: "?", Look: "!",
 		Critical: "■", Warning: "▲", Info: "●", Silenced: "○", Pending: "◐",
 		Live: "●", Polling: "◐", Connecting: "○", Reconnecting: "↻", Paused: "‖", Gap: "◇", Dropped: "▼", Stale: "◌", Denied: "✗", Faulty: "▲", Absent: "–",
-		Deploy: "◆", Alert: "▲", Start: "△", Death: "✗", Action: "▸", Node: "▣", Resolved: "▼", Backup: "□", Dot: "·", Mark: "▪", Cursor: "▌", Ellipsis: "…",
+		Deploy: "◆", Alert: "▲", Start: "△", Death: "✗", Action: "▸", Node: "▣", Resolved: "▼", Backup: "□", Check: "✓", Dot: "·", Mark: "▪", Cursor: "▌", Ellipsis: "…",
 		Up: "↑", DownArrow: "↓", Left: "←", Right: "→",
 		Rule: "─", Bar: "│", TopLeft: "┌", TopRight: "┐", BottomLeft: "└", BottomRight: "┘", Dash: "╌",
 	}
@@ -39,7 +40,7 @@ func asciiSigns() Signs {
 		OK: "*", Updating: "~", Degraded: "!", Down: "x", Idle: "o", Unknown: "?", Look: "+",
 		Critical: "#", Warning: "!", Info: "i", Silenced: "o", Pending: "~",
 		Live: "*", Polling: "%", Connecting: "o", Reconnecting: "~", Paused: "=", Gap: "/", Dropped: "v", Stale: "@", Denied: "x", Faulty: "!", Absent: "-",
-		Deploy: "D", Alert: "!", Start: "^", Death: "x", Action: ">", Node: "N", Resolved: "v", Backup: "B", Dot: ".", Mark: "*", Cursor: ">", Ellipsis: ".",
+		Deploy: "D", Alert: "!", Start: "^", Death: "x", Action: ">", Node: "N", Resolved: "v", Backup: "B", Check: "c", Dot: ".", Mark: "*", Cursor: ">", Ellipsis: ".",
 		Up: "^", DownArrow: "v", Left: "<", Right: ">",
 		Rule: "-", Bar: "|", TopLeft: "+", TopRight: "+", BottomLeft: "+", BottomRight: "+", Dash: "-",
 	}
