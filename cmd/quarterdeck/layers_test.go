@@ -96,6 +96,15 @@ func TestForbiddenTellsApart(t *testing.T) {
 		{"quarterdeck/recovery", "quarterdeck/actions", true},
 		{"quarterdeck/recovery", "quarterdeck/sources/objectstore", true},
 		{"quarterdeck/sources/demo", "quarterdeck/recovery", true},
+		{"quarterdeck/blueprint", "quarterdeck/sources", false},
+		{"quarterdeck/blueprint", "quarterdeck/deploy", false},
+		{"quarterdeck/blueprint", "quarterdeck/actions", true},
+		{"quarterdeck/blueprint", "quarterdeck/sources/swarm", true},
+		{"quarterdeck/blueprint", "github.com/docker/cli/cli/compose/template", false},
+		{"quarterdeck/blueprint", "github.com/docker/cli/cli/compose/loader", true},
+		{"quarterdeck/stages", "quarterdeck/blueprint", true},
+		{"quarterdeck/ui", "quarterdeck/blueprint", false},
+		{"quarterdeck/deploy", "quarterdeck/sources", true},
 		{"quarterdeck/agent", "quarterdeck/actions", false},
 		{"quarterdeck/agent", "quarterdeck/recovery", false},
 		{"quarterdeck/agent", "quarterdeck/sources/fleet", false},
@@ -141,8 +150,16 @@ func forbidden(from, to string) string {
 		return "nothing imports ui but cmd"
 	case under(to, "agent") && !under(from, "agent") && !under(from, "cmd"):
 		return "nothing imports agent but cmd"
+	case under(to, "blueprint") && !under(from, "blueprint") && !under(from, "ui") && !under(from, "cmd"):
+		return "nothing imports blueprint but ui and cmd"
 	case under(from, "cmd"):
 		return ""
+	case from == "blueprint" && to == "github.com/docker/cli/cli/compose/template":
+		return "" // how stack files replace variables: text in, text out
+	case from == "deploy" && (strings.HasPrefix(whole, "quarterdeck/") || strings.Contains(to, ".")):
+		return "deploy holds files and imports the standard library alone"
+	case under(from, "blueprint") && strings.HasPrefix(whole, "quarterdeck/") && to != "deploy" && to != "recovery" && to != "stages" && to != "sources" && to != "sources/fleet":
+		return "blueprint sees its files, recovery, stages, the fleet and the domain's interfaces"
 	case from == "agent/metrics" && strings.HasPrefix(to, "github.com/prometheus/client_golang/"):
 		return "" // the way out to Prometheus, as the sources are the way in
 	case from == "agent/metrics" && strings.HasPrefix(whole, "quarterdeck/") && to != "agent" && to != "recovery":
