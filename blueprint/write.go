@@ -66,7 +66,7 @@ func (s *Stack) Deploy() string {
 // Readme says what is to be done, in which order. No value is in it: what it names are the files' own names.
 func Readme(stacks []*Stack) File {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Blueprint, version %d\n\nWritten by `quarterdeck blueprint write`. The stacks are deployed in this order, on a manager, from this directory. `quarterdeck check` says\nwhere you stand.\n\n## Before\n\n```\n", Version)
+	fmt.Fprintf(&b, "# Blueprint, version %d\n\nWritten by `quarterdeck blueprint write`. The stacks are deployed in this order, on a manager, from this directory. `quarterdeck blueprint diff --values values.yml` holds\nthem against what runs, `quarterdeck check` says where you stand.\n\n## Before\n\n```\n", Version)
 	var networks, labels []string
 	for _, s := range stacks {
 		networks, labels = append(networks, s.Networks...), append(labels, s.Labels...)

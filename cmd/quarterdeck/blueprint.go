@@ -37,14 +37,15 @@ func newBlueprintCommand(s *surroundings) *cobra.Command {
 repository and your pipeline.
 
   quarterdeck blueprint list
-  quarterdeck blueprint write platform --stage 1 --set DOMAIN=apps.example.com --set ACME_MAIL=ops@example.com`,
+  quarterdeck blueprint write platform --stage 1 --set DOMAIN=apps.example.com --set ACME_MAIL=ops@example.com
+  quarterdeck blueprint diff --stage 1 --values platform/values.yml`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return &exitStatus{exitUsage, errors.New("say which: list or write; see `quarterdeck blueprint --help`")}
+			return &exitStatus{exitUsage, errors.New("say which: list, write or diff; see `quarterdeck blueprint --help`")}
 		},
 	}
 	cmd.PersistentFlags().IntVar(&o.stage, "stage", 0, "only this `stage`, 1 to 4")
-	cmd.AddCommand(newBlueprintListCommand(s, o), newBlueprintWriteCommand(s, o))
+	cmd.AddCommand(newBlueprintListCommand(s, o), newBlueprintWriteCommand(s, o), newBlueprintDiffCommand(s, o))
 	return cmd
 }
 
