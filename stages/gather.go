@@ -183,7 +183,7 @@ func (g *gatherer) count(ctx context.Context, m sources.Metrics, kind, label, qu
 // countsSpan is over how long tasks are counted, countsEvery how far apart the counts are.
 const (
 	countsSpan  = 24 * time.Hour
-	countsEvery = 15 * time.Minute
+	countsEvery = 30 * time.Minute
 )
 
 // counts asks how many containers each service had, over the last day.
