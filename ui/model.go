@@ -37,9 +37,9 @@ type Options struct {
 	Backups *recovery.Feed
 	// Keeper keeps panels and past queries; nil: they end with the console.
 	Keeper Keeper
-	// Doctor looks for causes; nil: nobody does.
 	// Stages judges the checks of the stages; nil: nobody does.
 	Stages *stages.Feed
+	// Doctor looks for causes; nil: nobody does.
 	Doctor *diagnosis.Doctor
 	// Context is the platform's name, as the header shows it.
 	Context  string
