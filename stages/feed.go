@@ -14,6 +14,8 @@ const (
 	restingEvery = 5 * time.Minute
 	// firstAfter is after how long the first are judged where nobody looks: the console's own start comes first.
 	firstAfter = 20 * time.Second
+	// freshFor is how old a report may be that is shown to somebody who comes to look, without a new one.
+	freshFor = 10 * time.Second
 	// turnsKept bounds the turns that are remembered.
 	turnsKept = 500
 )
@@ -34,7 +36,7 @@ type Feed struct {
 
 	once    sync.Once
 	wake    chan struct{}
-	ask     chan struct{}
+	ask     chan bool // true: whatever there is
 	mu      sync.Mutex
 	watched bool
 	report  *Report
@@ -51,7 +53,7 @@ type Happened struct {
 }
 
 func (f *Feed) init() {
-	f.once.Do(func() { f.wake, f.ask = make(chan struct{}, 1), make(chan struct{}, 1) })
+	f.once.Do(func() { f.wake, f.ask = make(chan struct{}, 1), make(chan bool, 1) })
 }
 
 // Report is the last one, never changed afterwards; nil: none was made yet.
@@ -83,7 +85,7 @@ func (f *Feed) Changed() <-chan struct{} {
 	return f.wake
 }
 
-// Watch says whether somebody looks: then checks are judged more often.
+// Watch says whether somebody looks: then checks are judged more often, and at once where the last report is older than ten seconds.
 func (f *Feed) Watch(on bool) {
 	if f == nil {
 		return
@@ -93,7 +95,11 @@ func (f *Feed) Watch(on bool) {
 	f.watched = on
 	f.mu.Unlock()
 	if on && !was {
-		f.Refresh()
+		f.init()
+		select {
+		case f.ask <- false:
+		default:
+		}
 	}
 }
 
@@ -104,7 +110,7 @@ func (f *Feed) Refresh() {
 	}
 	f.init()
 	select {
-	case f.ask <- struct{}{}:
+	case f.ask <- true:
 	default:
 	}
 }
@@ -119,7 +125,11 @@ func (f *Feed) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
-		case <-f.ask:
+		case force := <-f.ask:
+			if r := f.Report(); !force && r != nil && f.Now().Sub(r.At) < freshFor {
+				timer.Reset(f.every() - f.Now().Sub(r.At))
+				continue
+			}
 		}
 		if s := f.Fleet(); s.Ready() { // before the first listing nothing is known, and everything would be unknown
 			f.Once(ctx)

@@ -149,6 +149,25 @@ func (s *StageReport) write(out *strings.Builder, before *Record) {
 	}
 }
 
+// Markdown is all that there is to be said of a stage and its checks.
+func (s *StageReport) Markdown() string {
+	var out strings.Builder
+	s.write(&out, nil)
+	return strings.TrimLeft(out.String(), "\n")
+}
+
+// Markdown is all that there is to be said of a check.
+func (x *Result) Markdown() string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "# %s: %s\n\n%s\n\n", x.Check.ID, x.State, markdown.Text(upper(x.Check.Question)))
+	if v := valueOf(x); v != "" {
+		fmt.Fprintf(&out, "Measured: %s\n\n", markdown.Text(v))
+	}
+	fmt.Fprintf(&out, "Passes: %s\n\n%s\n\nDo: %s\n\nSee it yourself: %s\n", markdown.Text(x.Threshold), markdown.Text(x.Check.Why), x.Check.Fix, markdown.Code(x.Evidence))
+	x.listSubjects(&out, len(x.Subjects))
+	return out.String()
+}
+
 // subjectsWritten bounds what is written of one check: a list of a thousand helps nobody.
 const subjectsWritten = 20
 
@@ -156,9 +175,17 @@ func (x *Result) writeSubjects(out *strings.Builder) {
 	if len(x.Subjects) == 0 {
 		return
 	}
-	fmt.Fprintf(out, "\n**%s** (do: %s)\n\n", x.Check.ID, x.Check.Fix)
+	fmt.Fprintf(out, "\n**%s** (do: %s)\n", x.Check.ID, x.Check.Fix)
+	x.listSubjects(out, subjectsWritten)
+}
+
+// listSubjects writes up to so many subjects.
+func (x *Result) listSubjects(out *strings.Builder, most int) {
+	if len(x.Subjects) > 0 {
+		out.WriteString("\n")
+	}
 	for i, s := range x.Subjects {
-		if i == subjectsWritten {
+		if i == most {
 			fmt.Fprintf(out, "- and %d more\n", len(x.Subjects)-i)
 			break
 		}

@@ -177,6 +177,8 @@ const (
 	actDay
 	actRunbook
 	actNextCheck
+	actWhole
+	actReport
 	actAttest
 )
 
@@ -312,6 +314,8 @@ var keymap = []binding{
 
 	bind(areaStages, actEnter, 5, "enter", "what it is about", "enter"),
 	bind(areaStages, actNextCheck, 7, "n", "next to be mended", "n"),
+	bind(areaStages, actWhole, 8, "v", "all of it", "v"),
+	bind(areaStages, actReport, 10, "e", "report", "e"),
 	bind(areaStages, actAttest, 9, "a", "attest", "a"),
 	bind(areaStages, actRefresh, 11, "ctrl+r", "judge anew", "ctrl+r"),
 

@@ -93,6 +93,8 @@ func (m *Model) doInStages(a act) (tea.Cmd, bool) {
 		return m.nextCheck(), true
 	case actAttest:
 		return m.askAttest(), true
+	case actWhole, actReport:
+		return m.readStages(a == actWhole), true
 	case actRefresh:
 		m.o.Stages.Refresh()
 		return m.say("the checks are judged anew"), true
@@ -139,6 +141,32 @@ func (m *Model) enterStage() tea.Cmd {
 		return m.askAttest()
 	}
 	return m.say("nothing of the swarm is named here: see what to do below")
+}
+
+// readStages shows all that there is to be said of the check or stage under the cursor, or of all of them: to be read, copied or saved.
+func (m *Model) readStages(one bool) tea.Cmd {
+	r, row := m.stages.report, m.selectedStage()
+	if r == nil {
+		return m.say(m.whyNoStages())
+	}
+	name := "stages"
+	if one && row.check != nil {
+		name = row.check.Check.ID
+	} else if one && row.stage != nil {
+		name = "stage-" + row.stage.Name
+	}
+	b := &readingBox{head: name, name: name + "-" + r.At.UTC().Format("20060102-150405") + ".md"}
+	return m.read(b, func(context.Context) (string, error) {
+		var out strings.Builder
+		switch {
+		case one && row.check != nil:
+			return row.check.Markdown(), nil
+		case one && row.stage != nil:
+			return row.stage.Markdown(), nil
+		}
+		err := r.Markdown(&out, m.o.Context, nil)
+		return out.String(), err
+	})
 }
 
 // askAttest asks for the note of a person's word, and then plans it.

@@ -165,3 +165,24 @@ func TestStagesAreOnTheTimeline(t *testing.T) {
 		t.Errorf("enter leads to view %d, row %q", m.view, m.stages.selected())
 	}
 }
+
+// All of a check, and the report of all, can be read: nothing is cut off for want of room.
+func TestStagesRead(t *testing.T) {
+	r, _ := recoveryRig(t, 80, 24, savedRecords(t))
+	r.o.Stages = judged(t, r.o.Fleet, r.o.Backups)
+	r.Model.stages.report = r.o.Stages.Report()
+	r.press("7")
+	r.Model.stages.selectID("volumes-covered")
+	x := r.selectedStage().check
+	r.press("v")
+	text := r.reading().text
+	for _, want := range []string{x.Check.Fix, x.Evidence, strings.ReplaceAll(x.Subjects[len(x.Subjects)-1].Name, "_", `\_`)} {
+		if !strings.Contains(text, want) && !strings.Contains(text, strings.ReplaceAll(want, `\_`, "_")) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	r.press("esc", "e")
+	if b := r.reading(); !strings.Contains(b.text, "## Stage 4") || !strings.HasPrefix(b.name, "stages-") {
+		t.Errorf("e opens %s:\n%s", b.name, b.text)
+	}
+}
