@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -308,6 +309,54 @@ func testContract(t *testing.T, x target) {
 		x.askJSON(t, &report, 0, "attest", check, "--withdraw")
 		if m := word(); m["state"] != "fail" {
 			t.Errorf("withdrawn: %v", m)
+		}
+	})
+	t.Run("blueprint", func(t *testing.T) {
+		var doc any
+		x.askJSON(t, &doc, 0, "blueprint", "list", "--stage", "1")
+		m := fields(t, "blueprint list", doc, "version", "stacks")
+		stacks := list(t, m, "stacks")
+		if len(stacks) != 2 {
+			t.Fatalf("%d stacks of stage 1", len(stacks))
+		}
+		for _, st := range stacks {
+			fields(t, "stack", st, "name", "stage", "brings", "files", "parameters", "secrets", "networks", "node_labels", "deploy")
+		}
+		dir := t.TempDir()
+		write := []string{"blueprint", "write", dir, "--stage", "1", "--set", "ACME_MAIL=ops@example.com"}
+		if _, errs, code := x.ask(t, write...); code != exitUsage || !strings.Contains(errs, "DOMAIN") {
+			t.Errorf("without a domain: exit %d, %s", code, errs)
+		}
+		write = append(write, "--set", "DOMAIN=apps.example.com")
+		x.askJSON(t, &doc, 0, write...)
+		written := list(t, fields(t, "blueprint write", doc, "version", "written", "unchanged"), "written")
+		stack := filepath.Join(dir, "web", "stack.yml")
+		text, err := os.ReadFile(stack)
+		if err != nil || !strings.Contains(string(text), "apps.example.com") || len(written) < 4 {
+			t.Fatalf("%d written; %v\n%s", len(written), err, text)
+		}
+		x.askJSON(t, &doc, 0, write...)
+		if again := list(t, fields(t, "blueprint write", doc, "version", "written", "unchanged"), "written"); len(again) != 0 {
+			t.Errorf("a second time it writes %v", again)
+		}
+		if err := os.WriteFile(stack, []byte("mine\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, errs, code := x.ask(t, write...); code != exitRefused || !strings.Contains(errs, "stack.yml") {
+			t.Errorf("over a file that differs: exit %d, %s", code, errs)
+		}
+		if text, err := os.ReadFile(stack); err != nil || string(text) != "mine\n" {
+			t.Errorf("it was written over: %v\n%s", err, text)
+		}
+		x.askJSON(t, &doc, exitDegraded, "blueprint", "diff", "--stage", "1", "--set", "ACME_MAIL=ops@example.com", "--set", "DOMAIN=apps.example.com")
+		missing := 0
+		for _, d := range list(t, fields(t, "blueprint diff", doc, "services", "differences"), "differences") {
+			if m := fields(t, "difference", d, "service", "stack", "state", "fields"); m["state"] == "missing" {
+				missing++
+			}
+		}
+		if missing == 0 {
+			t.Errorf("nothing of it runs here, and nothing is missing: %v", doc)
 		}
 	})
 	t.Run("snapshot", func(t *testing.T) {
