@@ -83,7 +83,7 @@ func (m *Model) standing(w int) []string {
 		if r.Reached > 0 {
 			at = fmt.Sprintf("stage %d passed", r.Reached)
 		}
-		text, style = at+" · next: "+next.Check.ID, st.Text
+		text, style = at+" · next: "+next.Check.ID+": "+next.Check.Question, st.Text
 	}
 	return []string{style.Render(plain.Fit(" "+text, w))}
 }
@@ -197,11 +197,11 @@ func (m *Model) aboutCheck(p *page, row stageRow, h int) {
 		p.add(st.Accent, do)
 	}
 	rest := &page{w: p.w}
+	m.tooEarly(rest, row.stage.Number)
 	rest.gap()
 	rest.add(st.Text, x.Check.Why)
 	rest.gap()
 	rest.add(st.Faint, "see it yourself: "+x.Evidence)
-	m.tooEarly(rest, row.stage.Number)
 	m.checkSubjects(p, x, max(h-len(p.lines)-len(rest.lines), min(h-len(p.lines), 6)))
 	p.lines = append(p.lines, rest.lines...)
 }
