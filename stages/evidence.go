@@ -30,6 +30,8 @@ type Evidence struct {
 	Rules   []sources.Rule
 	// Notified counts the notifications of the last seven days; nil: not known.
 	Notified *float64
+	// Dashboards are Grafana's; nil: they were not read.
+	Dashboards []sources.Dashboard
 	// Counts are how many tasks each service had, at moments of the last day that are equally far apart; nil: not known.
 	Counts map[string][]float64
 	// CacheHits is the share of a cache's lookups that it answered, Slowest the seconds of the longest statement that runs in a database, Connections the greatest
@@ -55,6 +57,8 @@ type Detection struct {
 const (
 	imagesName = "registry"
 	wordsName  = "attestations"
+	// grafanaName is that of the source of dashboards.
+	grafanaName = "grafana"
 )
 
 // MeasuredKinds are the kinds of figures that each service should have.

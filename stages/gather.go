@@ -19,7 +19,8 @@ type Sources struct {
 	Logs    sources.Logs
 	Metrics sources.Metrics
 	// Backups has read its catalogue.
-	Backups *recovery.Feed
+	Backups    *recovery.Feed
+	Dashboards sources.Dashboards
 	// Images looks at the images that run.
 	Images *Looker
 	// Words reads what persons have said, by check.
@@ -63,6 +64,7 @@ func Gather(ctx context.Context, from Sources, now time.Time) *Evidence {
 	g.metrics(ctx, from.Metrics)
 	g.images(ctx, from.Images)
 	g.words(ctx, from.Words)
+	g.dashboards(ctx, from.Dashboards)
 	g.wait.Wait()
 	if from.Backups == nil {
 		e.Reasons[fleet.BackupsName] = "no object store is configured: set --s3, QUARTERDECK_S3 or s3.address"
@@ -227,6 +229,20 @@ func (g *gatherer) words(ctx context.Context, read func(context.Context) (map[st
 	g.ask(wordsName, func() (func(), error) {
 		all, err := read(ctx)
 		return func() { g.e.Attestations = all }, err
+	})
+}
+
+func (g *gatherer) dashboards(ctx context.Context, from sources.Dashboards) {
+	if from == nil {
+		g.e.Reasons[grafanaName] = "no Grafana is configured: set grafana.address in the config"
+		return
+	}
+	g.ask(grafanaName, func() (func(), error) {
+		all, err := from.Dashboards(ctx)
+		if all == nil {
+			all = []sources.Dashboard{}
+		}
+		return func() { g.e.Dashboards = all }, err
 	})
 }
 

@@ -152,7 +152,14 @@ var cases = map[string]map[State]func(*Evidence){
 		Fail:    func(e *Evidence) { *e.Up = 0.5 },
 		Unknown: func(e *Evidence) { e.Up = nil },
 	},
-	"dashboard-per-service": {Unknown: func(*Evidence) {}},
+	"dashboard-per-service": {
+		Pass: func(e *Evidence) {
+			e.Dashboards = []sources.Dashboard{{Title: "Web", Tags: []string{"shop_web"}}, {Title: "Shop_API"}}
+		},
+		Fail:    func(e *Evidence) { e.Dashboards = []sources.Dashboard{{Title: "the old shop_web", Folder: "shop_api"}} },
+		Unknown: func(*Evidence) {},
+		NA:      func(e *Evidence) { e.Dashboards, e.Fleet.Services = []sources.Dashboard{}, nil },
+	},
 	"critical-alerts": {
 		Pass:    func(*Evidence) {},
 		Warn:    func(e *Evidence) { e.Rules = e.Rules[:2] },
@@ -455,4 +462,15 @@ func (s *shelfOf) Look(_ context.Context, image string) (sources.ImageLook, erro
 		return x, &sources.Error{Source: "registry", Kind: sources.NotFound, Op: "look", Err: errors.New("no such manifest")}
 	}
 	return x, nil
+}
+
+// One dashboard with a variable is one of every service.
+func TestDashboardOfEveryService(t *testing.T) {
+	s := Defaults()
+	e := good(func(e *Evidence) {
+		e.Dashboards = []sources.Dashboard{{Title: "Service", Tags: []string{everyService}}}
+	})
+	if r := dashboardPerService.run(e, &s); r.State != Pass {
+		t.Errorf("%+v", r)
+	}
 }

@@ -2,8 +2,11 @@ package stages
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+
+	"quarterdeck/sources/fleet"
 )
 
 var mttd = &Check{
@@ -111,11 +114,32 @@ var dashboardPerService = &Check{
 	Question:  "has every service a dashboard?",
 	Why:       "In an incident nobody has the time to make one. What is on it is what the team has learnt about the service.",
 	Threshold: func(*Settings) string { return "at least one each; none fails" },
-	Fix:       "tag a dashboard in Grafana with the service's name",
-	judge: func(*Evidence, *Settings) Finding {
-		return unknown("GET /api/search?tag=SERVICE of Grafana", "Grafana's dashboards are not read")
+	Fix:       "give a dashboard in Grafana the service's name as its tag, its title or its folder; one with a variable for the service the tag " + everyService,
+	judge: func(e *Evidence, _ *Settings) Finding {
+		const evidence = "GET /api/search?type=dash-db of Grafana: tags, titles and folders"
+		if e.Dashboards == nil {
+			return unknown(evidence, e.reason(grafanaName, "Grafana's dashboards are not read"))
+		}
+		named, all := map[string]bool{}, false
+		for i := range e.Dashboards {
+			d := &e.Dashboards[i]
+			all = all || slices.Contains(d.Tags, everyService)
+			for _, w := range append([]string{d.Title, d.Folder}, d.Tags...) {
+				named[strings.ToLower(w)] = true
+			}
+		}
+		f, _ := e.each(evidence, func(v *fleet.Service) *Subject {
+			if all || named[strings.ToLower(v.Name)] {
+				return nil
+			}
+			return &Subject{State: Fail, Says: "no dashboard has its name as a tag, a title or a folder", Set: "tag " + v.Name}
+		})
+		return f
 	},
 }
+
+// everyService is the tag of a dashboard that shows any service, by a variable.
+const everyService = "every-service"
 
 func inMinutes(d time.Duration) string {
 	if d < time.Minute {

@@ -27,6 +27,9 @@ func (p *platform) stageSources(images *registry.Client, budget int) stages.Sour
 	if images != nil {
 		from.Images = &stages.Looker{Images: images, Budget: budget}
 	}
+	if p.grafana != nil {
+		from.Dashboards = p.grafana
+	}
 	if p.loki != nil {
 		from.Logs = p.loki
 	}

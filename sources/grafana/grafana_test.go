@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -221,5 +224,63 @@ func TestAnnotations(t *testing.T) {
 	f.status, f.body = 403, `{"message":"no"}`
 	if _, err := c.Annotations(t.Context(), now, now); sources.KindOf(err) != sources.Forbidden {
 		t.Error(err)
+	}
+}
+
+// hits answers as "Folder/Dashboard Search HTTP API" of Grafana 12.4 has it (docs, developer-resources/api-reference/http-api/folder_dashboard_search).
+func hits(n, from int) string {
+	var all []string
+	for i := range n {
+		all = append(all, fmt.Sprintf(`{"id":%d,"uid":"u%d","title":"Service %d","url":"/d/u%d/service","type":"dash-db","tags":["shop_web"],"isStarred":false,"folderId":163,"folderUid":"f","folderTitle":"Shop","folderUrl":"/dashboards/f/f/shop","uri":"db/service"}`, i, from+i, from+i, from+i))
+	}
+	return "[" + strings.Join(all, ",") + "]"
+}
+
+func TestDashboards(t *testing.T) {
+	pages := []int{3}
+	status, body := 0, ""
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		page, _ := strconv.Atoi(q.Get("page"))
+		switch {
+		case r.URL.Path != "/sub/api/search" || q.Get("type") != "dash-db" || q.Get("limit") != "5000":
+			http.NotFound(w, r)
+		case status != 0:
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, body)
+		case page < 1 || page > len(pages):
+			_, _ = io.WriteString(w, "[]")
+		default:
+			_, _ = io.WriteString(w, hits(pages[page-1], 5000*(page-1)))
+		}
+	}))
+	t.Cleanup(s.Close)
+	c, err := New(Options{Access: sources.Access{Address: s.URL + "/sub"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	got, err := c.Dashboards(t.Context())
+	if want := (sources.Dashboard{UID: "u2", Title: "Service 2", Folder: "Shop", Tags: []string{"shop_web"}, Path: "/d/u2/service"}); err != nil || len(got) != 3 || !reflect.DeepEqual(got[2], want) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	pages = []int{5000, 1}
+	if got, err = c.Dashboards(t.Context()); err != nil || len(got) != 5001 || got[5000].UID != "u5000" {
+		t.Errorf("two pages: %d, %v", len(got), err)
+	}
+	pages = []int{5000, 5000, 5000, 5000, 5000}
+	if got, err = c.Dashboards(t.Context()); sources.KindOf(err) != sources.OverLimit || len(got) != 20000 {
+		t.Errorf("too many: %d, %v", len(got), err)
+	}
+	for _, x := range []struct {
+		status int
+		body   string
+		kind   sources.Kind
+		next   string
+	}{{401, `{"message":"Expired API key"}`, sources.Unauthorised, "token"}, {403, `{"message":"no"}`, sources.Forbidden, "dashboards:read"}, {200, "<html>login</html>", sources.BadAnswer, "login page"}, {429, `{"message":"slow"}`, sources.KindOf(sources.FromHTTP("x", "y", 429, "")), ""}} {
+		status, body = x.status, x.body
+		if _, err := c.Dashboards(t.Context()); sources.KindOf(err) != x.kind || !strings.Contains(sources.NextOf(err), x.next) {
+			t.Errorf("%d %s: %v", x.status, x.body, err)
+		}
 	}
 }
