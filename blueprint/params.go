@@ -7,10 +7,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/distribution/reference"
 	"go.yaml.in/yaml/v3"
+
+	"quarterdeck/sources/markdown"
 )
 
 // Param is something that only the team knows, or may know better.
@@ -114,7 +115,7 @@ func Check(key, value string) error {
 	switch {
 	case p == nil:
 		return fmt.Errorf("%w: there is no parameter %q: see `quarterdeck blueprint list`", ErrValue, key)
-	case len(value) > maxValue || strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsPrint(r) }):
+	case len(value) > maxValue || markdown.Harmless(value) != value:
 		return fmt.Errorf("%w: the value of %s has a line break or another character that is not printed, or is longer than %d bytes", ErrValue, key, maxValue)
 	}
 	if err := p.check(value); err != nil {

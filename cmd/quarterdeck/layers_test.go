@@ -98,6 +98,7 @@ func TestForbiddenTellsApart(t *testing.T) {
 		{"quarterdeck/sources/demo", "quarterdeck/recovery", true},
 		{"quarterdeck/blueprint", "quarterdeck/sources", false},
 		{"quarterdeck/blueprint", "quarterdeck/deploy", false},
+		{"quarterdeck/blueprint", "quarterdeck/sources/markdown", false},
 		{"quarterdeck/blueprint", "quarterdeck/actions", true},
 		{"quarterdeck/blueprint", "quarterdeck/sources/swarm", true},
 		{"quarterdeck/blueprint", "github.com/docker/cli/cli/compose/template", false},
@@ -158,7 +159,7 @@ func forbidden(from, to string) string {
 		return "" // how stack files replace variables: text in, text out
 	case from == "deploy" && (strings.HasPrefix(whole, "quarterdeck/") || strings.Contains(to, ".")):
 		return "deploy holds files and imports the standard library alone"
-	case under(from, "blueprint") && strings.HasPrefix(whole, "quarterdeck/") && to != "deploy" && to != "recovery" && to != "stages" && to != "sources" && to != "sources/fleet":
+	case under(from, "blueprint") && strings.HasPrefix(whole, "quarterdeck/") && to != "deploy" && to != "recovery" && to != "stages" && to != "sources" && to != "sources/fleet" && to != "sources/markdown":
 		return "blueprint sees its files, recovery, stages, the fleet and the domain's interfaces"
 	case from == "agent/metrics" && strings.HasPrefix(to, "github.com/prometheus/client_golang/"):
 		return "" // the way out to Prometheus, as the sources are the way in
