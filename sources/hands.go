@@ -75,6 +75,9 @@ type ImageLook struct {
 
 // Images looks at images in their registries. Safe for concurrent use.
 type Images interface {
+	// Digest is what a registry has under an image's tag now, or the digest itself where it is there: one HEAD request, which counts against no limit of
+	// pulls (docs.docker.com, "Docker Hub usage and limits": a pull is a GET of a manifest). NotFound: the registry has no such image (any more).
+	Digest(ctx context.Context, image string) (string, error)
 	// Look reads an image's manifest and config, two requests, one more where the reference names several platforms. NotFound: the registry has no
 	// such image (any more).
 	Look(ctx context.Context, image string) (ImageLook, error)

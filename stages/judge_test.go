@@ -59,7 +59,7 @@ func web(e *Evidence) *fleet.Service { return e.Fleet.Services[0] }
 var cases = map[string]map[State]func(*Evidence){
 	"svc-healthcheck": {
 		Pass: func(e *Evidence) {
-			web(e).Healthcheck, e.Images = "", map[string]ImageFact{"registry/app:1.0@sha256:aa": {Found: true, Healthcheck: true}}
+			web(e).Healthcheck, e.Images = "", map[string]ImageFact{"registry/app:1.0@sha256:aa": {Found: true, Healthcheck: true, Read: true}}
 		},
 		Fail: func(e *Evidence) { web(e).Healthcheck = "none" },
 		Warn: func(e *Evidence) {
@@ -410,58 +410,80 @@ func TestCustomise(t *testing.T) {
 	}
 }
 
-// The looker asks for no more than its budget, remembers what does not change, and finds a moved tag's old image by its digest.
+// The looker asks for no more than its budget, remembers what does not change, finds a moved tag's old image by its digest, and reads a config only where a
+// service needs it, and once.
 func TestLooker(t *testing.T) {
 	shelf := &shelfOf{has: map[string]sources.ImageLook{}}
 	var services []*fleet.Service
 	for i := range 5 {
 		v := &fleet.Service{Service: sources.Service{Name: fmt.Sprint("s", i), Image: fmt.Sprintf("r/a%d:1", i), Digest: fmt.Sprintf("sha256:%d", i)}}
 		services = append(services, v)
-		shelf.has[v.Image] = sources.ImageLook{Digest: v.Digest, Healthcheck: true}
+		shelf.has[v.Image] = sources.ImageLook{Digest: v.Digest}
+		shelf.has[v.Image+"@"+v.Digest] = sources.ImageLook{Digest: v.Digest, Healthcheck: true}
 	}
+	services[0].Healthcheck = "CMD /check"
 	shelf.has["r/a1:1"] = sources.ImageLook{Digest: "sha256:moved"}
-	shelf.has["r/a1:1@sha256:1"] = sources.ImageLook{Digest: "sha256:1", Healthcheck: true}
 	delete(shelf.has, "r/a2:1")
+	delete(shelf.has, "r/a2:1@sha256:2")
 	shelf.fails = "r/a3:1"
 	l := &Looker{Images: shelf, Budget: 3}
 	if got := l.Look(t.Context(), services, now); len(got) != 3 {
 		t.Errorf("at first %v", got)
 	}
 	got := l.Look(t.Context(), services, now.Add(time.Minute))
-	key := func(i int) ImageFact { f := got[imageKey(services[i])]; f.at = time.Time{}; return f }
-	for i, want := range []ImageFact{{Found: true, Resolves: true, Healthcheck: true}, {Found: true, Resolves: true, Healthcheck: true}, {}, {Reason: "unreachable"}, {Found: true, Resolves: true, Healthcheck: true}} {
-		if key(i) != want {
-			t.Errorf("image %d: %+v, want %+v", i, key(i), want)
+	well := ImageFact{Found: true, Resolves: true, Healthcheck: true, Read: true}
+	for i, want := range []ImageFact{{Found: true, Resolves: true}, well, {}, {Reason: "unreachable"}, well} {
+		f := got[imageKey(services[i])]
+		if f.at = (time.Time{}); f != want {
+			t.Errorf("image %d: %+v, want %+v", i, f, want)
 		}
+	}
+	if n := shelf.read.Load(); n != 2 {
+		t.Errorf("%d configs were read", n)
 	}
 	before := shelf.asked.Load()
 	l.Look(t.Context(), services, now.Add(2*time.Minute))
+	if n := shelf.asked.Load() - before; n != 0 {
+		t.Errorf("%d questions a minute later", n)
+	}
+	l.Look(t.Context(), services, now.Add(12*time.Minute))
 	if n := shelf.asked.Load() - before; n != 1 {
 		t.Errorf("%d questions for the one that could not be looked at", n)
 	}
-	l.Look(t.Context(), services, now.Add(2*time.Hour))
-	if n := shelf.asked.Load() - before; n < 3 || n > 6 {
-		t.Errorf("%d questions after two hours", n)
+	services[0].Healthcheck = "" // now its image counts
+	got = l.Look(t.Context(), services, now.Add(13*time.Minute))
+	if f := got[imageKey(services[0])]; !f.Read || !f.Healthcheck {
+		t.Errorf("its config was not read: %+v", f)
+	}
+	l.Look(t.Context(), services, now.Add(7*time.Hour))
+	if n := shelf.read.Load(); n != 3 {
+		t.Errorf("%d configs were read, of images that do not change", n)
 	}
 }
 
 // shelfOf is a registry in memory.
 type shelfOf struct {
-	has   map[string]sources.ImageLook
-	fails string
-	asked atomic.Int64
+	has         map[string]sources.ImageLook
+	fails       string
+	asked, read atomic.Int64
 }
 
-func (s *shelfOf) Look(_ context.Context, image string) (sources.ImageLook, error) {
+func (s *shelfOf) Digest(_ context.Context, image string) (string, error) {
 	s.asked.Add(1)
 	if image == s.fails {
-		return sources.ImageLook{}, errors.New("unreachable")
+		return "", errors.New("unreachable")
 	}
 	x, ok := s.has[image]
 	if !ok {
-		return x, &sources.Error{Source: "registry", Kind: sources.NotFound, Op: "look", Err: errors.New("no such manifest")}
+		return "", &sources.Error{Source: "registry", Kind: sources.NotFound, Op: "look", Err: errors.New("no such manifest")}
 	}
-	return x, nil
+	return x.Digest, nil
+}
+
+func (s *shelfOf) Look(ctx context.Context, image string) (sources.ImageLook, error) {
+	s.read.Add(1)
+	_, err := s.Digest(ctx, image)
+	return s.has[image], err
 }
 
 // One dashboard with a variable is one of every service.

@@ -16,8 +16,8 @@ import (
 type ImageFact struct {
 	// Found: the registry still has the digest that runs. Resolves: it has the tag, whatever it names now.
 	Found, Resolves bool
-	// Healthcheck: the image that runs has a health check of its own.
-	Healthcheck bool
+	// Healthcheck: the image that runs has a health check of its own; where Read, which it is only for services whose spec has none: reading it is a pull.
+	Healthcheck, Read bool
 	// Reason is why it could not be looked at; "": it was.
 	Reason string
 
@@ -27,8 +27,10 @@ type ImageFact struct {
 // Bounds of a look at registries.
 const (
 	looksAtOnce = 4
-	// lookAgain is after how long an image is looked at again: its registry may have thrown it away. That it could not be looked at is tried again at once.
-	lookAgain = time.Hour
+	// lookAgain is after how long an image is looked at again: its registry may have thrown it away. That it could not be looked at is tried again after
+	// lookFailed: a registry that refuses is not to be asked each minute.
+	lookAgain  = 6 * time.Hour
+	lookFailed = 10 * time.Minute
 	// lookKept is how many images are remembered.
 	lookKept = 5000
 )
@@ -54,19 +56,25 @@ func imageKey(v *fleet.Service) string {
 // Look gives what is known of the services' images once as many were looked at as the budget allows.
 func (l *Looker) Look(ctx context.Context, services []*fleet.Service, now time.Time) map[string]ImageFact {
 	var want []string
+	read := map[string]bool{} // those whose config is wanted
 	for _, v := range services {
-		if k := imageKey(v); !slices.Contains(want, k) && v.Image != "" {
+		k := imageKey(v)
+		if v.Image != "" && !slices.Contains(want, k) {
 			want = append(want, k)
 		}
+		read[k] = read[k] || v.Healthcheck == ""
 	}
-	todo := l.due(want, now)
+	todo := l.due(want, read, now)
 	tickets := make(chan struct{}, looksAtOnce)
 	var wait sync.WaitGroup
 	for _, k := range todo {
 		wait.Go(func() {
 			tickets <- struct{}{}
 			defer func() { <-tickets }()
-			f := l.look(ctx, k)
+			l.mu.Lock()
+			before := l.known[k]
+			l.mu.Unlock()
+			f := l.look(ctx, k, read[k], before)
 			f.at = now
 			l.mu.Lock()
 			defer l.mu.Unlock()
@@ -89,7 +97,7 @@ func (l *Looker) Look(ctx context.Context, services []*fleet.Service, now time.T
 }
 
 // due are the images to look at now.
-func (l *Looker) due(want []string, now time.Time) []string {
+func (l *Looker) due(want []string, read map[string]bool, now time.Time) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.known == nil {
@@ -98,9 +106,9 @@ func (l *Looker) due(want []string, now time.Time) []string {
 	var fresh, stale []string
 	for _, k := range want {
 		switch f, ok := l.known[k]; {
-		case !ok:
+		case !ok, f.Found && read[k] && !f.Read:
 			fresh = append(fresh, k)
-		case f.Reason != "" || now.Sub(f.at) >= lookAgain:
+		case now.Sub(f.at) >= lookAgain, f.Reason != "" && now.Sub(f.at) >= lookFailed:
 			stale = append(stale, k)
 		}
 	}
@@ -112,31 +120,34 @@ func (l *Looker) due(want []string, now time.Time) []string {
 	return out
 }
 
-// look asks for the tag, which is the image that runs where nobody has moved it, and else for the digest.
-func (l *Looker) look(ctx context.Context, key string) ImageFact {
+// look asks for the tag, which is the image that runs where nobody has moved it, and else for the digest. What a digest names does not change, so its config
+// is read once.
+func (l *Looker) look(ctx context.Context, key string, read bool, before ImageFact) ImageFact {
 	image, digest, pinned := strings.Cut(key, "@")
-	var f ImageFact
-	x, err := l.Images.Look(ctx, image)
+	f := ImageFact{Healthcheck: before.Healthcheck, Read: before.Read && pinned}
+	now, err := l.Images.Digest(ctx, image)
 	switch {
 	case err == nil:
-		f.Resolves = true
-		if !pinned || x.Digest == digest {
-			f.Found, f.Healthcheck = true, x.Healthcheck
-			return f
-		}
+		f.Resolves, f.Found = true, !pinned || now == digest
 	case sources.KindOf(err) != sources.NotFound:
 		return ImageFact{Reason: reasonOf(ctx, err)}
 	}
-	if !pinned {
+	if pinned && !f.Found {
+		switch _, err := l.Images.Digest(ctx, image+"@"+digest); {
+		case err == nil:
+			f.Found = true
+		case sources.KindOf(err) != sources.NotFound:
+			return ImageFact{Reason: reasonOf(ctx, err)}
+		}
+	}
+	if !f.Found || !read || f.Read {
 		return f
 	}
-	x, err = l.Images.Look(ctx, image+"@"+digest)
-	switch {
-	case err == nil:
-		f.Found, f.Healthcheck = true, x.Healthcheck
-	case sources.KindOf(err) != sources.NotFound:
+	x, err := l.Images.Look(ctx, key)
+	if err != nil {
 		return ImageFact{Reason: reasonOf(ctx, err)}
 	}
+	f.Healthcheck, f.Read = x.Healthcheck, true
 	return f
 }
 

@@ -28,6 +28,8 @@ var svcHealthcheck = &Check{
 				return &Subject{State: Unknown, Says: "its spec has none, and its image may: " + missing.Says}
 			case x.Healthcheck:
 				return nil
+			case x.Found && !x.Read:
+				return &Subject{State: Unknown, Says: "its spec has none, and its image, which may, was not looked at yet"}
 			case !x.Found:
 				return &Subject{State: Unknown, Says: "its spec has none, and its registry has not the image any more, which may"}
 			}
