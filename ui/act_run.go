@@ -154,6 +154,9 @@ func (m *Model) applyRunEnded(msg runEndedMsg) tea.Cmd {
 	e := msg.entry
 	e.progress, e.at = e.run.Progress(), m.o.Now()
 	e.ended, e.report, e.err = true, msg.report, msg.err
+	if m.view == viewStages { // what was done here is to be seen here
+		m.o.Stages.Refresh()
+	}
 	box, open := m.overlay.(*progressBox)
 	e.read = open && box.entry == e
 	var look tea.Cmd

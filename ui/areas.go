@@ -11,7 +11,7 @@ func (m *Model) areas() []area {
 	if m.view == viewOverview || m.view == viewTasks {
 		return []area{focused, areaPanes, areaList}
 	}
-	if focused == areaAlerts || focused == areaTimeline || focused == areaBackups {
+	if focused == areaAlerts || focused == areaTimeline || focused == areaStages || focused == areaBackups {
 		return []area{focused, areaRows, areaList}
 	}
 	return []area{focused, areaList}

@@ -38,7 +38,7 @@ const (
 
 var areaTitles = map[area]string{
 	areaAll: "Everywhere", areaPanes: "Panes side by side", areaList: "Lists", areaServices: "Services", areaLogs: "Logs",
-	areaMetrics: "Metrics", areaAlerts: "Alerts", areaTimeline: "Timeline", areaStages: "Stages", areaBackups: "Backups", areaRows: "Tasks, alerts, timeline, backups", areaTasks: "Tasks", areaRule: "An alert's rule", areaHistory: "A service's history", areaChange: "What changed",
+	areaMetrics: "Metrics", areaAlerts: "Alerts", areaTimeline: "Timeline", areaStages: "Stages", areaBackups: "Backups", areaRows: "Tasks, alerts, timeline, stages, backups", areaTasks: "Tasks", areaRule: "An alert's rule", areaHistory: "A service's history", areaChange: "What changed",
 	areaRecord: "A run's record", areaReading: "Handover, report", areaCauses: "Why: the causes", areaIncident: "An incident", areaOverlay: "Dialogs",
 	areaCompare: "Before and after",
 }
@@ -327,6 +327,9 @@ var keymap = []binding{
 	bind(areaBackups, actMoment, 11, "a", "moment here", "a"),
 	bind(areaBackups, actRunbook, 13, "e", "runbook", "e"),
 	bind(areaBackups, actDay, 14, "P", "DR day: drill its whole stack", "P"),
+
+	bind(areaStages, actBackup, 12, "B", "backup now", "B"),
+	bind(areaStages, actDrill, 13, "D", "drill", "D"),
 
 	bind(areaRows, actInvestigate, 12, "i", "why", "i"),
 	bind(areaRows, actOpenLogs, 20, "l", "its logs", "l"),

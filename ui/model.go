@@ -260,6 +260,8 @@ func (m *Model) subject() string {
 		}
 	case viewTimeline:
 		return m.happeningService()
+	case viewStages:
+		return m.stageService()
 	case viewBackups:
 		return m.backupsService()
 	case viewTasks:

@@ -93,6 +93,15 @@ func (m *Model) doInStages(a act) (tea.Cmd, bool) {
 		return m.nextCheck(), true
 	case actAttest:
 		return m.askAttest(), true
+	case actBackup, actDrill:
+		service := m.stageService()
+		switch {
+		case service == "":
+			return m.say("this is about no service that runs here"), true
+		case a == actBackup:
+			return m.askBackup(service), true
+		}
+		return m.askDrill(service, "latest"), true
 	case actWhole, actReport:
 		return m.readStages(a == actWhole), true
 	case actRefresh:
@@ -102,6 +111,21 @@ func (m *Model) doInStages(a act) (tea.Cmd, bool) {
 		return nil, true // of the service table, which is not shown
 	}
 	return nil, false
+}
+
+// stageService is the service that the check under the cursor is about: the first that keeps it from passing; "": none does. What is done by key, such as a redeploy
+// or a scale, is done with it.
+func (m *Model) stageService() string {
+	x := m.selectedStage().check
+	if x == nil {
+		return ""
+	}
+	for _, s := range x.Subjects {
+		if m.snap.Service(s.Name) != nil {
+			return s.Name
+		}
+	}
+	return ""
 }
 
 // nextCheck puts the cursor on what keeps a gate shut: the first, and with each further press the one after the cursor.

@@ -141,6 +141,33 @@ func TestStagesAttest(t *testing.T) {
 	}
 }
 
+// What a check is about can be mended by key from where it stands, and the checks are judged anew once that was done.
+func TestStagesMend(t *testing.T) {
+	r, _ := recoveryRig(t, 120, 40, savedRecords(t))
+	r.o.Stages = judged(t, r.o.Fleet, r.o.Backups)
+	r.Model.stages.report = r.o.Stages.Report()
+	r.press("7")
+	r.Model.stages.selectID("zero-downtime-update")
+	about := r.selectedStage().check.Subjects[0].Name
+	r.press("s")
+	if b, ok := r.overlay.(*scaleBox); !ok || b.services[0] != about {
+		t.Fatalf("s opens %T for %s, want %s", b, r.subject(), about)
+	}
+	r.press("esc")
+	r.Model.stages.selectID("backup-fresh")
+	about = r.selectedStage().check.Subjects[0].Name
+	r.press("D")
+	if p := r.planned().plan; p.Recovery == nil || p.Recovery.Service != about {
+		t.Errorf("D plans %+v, want a drill of %s", p, about)
+	}
+	r.press("esc")
+	r.Model.stages.selectID("manager-quorum")
+	r.press("B")
+	if !strings.Contains(r.toast.text, "no service") {
+		t.Errorf("B on the managers says %q", r.toast.text)
+	}
+}
+
 // A check that turns is on the timeline, and leads back to itself.
 func TestStagesAreOnTheTimeline(t *testing.T) {
 	m := stagesConsole(t, 160, 48, nil)
