@@ -103,7 +103,7 @@ func TestAnyKeysAnySize(t *testing.T) {
 func TestUpdateDoesNoIO(t *testing.T) {
 	m, s := console(t, 160, 48, nil)
 	before := s.calls.Load()
-	for _, view := range []string{"1", "2", "3", "4", "5", "6", "8", "9"} {
+	for _, view := range []string{"1", "2", "3", "4", "5", "6", "7", "8", "9"} {
 		press(t, m, view)
 		for _, b := range keymap {
 			for _, k := range b.key.Keys() {
@@ -119,6 +119,7 @@ func TestUpdateDoesNoIO(t *testing.T) {
 		t.Fatalf("Update or View asked a source %d times", got-before)
 	}
 	// The stub counts at all: the command that was returned does ask.
+	press(t, m, "esc", "esc", "1")
 	m.answer()
 	if s.calls.Load() == before {
 		t.Fatal("the command asked nothing: the stub proves nothing")
