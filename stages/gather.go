@@ -101,9 +101,16 @@ func (g *gatherer) ask(source string, question func() (put func(), err error)) {
 	})
 }
 
+// missing says why a part cannot be looked at, while others are being asked.
+func (g *gatherer) missing(source, why string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.e.Reasons[source] = why
+}
+
 func (g *gatherer) logs(ctx context.Context, logs sources.Logs) {
 	if logs == nil {
-		g.e.Reasons[fleet.LokiName] = "no Loki is configured: set --loki, LOKI_ADDR or loki.address"
+		g.missing(fleet.LokiName, "no Loki is configured: set --loki, LOKI_ADDR or loki.address")
 		return
 	}
 	g.ask(fleet.LokiName, func() (func(), error) {
@@ -123,7 +130,7 @@ func (g *gatherer) logs(ctx context.Context, logs sources.Logs) {
 func (g *gatherer) metrics(ctx context.Context, m sources.Metrics) {
 	const source = fleet.PrometheusName
 	if m == nil {
-		g.e.Reasons[source] = "no Prometheus is configured: set --prometheus, PROMETHEUS_URL or prometheus.address"
+		g.missing(source, "no Prometheus is configured: set --prometheus, PROMETHEUS_URL or prometheus.address")
 		return
 	}
 	label, _, err := m.ServiceLabel(ctx)
@@ -131,7 +138,7 @@ func (g *gatherer) metrics(ctx context.Context, m sources.Metrics) {
 	case sources.KindOf(err) == sources.NotFound: // nobody measures containers by service
 		g.e.Measured = map[string]map[string]float64{}
 	case err != nil:
-		g.e.Reasons[source] = err.Error()
+		g.missing(source, err.Error())
 		return // that it does not answer costs one time-out
 	default:
 		g.e.Measured = map[string]map[string]float64{}
@@ -212,7 +219,7 @@ func (g *gatherer) counts(ctx context.Context, m sources.Metrics, label string) 
 // images looks at those that the services run.
 func (g *gatherer) images(ctx context.Context, l *Looker) {
 	if l == nil || l.Images == nil || g.e.Fleet == nil {
-		g.e.Reasons[imagesName] = "no registry is looked at"
+		g.missing(imagesName, "no registry is looked at")
 		return
 	}
 	g.ask(imagesName, func() (func(), error) {
@@ -223,7 +230,7 @@ func (g *gatherer) images(ctx context.Context, l *Looker) {
 
 func (g *gatherer) words(ctx context.Context, read func(context.Context) (map[string]sources.Attestation, error)) {
 	if read == nil {
-		g.e.Reasons[wordsName] = "what persons have said is not read"
+		g.missing(wordsName, "what persons have said is not read")
 		return
 	}
 	g.ask(wordsName, func() (func(), error) {
@@ -234,7 +241,7 @@ func (g *gatherer) words(ctx context.Context, read func(context.Context) (map[st
 
 func (g *gatherer) dashboards(ctx context.Context, from sources.Dashboards) {
 	if from == nil {
-		g.e.Reasons[grafanaName] = "no Grafana is configured: set grafana.address in the config"
+		g.missing(grafanaName, "no Grafana is configured: set grafana.address in the config")
 		return
 	}
 	g.ask(grafanaName, func() (func(), error) {
