@@ -57,7 +57,7 @@ func TestWithoutLoki(t *testing.T) {
 	c.wait("what was counted", 30*time.Second, has("of what Docker still keeps"))
 	x := target{env: map[string]string{"DOCKER_HOST": d.DockerHost(), "LOKI_ADDR": "", "PROMETHEUS_URL": d.PrometheusURL(), "ALERTMANAGER_URL": d.AlertmanagerURL(), "DOCKER_CONTEXT": "", "QUARTERDECK_CONFIG": "", "QUARTERDECK_STATE_DIR": t.TempDir()}}
 	said := x.looked(t)
-	if said["swarm"] != "looked" || said["prometheus"] != "looked" && said["prometheus"] != late || said["loki"] != "not configured" || said["docker"] == "could not look" {
+	if said["swarm"] != "looked" || said["prometheus"] != "looked" && said["prometheus"] != late || said["loki"] != "not configured" || strings.HasPrefix(fmt.Sprint(said["docker"]), "could not look") {
 		t.Errorf("%v", said)
 	}
 	if out, errs, code := x.ask(t, "logs", "batch_worker", "--limit", "5"); code != exitDone || !strings.Contains(out, "job ") {
