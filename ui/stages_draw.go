@@ -63,12 +63,27 @@ func (m *Model) stagesLines(r rects) []string {
 		return m.paneLines("stages", body, true, emptyLines(m.st, why, body.w, body.h-1))
 	}
 	head := m.standing(r.table.w)
-	table := m.paneLines(m.stages.title("stages", len(p.rows))+" · judged "+m.clock(p.report.At), r.table, true, append(head, m.stageRows(r.table.w, r.table.h-1-len(head))...))
+	table := m.paneLines(m.stagesTitle(), r.table, true, append(head, m.stageRows(r.table.w, r.table.h-1-len(head))...))
 	about := m.stageAbout(r.about)
 	if m.stagesBeside() {
 		return beside(table, about, m.st.Border.Render(m.st.Signs.Bar))
 	}
 	return append(table, about...)
+}
+
+// stagesTitle tells how many checks are shown, and when they were judged.
+func (m *Model) stagesTitle() string {
+	p, shown := &m.stages, 0
+	for _, id := range p.ids {
+		if p.rows[id].check != nil {
+			shown++
+		}
+	}
+	title := "stages · " + count(shown, "check")
+	if p.filter != "" {
+		title = fmt.Sprintf("stages · %d of %s · /%s", shown, count(len(p.rows)-len(p.report.Stages), "check"), inLine(p.filter))
+	}
+	return title + " · judged " + m.clock(p.report.At)
 }
 
 // stagesBeside tells whether list and detail stand side by side.

@@ -86,12 +86,17 @@ func runSnapshot(ctx context.Context, s *surroundings, o snapshotOptions) error 
 		return err
 	}
 	defer p.Close()
-	m, err := ui.New(p.console(o.demo))
+	wired := p.console(o.demo)
+	if wired.Stages, err = p.stageFeed(wired); err != nil {
+		return err
+	}
+	m, err := ui.New(wired)
 	if err != nil {
 		return &exitStatus{exitUsage, err}
 	}
 	stop := p.watch(ctx)
 	defer stop()
+	defer inBackground(ctx, wired.Stages.Run)()
 	text, err := ui.Shoot(ctx, m, ui.Shot{View: o.view, Width: w, Height: h, Select: o.selected, Keys: strings.Fields(o.keys), Settle: o.settle})
 	if err != nil {
 		return &exitStatus{exitUsage, err}
