@@ -57,7 +57,9 @@ type Check struct {
 	Fix string
 	// Attested: a person answers it, for this many days.
 	Attested int
-	judge    func(*Evidence, *Settings) Finding
+	// Saved: what it finds fault with is mended among the backups.
+	Saved bool
+	judge func(*Evidence, *Settings) Finding
 }
 
 // Finding is what a check found. It is a value.

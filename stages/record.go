@@ -60,7 +60,7 @@ func (r *Record) Turns(before *Record) []Turn {
 	return out
 }
 
-// Markdown writes the report for a team's wiki; before is how it stood earlier, or nil where nothing of then is kept.
+// Markdown writes the report for a team's wiki; before is how it stood earlier, or nil: then nothing is said of it.
 func (r *Report) Markdown(w io.Writer, of string, before *Record) error {
 	var out strings.Builder
 	if of == "" {
@@ -107,7 +107,6 @@ func (r *Report) writeGates(out *strings.Builder, before *Record) {
 
 func (r *Report) writeTurns(out *strings.Builder, before *Record) {
 	if before == nil {
-		out.WriteString("\nHow it stood a month ago is not known: no run of then is in the journal of this machine.\n")
 		return
 	}
 	fmt.Fprintf(out, "\n## Since %s\n\n", day(before.At))

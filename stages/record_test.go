@@ -64,7 +64,7 @@ func TestMarkdown(t *testing.T) {
 		}
 	}
 	b.Reset()
-	if err := r.Markdown(&b, "", nil); err != nil || !strings.Contains(b.String(), "is not known") || strings.Contains(b.String(), "Gate on") {
+	if err := r.Markdown(&b, "", nil); err != nil || !strings.Contains(b.String(), "## Stage 4") || strings.Contains(b.String(), "Gate on") || strings.Contains(b.String(), "Since") {
 		t.Errorf("without a record: %v\n%s", err, b.String()[:400])
 	}
 }

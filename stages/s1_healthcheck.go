@@ -15,7 +15,7 @@ var svcHealthcheck = &Check{
 	},
 	Fix: "set `healthcheck:` in the service's stack file",
 	judge: func(e *Evidence, s *Settings) Finding {
-		f, good := e.each("docker service inspect SERVICE: Spec.TaskTemplate.ContainerSpec.Healthcheck; of an image's own, the tasks' containers", func(v *fleet.Service) *Subject {
+		f, good := e.each("docker service inspect SERVICE: Spec.TaskTemplate.ContainerSpec.Healthcheck; of an image's own, its config in the registry", func(v *fleet.Service) *Subject {
 			switch {
 			case v.Healthcheck == "none":
 				return &Subject{State: Fail, Says: "its health check is switched off"}

@@ -36,7 +36,7 @@ func saved(c *recovery.Coverage) bool {
 }
 
 var backupFresh = &Check{
-	ID: "backup-fresh", Stage: 3,
+	ID: "backup-fresh", Stage: 3, Saved: true,
 	Question: "is every backup as new as its policy asks?",
 	Why:      "What was written since the newest snapshot is what a restore loses. A schedule that stopped weeks ago looks like one that works until the day of the restore.",
 	Threshold: func(s *Settings) string {
@@ -63,7 +63,7 @@ var backupFresh = &Check{
 }
 
 var volumesCovered = &Check{
-	ID: "volumes-covered", Stage: 3,
+	ID: "volumes-covered", Stage: 3, Saved: true,
 	Question: "is there a policy for all that is kept?",
 	Why:      "A named volume outlives its tasks, so somebody counts on what is in it. One that nobody saves is lost with its node, and nobody has decided that.",
 	Threshold: func(*Settings) string {
@@ -85,7 +85,7 @@ var volumesCovered = &Check{
 }
 
 var restoreTest = &Check{
-	ID: "restore-test", Stage: 3,
+	ID: "restore-test", Stage: 3, Saved: true,
 	Question: "has every backup been brought back lately?",
 	Why:      "A backup that was never restored is a hope. What is missing in it is found in a drill, or on the worst day.",
 	Threshold: func(s *Settings) string {
@@ -116,7 +116,7 @@ var restoreTest = &Check{
 }
 
 var rto = &Check{
-	ID: "rto", Stage: 3,
+	ID: "rto", Stage: 3, Saved: true,
 	Question: "how long does it take to bring a service's data back?",
 	Why:      "That is how long users are without it when the data is lost. It is measured, from the first step until the data was back and verified, and not guessed.",
 	Threshold: func(s *Settings) string {

@@ -80,7 +80,7 @@ var autoscalerAlive = &Check{
 	Question:  "does what scales the services still run?",
 	Why:       "Policies that nothing reads scale nothing. An autoscaler that died on Friday is found out by Monday's users.",
 	Threshold: func(*Settings) string { return "a heartbeat in the last 2 intervals; 5 is a warning" },
-	Fix:       "quarterdeck autoscale run",
+	Fix:       "see whether what scales your services runs; Quarterdeck has no autoscaler yet",
 	judge: func(e *Evidence, _ *Settings) Finding {
 		const evidence = "the autoscaler's heartbeat"
 		if e.Fleet == nil || e.Fleet.Listed.IsZero() {
@@ -88,7 +88,7 @@ var autoscalerAlive = &Check{
 		}
 		for _, v := range e.services() {
 			if v.Labels[labelScale] == "true" {
-				return Finding{State: Fail, Evidence: evidence, Value: "no autoscaler beats, and " + v.Name + " has a policy"}
+				return unknown(evidence, v.Name+" has a policy, and no autoscaler's heartbeat is read")
 			}
 		}
 		return notApplicable(evidence, "no service has a policy")

@@ -153,7 +153,7 @@ func (m *Model) enterStage() tea.Cmd {
 	}
 	for _, s := range r.check.Subjects {
 		if m.snap.Service(s.Name) != nil || m.nodeNamed(s.Name) != nil {
-			if r.check.Check.Stage == 3 && m.o.Backups != nil && strings.Contains("backup-fresh restore-test rto volumes-covered", r.check.Check.ID) {
+			if r.check.Check.Saved && m.o.Backups != nil {
 				m.services.selectID(s.Name)
 				m.open(viewBackups)
 				return nil

@@ -77,6 +77,9 @@ func runCheck(ctx context.Context, s *surroundings, stage int) error {
 	case asJSON:
 		err = json.NewEncoder(s.out).Encode(checkOf(&report))
 	case s.flags.Output == "markdown":
+		if before.then == nil {
+			fmt.Fprintln(s.errs, "quarterdeck: how it stood a month ago is not known: nothing of it is in this machine's journal")
+		}
 		err = report.Markdown(s.out, p.settings.Name, before.then)
 	default:
 		err = writeCheck(s.out, &report)
