@@ -21,6 +21,7 @@ type automaton struct {
 	prog   *syntax.Prog
 	looks  bool // the expression looks at what stands before and behind a place: ^ $ \b \B
 	start  *autoState
+	first  firstBytes
 	full   atomic.Bool // there are too many states: it tells nothing more
 	mu     sync.Mutex  // held while a state is made
 	states map[string]*autoState
@@ -31,6 +32,7 @@ type autoState struct {
 	next [endOfText + 1]atomic.Pointer[autoState] // by the next byte; nil: not made yet
 	pcs  []uint32
 	last rune // a character of the kind that was read last; -1: none was
+	rest bool // no match is going on: what no match begins with leads to a state of rest again
 }
 
 // What a step leads to beside states: a match, the end without one, and too many states.
@@ -48,8 +50,18 @@ func newAutomaton(expr string) *automaton {
 	}
 	a := &automaton{prog: prog, states: map[string]*autoState{}}
 	a.looks = slices.ContainsFunc(prog.Inst, func(i syntax.Inst) bool { return i.Op == syntax.InstEmptyWidth })
-	a.start = a.state([]uint32{uint32(prog.Start)}, -1) //nolint:gosec // bounded above
+	a.start = a.resting(-1)
+	if a.first = a.begins(); a.first.few {
+		for c := range a.first.after {
+			a.first.after[c] = a.resting(a.kind(rune(c)))
+		}
+	}
 	return a
+}
+
+// resting is the state in which no match is going on, after a character of this kind.
+func (a *automaton) resting(last rune) *autoState {
+	return a.state([]uint32{uint32(a.prog.Start)}, last) //nolint:gosec // bounded by automatonInst
 }
 
 // match tells whether the expression matches in s; ok is false where it cannot tell.
@@ -59,6 +71,15 @@ func (a *automaton) match(s string) (yes, ok bool) {
 	}
 	at := a.start
 	for i := 0; i < len(s); i++ {
+		if at.rest && a.first.few {
+			skip := a.first.next(s[i:])
+			if skip < 0 {
+				return false, true
+			}
+			if i += skip; skip > 0 {
+				at = a.first.after[s[i-1]]
+			}
+		}
 		c := s[i]
 		if c >= endOfText {
 			return false, false
@@ -172,7 +193,7 @@ func (a *automaton) state(pcs []uint32, last rune) *autoState {
 	if len(a.states) >= automatonStates {
 		return autoFull
 	}
-	made := &autoState{pcs: pcs, last: last}
+	made := &autoState{pcs: pcs, last: last, rest: len(pcs) == 1 && pcs[0] == uint32(a.prog.Start)} //nolint:gosec // bounded by automatonInst
 	a.states[string(key)] = made
 	return made
 }

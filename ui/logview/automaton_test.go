@@ -75,3 +75,24 @@ func bits(n int) string {
 	}
 	return b.String() + "2"
 }
+
+// TestAutomatonBeginsBeyondASCII: a match that begins with a character beyond ASCII is not passed over, and one that cannot is.
+func TestAutomatonBeginsBeyondASCII(t *testing.T) {
+	for _, c := range []struct {
+		expr, text string
+		told       bool // by the automaton, and not left to package regexp
+	}{
+		{`(?i)k8s`, "a \u212a8s", false},
+		{`(?i)s3`, "a \u017f3", false},
+		{`é`, "café", false},
+		{`x[^a]`, "é x", true},
+		{`8\d`, "é 81", true},
+		{`8\d`, "é 8", true},
+	} {
+		a := newAutomaton(c.expr)
+		yes, ok := a.match(c.text)
+		if want := regexp.MustCompile(c.expr).MatchString(c.text); ok != c.told || ok && yes != want {
+			t.Errorf("%q in %q: %t %t, and regexp says %t", c.expr, c.text, yes, ok, want)
+		}
+	}
+}
