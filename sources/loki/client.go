@@ -44,6 +44,7 @@ type Client struct {
 	log     *slog.Logger
 	base    *url.URL
 	http    *http.Client
+	patient *patient     // its transport
 	socket  *http.Client // without a time-out, for the tail
 	streams *interner
 	pace    pace
@@ -102,6 +103,8 @@ func New(o Options) (*Client, error) {
 	}
 	c.pageMax.Store(defaultPage)
 	c.stop, c.stopNow = context.WithCancel(context.Background())
+	c.patient = &patient{base: hc.Transport, stop: c.stop, after: abandonAfter}
+	c.http.Transport = c.patient
 	return c, nil
 }
 
@@ -130,9 +133,10 @@ func (l Labels) withDefaults() (Labels, error) {
 // Name is "loki".
 func (c *Client) Name() string { return name }
 
-// Close ends every Follow of this client and lets its connections go.
+// Close ends every Follow of this client, and what goes on of questions that were called off, and lets its connections go.
 func (c *Client) Close() error {
 	c.stopNow()
+	c.patient.close()
 	c.http.CloseIdleConnections()
 	return nil
 }
