@@ -49,7 +49,9 @@ type Client struct {
 	streams *interner
 	pace    pace
 	memo    memo
-	reach   reach
+	// stretches are how much time to ask for at first.
+	stretches stretches
+	reach     reach
 
 	// pageMax is the most lines that one answer may have, as the server said; starts at defaultPage.
 	pageMax atomic.Int64

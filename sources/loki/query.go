@@ -42,9 +42,13 @@ func (c *Client) Query(ctx context.Context, q sources.LogQuery) (sources.LogPage
 		limit = defaultLimit
 	}
 	g := gather{want: limit + 1, keep: keepLevels(q.Levels)}
-	s := span{c: c, q: l, from: from, to: to, forward: q.Forward, attempts: tries}
+	s := span{c: c, q: l, from: from, to: to, forward: q.Forward, attempts: tries, first: c.stretches.of(l, limit)}
 	err = s.each(ctx, g.remaining, g.take)
-	return g.page(limit, q.Forward, s, err), err
+	p := g.page(limit, q.Forward, s, err)
+	if err == nil && len(p.Gaps) == 0 {
+		c.stretches.learn(l, limit, p, time.Duration(to-from))
+	}
+	return p, err
 }
 
 // QueryRaw reads lines by LogQL as it is.
@@ -154,6 +158,8 @@ type span struct {
 	attempts uint
 	// step is how much of the range is asked for at once; 0: all of it.
 	step int64
+	// first is the step to begin with, where it is not known how much of the range is wanted; 0: that is known. See stretches.
+	first int64
 	// clipped: the range was cut at the lookback that a refusal named, once.
 	clipped bool
 }
@@ -167,6 +173,12 @@ func (s *span) each(ctx context.Context, remaining func() int, take func([]row, 
 	if step := s.c.reach.step(); s.step == 0 && step > 0 && s.to-s.from > step {
 		s.step = step
 	}
+	most := s.step
+	if s.first > 0 && s.to-s.from > s.first && (most == 0 || most > s.first) {
+		s.step = s.first
+	} else {
+		s.first = 0
+	}
 	for s.from < s.to {
 		from, to := s.part()
 		n := min(max(remaining(), 1), int(s.c.pageMax.Load()))
@@ -177,6 +189,7 @@ func (s *span) each(ctx context.Context, remaining func() int, take func([]row, 
 				return nil
 			}
 			if again || s.narrow(err, to-from) {
+				s.first = 0 // no wider than the server bears
 				continue
 			}
 			return err
@@ -186,6 +199,7 @@ func (s *span) each(ctx context.Context, remaining func() int, take func([]row, 
 			if !take(rows, nil) {
 				return nil
 			}
+			s.widen(most)
 			continue
 		}
 		if len(rows) >= remaining() {
@@ -213,6 +227,16 @@ func (s *span) part() (from, to int64) {
 		return s.from, s.from + s.step
 	}
 	return s.to - s.step, s.to
+}
+
+// widen asks for more at once where a stretch did not have what is wanted; most bounds it, 0: nothing does.
+func (s *span) widen(most int64) {
+	if s.first == 0 {
+		return
+	}
+	if s.step *= widening; most > 0 {
+		s.step = min(s.step, most)
+	}
 }
 
 // advance puts [from, to) behind.
@@ -252,7 +276,7 @@ func (s *span) narrow(err error, length int64) bool {
 	switch text := err.Error(); {
 	case length <= minSpan:
 		return false
-	case slow && s.step == 0: // once: each try costs a whole time-out
+	case slow && (s.step == 0 || s.first > 0): // once: each try costs a whole time-out
 		s.step = max(length/16, minSpan)
 	case !slow && sources.KindOf(err) == sources.OverLimit && !strings.Contains(text, "HTTP 429") && !strings.Contains(text, "max entries"):
 		s.step = max(length/2, minSpan)
