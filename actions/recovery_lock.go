@@ -14,7 +14,7 @@ import (
 
 // Labels of what a recovery makes in the swarm. runLabel names the run.
 const (
-	labelService = "qd.service"
+	labelService = sources.LabelService
 	labelPhase   = "qd.phase"
 	labelOwner   = "qd.owner"
 	labelJob     = "qd.job"

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"quarterdeck/sources"
+	"quarterdeck/sources/fleet"
 )
 
 // ScaleTarget is a service and how many replicas it shall have.
@@ -30,7 +31,7 @@ func (d *Deck) PlanScale(ctx context.Context, targets []ScaleTarget) (*Plan, err
 		return nil, err
 	}
 	p := &Plan{Action: Scale, Harm: Light}
-	room := roomOf(snap)
+	room := fleet.RoomOf(snap)
 	var refused, same []string
 	seen := map[string]bool{}
 	states, err := d.states(ctx, names(targets))
@@ -135,7 +136,7 @@ func whyNoScale(st *sources.ServiceState, replicated bool) string {
 	return whyBusy(&st.Service)
 }
 
-func (p *Plan) scaleWarnings(st *sources.ServiceState, now, want uint64, room *room) {
+func (p *Plan) scaleWarnings(st *sources.ServiceState, now, want uint64, room *fleet.Room) {
 	switch {
 	case want == 0:
 		p.raise(Grave, "")
@@ -143,7 +144,7 @@ func (p *Plan) scaleWarnings(st *sources.ServiceState, now, want uint64, room *r
 	case want < now:
 		p.raise(Serious, "")
 	case want > now:
-		if n, why := room.place(&st.Service, int(want-now)); n < int(want-now) { //nolint:gosec // bounded by MaxReplicas
+		if n, why := room.Place(&st.Service, int(want-now)); n < int(want-now) { //nolint:gosec // bounded by MaxReplicas
 			p.raise(Serious, "")
 			p.warn("%s: %d of the %d new replicas have no place now: %s", st.Name, int(want-now)-n, want-now, why) //nolint:gosec // as above
 		}

@@ -9,7 +9,6 @@ import (
 
 	"quarterdeck/actions/journal"
 	"quarterdeck/sources"
-	"quarterdeck/sources/fleet"
 )
 
 func TestHours(t *testing.T) {
@@ -188,63 +187,6 @@ func TestWord(t *testing.T) {
 		if got := p.Word(); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
-	}
-}
-
-func TestRoom(t *testing.T) {
-	node := func(name, role string, cores, gib int64) sources.Node {
-		return sources.Node{ID: name, Name: name, Role: role, State: "ready", Availability: "active", NanoCPUs: cores * 1e9, MemoryBytes: gib << 30, OS: "linux", Arch: "x86_64"}
-	}
-	drained := node("n3", "worker", 8, 8)
-	drained.Availability = "drain"
-	holder := sources.Service{ID: "h", Name: "holder", Mode: sources.Replicated, Desired: 1, Ports: []sources.Port{{Protocol: "tcp", Published: 80, Mode: "host"}}, Resources: sources.Resources{ReserveBytes: 3 << 30}}
-	f := fleet.New(time.Now, fleet.SwarmName)
-	w := &sources.World{At: time.Now(), Nodes: []sources.Node{node("n1", "manager", 2, 4), node("n2", "worker", 4, 4), drained}, Services: []sources.Service{holder},
-		Tasks: []sources.Task{{ID: "t", ServiceID: "h", NodeID: "n2", Slot: 1, State: sources.TaskRunning, Desired: sources.TaskRunning}}}
-	f.Fold(sources.Change{At: w.At, World: w})
-	for name, c := range map[string]struct {
-		service sources.Service
-		n, want int
-		why     []string
-	}{
-		"room for all":   {sources.Service{}, 50, 50, nil},
-		"cores":          {sources.Service{Resources: sources.Resources{ReserveNanoCPUs: 1e9}}, 8, 6, []string{"n1, n2 has 0 of a core free, 1 are reserved a task"}},
-		"memory":         {sources.Service{Resources: sources.Resources{ReserveBytes: 2 << 30}}, 4, 2, []string{"n1 has 0 MiB of memory free, 2048 MiB are reserved a task", "n2 has 1024 MiB"}},
-		"most a node":    {sources.Service{MaxPerNode: 2}, 5, 4, []string{"has its 2 replicas, the most for a node"}},
-		"a host port":    {sources.Service{ID: "x", Name: "x", Ports: []sources.Port{{Protocol: "tcp", Published: 80, Mode: "host"}}}, 2, 1, []string{"n2 has its port tcp/80 taken by holder", "n1 has its port tcp/80 taken by x"}},
-		"an ingress one": {sources.Service{Ports: []sources.Port{{Protocol: "tcp", Published: 80, Mode: "ingress"}}}, 2, 2, nil},
-		"a constraint":   {sources.Service{Constraints: []string{"node.role==manager"}, MaxPerNode: 1}, 3, 1, []string{"n2 ", "n3 "}},
-	} {
-		got, why := roomOf(f.Snapshot()).place(&c.service, c.n)
-		if got != c.want || (why == "") != (c.want == c.n) {
-			t.Errorf("%s: %d of %d have a place, want %d: %s", name, got, c.n, c.want, why)
-		}
-		for _, w := range c.why {
-			if !strings.Contains(why, w) {
-				t.Errorf("%s: %q lacks %q", name, why, w)
-			}
-		}
-	}
-	both := roomOf(f.Snapshot())
-	big := sources.Service{ID: "a", Resources: sources.Resources{ReserveNanoCPUs: 2e9}}
-	if n, _ := both.place(&big, 3); n != 3 {
-		t.Fatal(n)
-	}
-	if n, why := both.place(&sources.Service{ID: "b", Resources: big.Resources}, 1); n != 0 || why == "" {
-		t.Errorf("two services are not reckoned together: %d %s", n, why)
-	}
-}
-
-func TestReasonNamesFewNodes(t *testing.T) {
-	reasons := map[string]string{}
-	for _, n := range []string{"a", "b", "c", "d", "e", "f"} {
-		reasons[n] = "is full"
-	}
-	if got := reasonText(reasons); got != "a, b, c, d, and 2 more is full" {
-		t.Error(got)
-	}
-	if got := reasonText(nil); got != "there is no node" {
-		t.Error(got)
 	}
 }
 

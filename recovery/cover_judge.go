@@ -22,7 +22,7 @@ func (w *coverer) judge(c *Coverage) {
 		c.State, c.Problem = CoverUnknown, "it was fresh when the catalogue was last read, and there may be a newer one: "+w.why
 	case c.Age > p.MaxAge:
 		c.State = CoverLate
-		c.Problem = fmt.Sprintf("the newest snapshot is %s old, and may be %s: is the agent running? `quarterdeck backup %s` makes one now", spanText(c.Age.Truncate(time.Minute)), spanText(p.MaxAge), c.Service)
+		c.Problem = fmt.Sprintf("the newest snapshot is %s old, and may be %s: is the agent running? `quarterdeck backup %s` makes one now", SpanText(c.Age.Truncate(time.Minute)), SpanText(p.MaxAge), c.Service)
 	default:
 		c.State = CoverFresh
 		w.lesser(c)
@@ -56,13 +56,13 @@ func (w *coverer) lesser(c *Coverage) {
 	case !c.Newest.Verified:
 		c.Problem = "the newest snapshot could not be read back when it was made: `quarterdeck drill " + c.Service + "` tells what it is worth"
 	case !c.Next.IsZero() && w.now.Sub(c.Next) > dueSlack:
-		c.Problem = "a backup was due " + spanText(w.now.Sub(c.Next).Truncate(time.Minute)) + " ago and did not come: is the agent running?"
+		c.Problem = "a backup was due " + SpanText(w.now.Sub(c.Next).Truncate(time.Minute)) + " ago and did not come: is the agent running?"
 	case c.DrillState == DrillNever:
 		c.Problem = "no drill has shown that it can be restored: `quarterdeck drill " + c.Service + "`"
 	case c.DrillState == DrillOverdue:
-		c.Problem = "the last drill is " + spanText(c.DrillAge.Truncate(24*time.Hour)) + " old: `quarterdeck drill " + c.Service + "`"
+		c.Problem = "the last drill is " + SpanText(c.DrillAge.Truncate(24*time.Hour)) + " old: `quarterdeck drill " + c.Service + "`"
 	case c.DrillState == DrillSlow:
-		c.Problem = fmt.Sprintf("%s took %s, and may take %s: make it smaller, or set what is true", drillWord(c.Drill), spanText(c.Drill.Took().Round(time.Second)), spanText(c.Policy.RTO))
+		c.Problem = fmt.Sprintf("%s took %s, and may take %s: make it smaller, or set what is true", drillWord(c.Drill), SpanText(c.Drill.Took().Round(time.Second)), SpanText(c.Policy.RTO))
 		c.Set = LabelRTO
 	case len(c.Policy.Problems) > 0:
 		c.Problem, c.Set = c.Policy.Problems[0].String(), c.Policy.label(false)

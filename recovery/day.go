@@ -142,7 +142,7 @@ func (d *Day) Verdict() string {
 	ok, all := d.Count()
 	text := fmt.Sprintf("%d of %s came back", ok, plural(all, "service"))
 	if took := d.Took(); ok > 0 {
-		text += " in " + spanText(took.Round(time.Second))
+		text += " in " + SpanText(took.Round(time.Second))
 	}
 	slow := 0
 	for i := range d.Drills {

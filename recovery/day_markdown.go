@@ -54,10 +54,10 @@ func (x *DayDrill) add() time.Duration {
 
 // row is a drill in the report's table.
 func (x *DayDrill) row(n int, sum time.Duration) []string {
-	out := []string{fmt.Sprint(n), markdown.Text(x.Service), map[DayState]string{DayOK: "yes", DayFailed: "**NO**", DayStarted: "interrupted", DayWaiting: "not tried"}[x.State], "", spanText(seconds(x.Allowed)), "", "",
+	out := []string{fmt.Sprint(n), markdown.Text(x.Service), map[DayState]string{DayOK: "yes", DayFailed: "**NO**", DayStarted: "interrupted", DayWaiting: "not tried"}[x.State], "", SpanText(seconds(x.Allowed)), "", "",
 		markdown.Code(shortID(x.Snapshot)) + " of " + stampText(x.Taken)}
 	if x.Drill != nil && x.Drill.OK {
-		out[3], out[5], out[6] = spanText(x.Drill.Took().Round(time.Second)), spanText(sum.Round(time.Second)), spanText(x.Drill.Lost().Round(time.Second))
+		out[3], out[5], out[6] = SpanText(x.Drill.Took().Round(time.Second)), SpanText(sum.Round(time.Second)), SpanText(x.Drill.Lost().Round(time.Second))
 	}
 	if x.Slow() {
 		out[3] = "**" + out[3] + "**"
@@ -100,7 +100,7 @@ func (d *Day) writeProofs(b *strings.Builder) {
 		}
 		var rows [][]string
 		for _, s := range x.Drill.Steps {
-			rows = append(rows, []string{markdown.Text(s.Name), spanText(seconds(s.Took).Round(time.Second))})
+			rows = append(rows, []string{markdown.Text(s.Name), SpanText(seconds(s.Took).Round(time.Second))})
 		}
 		if len(rows) > 0 {
 			b.WriteString("\n")

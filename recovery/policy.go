@@ -174,19 +174,19 @@ func (p *Policy) readTimes(get func(string) string, wrong func(bool, string, str
 		p.Schedule = text
 	}
 	var err error
-	if p.times, err = parseSchedule(p.Schedule); err != nil {
+	if p.times, err = ParseSchedule(p.Schedule); err != nil {
 		wrong(false, LabelSchedule, fmt.Sprintf("is %q, which is no schedule (%v)", p.Schedule, err), `"15 3 * * *" or @daily`)
 		p.Schedule = DefaultSchedule
-		p.times, _ = parseSchedule(DefaultSchedule)
+		p.times, _ = ParseSchedule(DefaultSchedule)
 	}
 	span := func(label string, into *time.Duration) {
 		text := get(label)
 		if text == "" {
 			return
 		}
-		d, err := parseSpan(text)
+		d, err := ParseSpan(text)
 		if err != nil || d <= 0 {
-			wrong(false, label, fmt.Sprintf("is %q, which is no span of time", text), spanText(*into))
+			wrong(false, label, fmt.Sprintf("is %q, which is no span of time", text), SpanText(*into))
 			return
 		}
 		*into = d
@@ -284,8 +284,8 @@ func guess(s *sources.Service, volume string) Engine {
 	return None
 }
 
-// parseSpan is time.ParseDuration that knows days and weeks as well: "26h", "35d", "2w".
-func parseSpan(text string) (time.Duration, error) {
+// ParseSpan is time.ParseDuration that knows days and weeks as well: "26h", "35d", "2w".
+func ParseSpan(text string) (time.Duration, error) {
 	for unit, of := range map[string]time.Duration{"d": 24 * time.Hour, "w": 7 * 24 * time.Hour} {
 		if n, ok := strings.CutSuffix(text, unit); ok {
 			v, err := strconv.ParseFloat(n, 64)
@@ -298,14 +298,14 @@ func parseSpan(text string) (time.Duration, error) {
 	return time.ParseDuration(text)
 }
 
-// spanText is a span as the labels have it: "26h", "15m", "2h30m"; of more than two days in days.
-func spanText(d time.Duration) string {
+// SpanText is a span as the labels have it: "26h", "15m", "2h30m"; of more than two days in days.
+func SpanText(d time.Duration) string {
 	if day := 24 * time.Hour; d > 2*day {
 		days := strconv.FormatInt(int64(d/day), 10) + "d"
 		if d %= day; d == 0 {
 			return days
 		}
-		return days + spanText(d)
+		return days + SpanText(d)
 	}
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {

@@ -106,19 +106,19 @@ func TestPolicyNeedsANetworkOnlyOfServers(t *testing.T) {
 
 func TestSpans(t *testing.T) {
 	for text, want := range map[string]time.Duration{"26h": 26 * time.Hour, "1.5d": 36 * time.Hour, "2w": 14 * 24 * time.Hour, "90s": 90 * time.Second, "10m": 10 * time.Minute} {
-		if got, err := parseSpan(text); err != nil || got != want {
-			t.Errorf("parseSpan(%q) = %v, %v", text, got, err)
+		if got, err := ParseSpan(text); err != nil || got != want {
+			t.Errorf("ParseSpan(%q) = %v, %v", text, got, err)
 		}
 	}
 	for _, text := range []string{"", "d", "-1d", "NaNd", "Infw", "1e300d", "5", "five minutes", "1d2h", "\x00d"} {
-		if got, err := parseSpan(text); err == nil {
-			t.Errorf("parseSpan(%q) = %v, and it is none", text, got)
+		if got, err := ParseSpan(text); err == nil {
+			t.Errorf("ParseSpan(%q) = %v, and it is none", text, got)
 		}
 	}
 	for d, want := range map[time.Duration]string{26 * time.Hour: "26h", 15 * time.Minute: "15m", 10 * time.Minute: "10m", 20 * time.Second: "20s", 150 * time.Minute: "2h30m", 0: "0s",
 		72 * time.Hour: "3d", 73*time.Hour + 10*time.Second: "3d1h0m10s", 48 * time.Hour: "48h"} {
-		if got := spanText(d); got != want {
-			t.Errorf("spanText(%v) = %q, want %q", d, got, want)
+		if got := SpanText(d); got != want {
+			t.Errorf("SpanText(%v) = %q, want %q", d, got, want)
 		}
 	}
 }
@@ -168,7 +168,7 @@ func FuzzParseSpan(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		d, err := parseSpan(text)
+		d, err := ParseSpan(text)
 		if err != nil {
 			return
 		}
@@ -176,8 +176,8 @@ func FuzzParseSpan(f *testing.F) {
 			t.Fatalf("%q is %v", text, d)
 		}
 		if d > 0 {
-			if again, err := parseSpan(spanText(d)); d <= 48*time.Hour && (err != nil || again != d) {
-				t.Fatalf("%q is written %q, and read as %v, %v", text, spanText(d), again, err)
+			if again, err := ParseSpan(SpanText(d)); d <= 48*time.Hour && (err != nil || again != d) {
+				t.Fatalf("%q is written %q, and read as %v, %v", text, SpanText(d), again, err)
 			}
 		}
 	})

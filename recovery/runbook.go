@@ -246,9 +246,9 @@ func doubts(r *Recoverable, x *RunbookService) []Doubt {
 	case x.Drill == nil && x.Restore == nil:
 		say(true, "nobody has ever brought it back: no drill and no restore is recorded")
 	case r.DrillState == DrillOverdue:
-		say(false, "the last drill is %s old, and may be %s", spanText(r.DrillAge.Truncate(time.Hour)), spanText(DrillMaxAge))
+		say(false, "the last drill is %s old, and may be %s", SpanText(r.DrillAge.Truncate(time.Hour)), SpanText(DrillMaxAge))
 	case r.DrillState == DrillSlow && r.Policy.Declared:
-		say(true, "%s took %s, and the policy allows %s", drillWord(r.Drill), spanText(r.Drill.Took().Round(time.Second)), spanText(r.Policy.RTO))
+		say(true, "%s took %s, and the policy allows %s", drillWord(r.Drill), SpanText(r.Drill.Took().Round(time.Second)), SpanText(r.Policy.RTO))
 	}
 	best := newer(x.Drill, x.Restore)
 	switch {
@@ -262,7 +262,7 @@ func doubts(r *Recoverable, x *RunbookService) []Doubt {
 		say(true, "the newest snapshot could not be read back when it was made")
 	}
 	if x.Allowed != nil && x.Expected > *x.Allowed {
-		say(false, "a restore, which tries the snapshot first and saves what is there, is expected to take %s, and the policy allows %s", spanText(seconds(x.Expected).Round(time.Second)), spanText(r.Policy.RTO))
+		say(false, "a restore, which tries the snapshot first and saves what is there, is expected to take %s, and the policy allows %s", SpanText(seconds(x.Expected).Round(time.Second)), SpanText(r.Policy.RTO))
 	}
 	return out
 }

@@ -79,7 +79,7 @@ func (b *Runbook) writeGlance(out *strings.Builder) {
 			lost = about(*s.LostNow)
 		}
 		if s.Allowed != nil {
-			allowed = spanText(seconds(*s.Allowed))
+			allowed = SpanText(seconds(*s.Allowed))
 		}
 		rows = append(rows, []string{fmt.Sprint(i + 1), markdown.Text(s.Service), markdown.Text(s.what()), lost, s.expects(), allowed, s.proof(b.Time)})
 	}
@@ -100,9 +100,9 @@ func about(s float64) string {
 	case d > 0 && d < time.Second/2:
 		return "<1s"
 	case d >= time.Hour:
-		return spanText(d.Round(time.Minute))
+		return SpanText(d.Round(time.Minute))
 	}
-	return spanText(d.Round(time.Second))
+	return SpanText(d.Round(time.Second))
 }
 
 func (s *RunbookService) what() string {
@@ -311,7 +311,7 @@ func (s *RunbookService) write(out *strings.Builder, n int, now time.Time) {
 		fmt.Fprintf(out, " (%s never measured)", plural(s.Unmeasured, "step"))
 	}
 	if s.Allowed != nil {
-		fmt.Fprintf(out, ". The policy allows %s", spanText(seconds(*s.Allowed)))
+		fmt.Fprintf(out, ". The policy allows %s", SpanText(seconds(*s.Allowed)))
 		if s.Expected > *s.Allowed {
 			out.WriteString(": **it takes longer than that**")
 		}
@@ -330,7 +330,7 @@ func (s *RunbookService) writeLoss(out *strings.Builder, now time.Time) {
 	if s.LostMost != nil {
 		fmt.Fprintf(out, "- Lost at most, when all goes by the schedule (%s): what was written in %s, and while the backup ran.", markdown.Span(s.Schedule), about(*s.LostMost))
 		if s.MaxAge != nil {
-			fmt.Fprintf(out, " The policy allows a snapshot to be %s old.", spanText(seconds(*s.MaxAge)))
+			fmt.Fprintf(out, " The policy allows a snapshot to be %s old.", SpanText(seconds(*s.MaxAge)))
 		}
 		out.WriteString("\n")
 	}

@@ -12,9 +12,9 @@ import (
 // lookBack is how far back the last time of a schedule is looked for, in seconds: a schedule that does not come within five years never does.
 const lookBack = 5 * 366 * 24 * 3600
 
-// parseSchedule reads five fields of cron, or @daily and its like. Without a time zone (CRON_TZ=…) it is by UTC, whoever reads it: console and agent must agree
+// ParseSchedule reads five fields of cron, or @daily and its like. Without a time zone (CRON_TZ=…) it is by UTC, whoever reads it: console and agent must agree
 // on when a backup is due.
-func parseSchedule(text string) (cron.Schedule, error) {
+func ParseSchedule(text string) (cron.Schedule, error) {
 	zone := strings.HasPrefix(text, "TZ=") || strings.HasPrefix(text, "CRON_TZ=")
 	if zone && !strings.Contains(text, " ") {
 		return nil, errors.New("there are no times after the time zone") // the parser cuts at the blank, and panics

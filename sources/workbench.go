@@ -5,6 +5,9 @@ import "context"
 // LabelRun names the run that something in the swarm was made for: a job's container, a copy of a service, a lock. Such a service is no service of the platform.
 const LabelRun = "qd.run"
 
+// LabelService names the service that such a thing is about.
+const LabelService = "qd.service"
+
 // ConfigState is a config read whole. Unlike a secret's, its data can be read back.
 type ConfigState struct {
 	Reference

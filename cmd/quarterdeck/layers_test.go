@@ -106,6 +106,18 @@ func TestForbiddenTellsApart(t *testing.T) {
 		{"quarterdeck/stages", "quarterdeck/blueprint", true},
 		{"quarterdeck/ui", "quarterdeck/blueprint", false},
 		{"quarterdeck/deploy", "quarterdeck/sources", true},
+		{"quarterdeck/autoscale", "quarterdeck/sources/fleet", false},
+		{"quarterdeck/autoscale", "quarterdeck/recovery", false},
+		{"quarterdeck/autoscale", "quarterdeck/actions", true},
+		{"quarterdeck/autoscale", "quarterdeck/sources/prometheus", true},
+		{"quarterdeck/autoscale", "quarterdeck/stages", true},
+		{"quarterdeck/agent", "quarterdeck/autoscale", false},
+		{"quarterdeck/agent/metrics", "quarterdeck/autoscale", false},
+		{"quarterdeck/stages", "quarterdeck/autoscale", false},
+		{"quarterdeck/ui", "quarterdeck/autoscale", false},
+		{"quarterdeck/actions", "quarterdeck/autoscale", false},
+		{"quarterdeck/recovery", "quarterdeck/autoscale", true},
+		{"quarterdeck/sources/fleet", "quarterdeck/autoscale", true},
 		{"quarterdeck/agent", "quarterdeck/actions", false},
 		{"quarterdeck/agent", "quarterdeck/recovery", false},
 		{"quarterdeck/agent", "quarterdeck/sources/fleet", false},
@@ -163,7 +175,7 @@ func forbidden(from, to string) string {
 		return "blueprint sees its files, recovery, stages, the fleet and the domain's interfaces"
 	case from == "agent/metrics" && strings.HasPrefix(to, "github.com/prometheus/client_golang/"):
 		return "" // the way out to Prometheus, as the sources are the way in
-	case from == "agent/metrics" && strings.HasPrefix(whole, "quarterdeck/") && to != "agent" && to != "recovery":
+	case from == "agent/metrics" && strings.HasPrefix(whole, "quarterdeck/") && to != "agent" && to != "autoscale" && to != "recovery":
 		return "agent/metrics sees the agent's status"
 	case under(from, "agent") && (under(to, "diagnosis") || under(to, "incident")):
 		return "the agent sees actions and recovery"
@@ -179,15 +191,17 @@ func forbidden(from, to string) string {
 		return "a source knows no other source"
 	case under(to, "incident") && !under(from, "incident") && !under(from, "ui"):
 		return "nothing imports incident but ui and cmd"
-	case under(from, "stages") && strings.HasPrefix(whole, "quarterdeck/") && !under(to, "stages") && to != "recovery" && !under(to, "sources"):
-		return "stages sees recovery, the fleet and the domain's interfaces"
+	case under(from, "autoscale") && strings.HasPrefix(whole, "quarterdeck/") && !under(to, "autoscale") && to != "recovery" && !under(to, "sources"):
+		return "autoscale sees recovery, the fleet and the domain's interfaces"
+	case under(from, "stages") && strings.HasPrefix(whole, "quarterdeck/") && !under(to, "stages") && to != "autoscale" && to != "recovery" && !under(to, "sources"):
+		return "stages sees autoscale, recovery, the fleet and the domain's interfaces"
 	case under(from, "recovery") && strings.HasPrefix(whole, "quarterdeck/") && !under(to, "recovery") && !under(to, "sources"):
 		return "recovery sees the fleet and the domain's interfaces"
-	case (under(from, "ui") || under(from, "actions") || under(from, "agent") || under(from, "diagnosis") || under(from, "incident") || under(from, "recovery") || under(from, "stages")) && source(to) != "" && source(to) != "fleet":
-		return "ui, actions, agent, diagnosis, incident, recovery and stages see the fleet and the domain's interfaces"
+	case (under(from, "ui") || under(from, "actions") || under(from, "agent") || under(from, "autoscale") || under(from, "diagnosis") || under(from, "incident") || under(from, "recovery") || under(from, "stages")) && source(to) != "" && source(to) != "fleet":
+		return "ui, actions, agent, autoscale, diagnosis, incident, recovery and stages see the fleet and the domain's interfaces"
 	case under(from, "diagnosis") && from != "diagnosis/record" && under(to, "actions"), under(from, "actions") && under(to, "diagnosis"):
 		return "what may be done and why it is broken know nothing of each other"
-	case under(from, "sources") && (under(to, "actions") || under(to, "diagnosis") || under(to, "recovery")):
+	case under(from, "sources") && (under(to, "actions") || under(to, "autoscale") || under(to, "diagnosis") || under(to, "recovery")):
 		return "a source knows nothing of what is done with it"
 	}
 	return ""

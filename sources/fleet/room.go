@@ -1,4 +1,4 @@
-package actions
+package fleet
 
 import (
 	"fmt"
@@ -6,12 +6,11 @@ import (
 	"strings"
 
 	"quarterdeck/sources"
-	"quarterdeck/sources/fleet"
 )
 
-// room is what the nodes have free, as the scheduler reckons: their resources less the reservations of the tasks on them
-// (swarmkit, manager/scheduler/nodeinfo.go). Placing takes from it, so that many services together are reckoned together.
-type room struct {
+// Room is what the nodes have free, as the scheduler reckons: their resources less the reservations of the tasks on them
+// (swarmkit, manager/scheduler/nodeinfo.go). Placing takes from it, so that many services together are reckoned together. Not safe for concurrent use.
+type Room struct {
 	nodes []space
 }
 
@@ -23,8 +22,9 @@ type space struct {
 	hostPorts map[string]string // "tcp/8080" to the service that has it
 }
 
-func roomOf(snap *fleet.Snapshot) *room {
-	r := &room{nodes: make([]space, len(snap.Nodes))}
+// RoomOf is the room that the nodes of a snapshot have.
+func RoomOf(snap *Snapshot) *Room {
+	r := &Room{nodes: make([]space, len(snap.Nodes))}
 	at := make(map[string]*space, len(snap.Nodes))
 	for i := range snap.Nodes {
 		n := &snap.Nodes[i]
@@ -62,16 +62,22 @@ func hostPorts(s *sources.Service) []string {
 	return out
 }
 
-// place puts n more tasks of a service on the nodes, the emptiest first, and gives how many found a place and why the others did not.
-func (r *room) place(s *sources.Service, n int) (placed int, why string) {
-	reasons := map[string]string{}
+// Place puts n more tasks of a service on the nodes, the emptiest first, and gives how many found a place and why the others did not.
+func (r *Room) Place(s *sources.Service, n int) (placed int, why string) {
+	if n <= 0 {
+		return 0, ""
+	}
+	var allowed []*space // by what tasks do not change
+	for i := range r.nodes {
+		if x := &r.nodes[i]; WhyNot(s, x.node) == "" {
+			allowed = append(allowed, x)
+		}
+	}
+	ports := hostPorts(s)
 	for ; placed < n; placed++ {
 		var best *space
-		clear(reasons)
-		for i := range r.nodes {
-			x := &r.nodes[i]
-			if w := x.whyNot(s); w != "" {
-				reasons[x.node.Name] = w
+		for _, x := range allowed {
+			if !x.fits(s, ports) {
 				continue
 			}
 			if best == nil || x.byService[s.ID] < best.byService[s.ID] || x.byService[s.ID] == best.byService[s.ID] && x.memory > best.memory {
@@ -79,15 +85,37 @@ func (r *room) place(s *sources.Service, n int) (placed int, why string) {
 			}
 		}
 		if best == nil {
-			return placed, reasonText(reasons)
+			return placed, r.whyNone(s)
 		}
-		best.take(s)
+		best.take(s, ports)
 	}
 	return placed, ""
 }
 
+// whyNone says why no node takes one more.
+func (r *Room) whyNone(s *sources.Service) string {
+	reasons := map[string]string{}
+	for i := range r.nodes {
+		reasons[r.nodes[i].node.Name] = r.nodes[i].whyNot(s)
+	}
+	return reasonText(reasons)
+}
+
+// fits tells whether one more fits on a node that its service allows.
+func (x *space) fits(s *sources.Service, ports []string) bool {
+	if s.Resources.ReserveNanoCPUs > x.cpu || s.Resources.ReserveBytes > x.memory || s.MaxPerNode > 0 && x.byService[s.ID] >= s.MaxPerNode {
+		return false
+	}
+	for _, p := range ports {
+		if x.hostPorts[p] != "" {
+			return false
+		}
+	}
+	return true
+}
+
 func (x *space) whyNot(s *sources.Service) string {
-	if why := fleet.WhyNot(s, x.node); why != "" {
+	if why := WhyNot(s, x.node); why != "" {
 		return why
 	}
 	if cpu := s.Resources.ReserveNanoCPUs; cpu > x.cpu {
@@ -107,11 +135,11 @@ func (x *space) whyNot(s *sources.Service) string {
 	return ""
 }
 
-func (x *space) take(s *sources.Service) {
+func (x *space) take(s *sources.Service, ports []string) {
 	x.cpu -= s.Resources.ReserveNanoCPUs
 	x.memory -= s.Resources.ReserveBytes
 	x.byService[s.ID]++
-	for _, p := range hostPorts(s) {
+	for _, p := range ports {
 		x.hostPorts[p] = s.Name
 	}
 }

@@ -1,0 +1,67 @@
+package autoscale
+
+import (
+	"time"
+
+	"quarterdeck/sources/fleet"
+)
+
+// Loop decides for all services, again and again, and remembers what decisions need of those before. Not safe for concurrent use.
+type Loop struct {
+	policies  map[string]parsed // by service id
+	histories map[string]History
+}
+
+type parsed struct {
+	version uint64
+	policy  *Policy
+}
+
+// Policies are those of a snapshot's services that can be followed, by service name.
+func (l *Loop) Policies(snap *fleet.Snapshot) map[string]*Policy {
+	out := map[string]*Policy{}
+	for _, s := range snap.Services {
+		if p := l.policy(s); p.Usable() {
+			out[s.Name] = p
+		}
+	}
+	return out
+}
+
+// policy reads a service's labels, once for each version of it.
+func (l *Loop) policy(s *fleet.Service) *Policy {
+	if x, ok := l.policies[s.ID]; ok && x.version == s.Version && s.Version > 0 {
+		return x.policy
+	}
+	if l.policies == nil {
+		l.policies = map[string]parsed{}
+	}
+	p := ParsePolicy(&s.Service)
+	l.policies[s.ID] = parsed{s.Version, &p}
+	return &p
+}
+
+// Decide decides for each service of the snapshot, in its order. What one is given another has not: the room is that of all together.
+func (l *Loop) Decide(snap *fleet.Snapshot, e *Evidence, now time.Time) []Decision {
+	room, locked := fleet.RoomOf(snap), locks(snap)
+	out := make([]Decision, 0, len(snap.Services))
+	histories := make(map[string]History, len(snap.Services))
+	policies := make(map[string]parsed, len(snap.Services))
+	for _, s := range snap.Services {
+		p := l.policy(s)
+		policies[s.ID] = l.policies[s.ID]
+		in := Input{Policy: p, State: stateOf(s, p, locked), History: l.histories[s.ID], Now: now,
+			Room: func(more int) (int, string) { return room.Place(&s.Service, more) }}
+		if in.State.Skip == Counts {
+			in.Samples = e.of(s.Name, p)
+		}
+		d, h := Decide(&in)
+		d.Service, d.ID = s.Name, s.ID
+		out = append(out, d)
+		if in.State.Skip != NoPolicy {
+			histories[s.ID] = h
+		}
+	}
+	l.histories, l.policies = histories, policies // of services that are gone nothing is kept
+	return out
+}
