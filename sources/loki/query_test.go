@@ -241,7 +241,7 @@ func TestMetadata(t *testing.T) {
 		["2","traced",{"structuredMetadata":{"detected_level":"unknown","trace_id":"t1"},"parsed":{"code":"500"}}],
 		["4","level=warn",{}]]}],"stats":{"x":[1,{"y":null}]}}}`)
 	})
-	p, err := c.Query(t.Context(), sources.LogQuery{})
+	p, err := c.Query(t.Context(), sources.LogQuery{Since: time.Unix(0, 1), Until: time.Unix(0, 10)})
 	if err != nil || len(p.Entries) != 4 {
 		t.Fatal(err, len(p.Entries))
 	}
