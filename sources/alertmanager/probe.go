@@ -27,7 +27,7 @@ func (c *Client) status(ctx context.Context) (wireStatus, error) {
 // made is not tried: it is listed as neither allowed nor missing.
 func (c *Client) Probe(ctx context.Context) sources.Probe {
 	began := time.Now()
-	p := sources.Probe{Name: name, Address: c.shown, State: sources.Live}
+	p := sources.Probe{Name: name, Address: c.api.Shown, State: sources.Live}
 	st, err := c.status(ctx)
 	p.Version = st.VersionInfo.Version
 	tried := []struct {

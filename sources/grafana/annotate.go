@@ -64,7 +64,7 @@ func (c *Client) Annotate(ctx context.Context, a sources.Annotation) error {
 // because it would make one: it is listed as neither allowed nor missing.
 func (c *Client) Probe(ctx context.Context) sources.Probe {
 	began := time.Now()
-	p := sources.Probe{Name: name, Address: c.shown, State: sources.Live}
+	p := sources.Probe{Name: name, Address: c.api.Shown, State: sources.Live}
 	var health struct{ Version, Database string }
 	err := c.call(ctx, "ask for its health", http.MethodGet, "/api/health", nil, nil, &health)
 	if err != nil {

@@ -143,7 +143,7 @@ func TestBadDays(t *testing.T) {
 		{"nothing", 200, "", sources.BadAnswer, "empty"},
 		{"another API", 200, "{}", sources.BadAnswer, "names no annotation"},
 		{"another shape", 200, "[1]", sources.BadAnswer, "cannot understand"},
-		{"cut off", 200, `{"id":`, sources.BadAnswer, "cannot understand"},
+		{"cut off", 200, `{"id":`, sources.BadAnswer, "cut off"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			f.status, f.body = tc.status, tc.body
