@@ -32,6 +32,8 @@ type Evidence struct {
 	Notified *float64
 	// Dashboards are Grafana's; nil: they were not read.
 	Dashboards []sources.Dashboard
+	// Routers are the proxy's; nil: it was not asked, or did not answer.
+	Routers []sources.Router
 	// Counts are how many tasks each service had, at moments of the last day that are equally far apart; nil: not known.
 	Counts map[string][]float64
 	// CacheHits is the share of a cache's lookups that it answered, Slowest the seconds of the longest statement that runs in a database, Connections the greatest
@@ -59,6 +61,8 @@ const (
 	wordsName  = "attestations"
 	// grafanaName is that of the source of dashboards.
 	grafanaName = "grafana"
+	// proxyName is that of the source of routers.
+	proxyName = "traefik"
 )
 
 // MeasuredKinds are the kinds of figures that each service should have.

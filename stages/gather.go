@@ -21,6 +21,8 @@ type Sources struct {
 	// Backups has read its catalogue.
 	Backups    *recovery.Feed
 	Dashboards sources.Dashboards
+	// Proxy tells what is served to the outside; nil: the labels of services do.
+	Proxy sources.Proxy
 	// Images looks at the images that run.
 	Images *Looker
 	// Words reads what persons have said, by check.
@@ -65,6 +67,7 @@ func Gather(ctx context.Context, from Sources, now time.Time) *Evidence {
 	g.images(ctx, from.Images)
 	g.words(ctx, from.Words)
 	g.dashboards(ctx, from.Dashboards)
+	g.proxy(ctx, from.Proxy)
 	g.wait.Wait()
 	if from.Backups == nil {
 		e.Reasons[fleet.BackupsName] = "no object store is configured: set --s3, QUARTERDECK_S3 or s3.address"
@@ -250,6 +253,20 @@ func (g *gatherer) dashboards(ctx context.Context, from sources.Dashboards) {
 			all = []sources.Dashboard{}
 		}
 		return func() { g.e.Dashboards = all }, err
+	})
+}
+
+// proxy asks for routers; where there is none nothing is missing.
+func (g *gatherer) proxy(ctx context.Context, from sources.Proxy) {
+	if from == nil {
+		return
+	}
+	g.ask(proxyName, func() (func(), error) {
+		all, err := from.Routers(ctx)
+		if all == nil {
+			all = []sources.Router{}
+		}
+		return func() { g.e.Routers = all }, err
 	})
 }
 

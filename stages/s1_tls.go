@@ -44,25 +44,94 @@ var tlsAllRouters = &Check{
 	Threshold: func(*Settings) string { return "all; any without tls.certResolver fails" },
 	Fix:       "set the label traefik.http.routers.NAME.tls.certresolver on the service",
 	judge: func(e *Evidence, _ *Settings) Finding {
-		const evidence = "docker service inspect SERVICE: Spec.Labels traefik.http.routers.*"
-		if e.Fleet == nil || e.Fleet.Listed.IsZero() {
-			return unknown(evidence, e.reason(fleet.SwarmName, "the swarm has not been read"))
+		if e.Routers != nil || e.Reasons[proxyName] != "" {
+			return e.proxied()
 		}
-		f, n := Finding{Evidence: evidence}, 0
-		for _, v := range e.services() {
-			for _, r := range routersOf(v.Labels) {
-				n++
-				if r.resolver == "" && !r.redirects {
-					f.Subjects = append(f.Subjects, Subject{Name: v.Name, State: Fail, Says: "router " + r.name + " names no certificate resolver", Set: "traefik.http.routers." + r.name + ".tls.certresolver=letsencrypt"})
+		return e.labelled()
+	},
+}
+
+// proxied judges routers by the proxy's own word.
+func (e *Evidence) proxied() Finding {
+	const evidence = "GET /api/http/routers and /api/entrypoints of Traefik"
+	switch {
+	case e.Routers == nil:
+		return unknown(evidence, e.reason(proxyName, "Traefik did not answer"))
+	case len(e.Routers) == 0:
+		return notApplicable(evidence, "Traefik has no router but its own")
+	}
+	f := Finding{Evidence: evidence}
+	owners := e.owners()
+	for i := range e.Routers {
+		r := &e.Routers[i]
+		name, _, _ := strings.Cut(r.Name, "@")
+		x := Subject{Name: r.Name, State: Fail, Set: routerPrefix + name + ".tls.certresolver=letsencrypt"}
+		if o, ok := owners[strings.ToLower(r.Name)]; ok {
+			x.Name, x.Set = o.service, routerPrefix+o.router+".tls.certresolver=letsencrypt"
+		} else if !strings.HasSuffix(r.Name, "@swarm") && !strings.HasSuffix(r.Name, "@docker") {
+			x.Set = "" // no label declares it
+		}
+		switch {
+		case len(r.Errors) > 0: // a resolver that is not there is among them
+			x.Set, x.Says = "", "router "+r.Name+": Traefik says: "+r.Errors[0]
+			if !r.Disabled && (r.Resolver != "" || r.Redirects) {
+				x.State = Warn
+			}
+		case r.Resolver != "" || r.Redirects:
+			continue
+		case r.TLS:
+			x.Says = "router " + r.Name + " has a certificate that nobody renews: it names no resolver"
+		default:
+			x.Says = "router " + r.Name + " serves in the clear on " + strings.Join(r.EntryPoints, ", ")
+		}
+		f.Subjects = append(f.Subjects, x)
+	}
+	f.State, f.Value = worst(f.Subjects), fmt.Sprintf("%d of %s, by Traefik's API", len(e.Routers)-len(f.Subjects), count(len(e.Routers), "router"))
+	return f
+}
+
+// declared is where a router comes from.
+type declared struct{ service, router string }
+
+// owners are the services whose labels declare a router, by the name that Traefik gives it: NAME@PROVIDER, and ENTRYPOINT-NAME@PROVIDER where it has several
+// entry points.
+func (e *Evidence) owners() map[string]declared {
+	out := map[string]declared{}
+	for _, v := range e.services() {
+		for _, r := range routersOf(v.Labels) {
+			for _, provider := range []string{"@swarm", "@docker"} {
+				out[r.name+provider] = declared{v.Name, r.name}
+				for i := range e.Routers {
+					for _, p := range e.Routers[i].EntryPoints {
+						out[strings.ToLower(p)+"-"+r.name+provider] = declared{v.Name, r.name}
+					}
 				}
 			}
 		}
-		if n == 0 {
-			return notApplicable(evidence, "no service has a router of Traefik in its labels")
+	}
+	return out
+}
+
+// labelled judges routers by what the services' labels declare.
+func (e *Evidence) labelled() Finding {
+	const evidence = "docker service inspect SERVICE: Spec.Labels traefik.http.routers.*"
+	if e.Fleet == nil || e.Fleet.Listed.IsZero() {
+		return unknown(evidence, e.reason(fleet.SwarmName, "the swarm has not been read"))
+	}
+	f, n := Finding{Evidence: evidence}, 0
+	for _, v := range e.services() {
+		for _, r := range routersOf(v.Labels) {
+			n++
+			if r.resolver == "" && !r.redirects {
+				f.Subjects = append(f.Subjects, Subject{Name: v.Name, State: Fail, Says: "router " + r.name + " names no certificate resolver", Set: routerPrefix + r.name + ".tls.certresolver=letsencrypt"})
+			}
 		}
-		f.State, f.Value = worst(f.Subjects), fmt.Sprintf("%d of %s", n-len(f.Subjects), count(n, "router"))
-		return f
-	},
+	}
+	if n == 0 {
+		return notApplicable(evidence, "no service has a router of Traefik in its labels")
+	}
+	f.State, f.Value = worst(f.Subjects), fmt.Sprintf("%d of %s, by the labels of services", n-len(f.Subjects), count(n, "router"))
+	return f
 }
 
 // router is one of Traefik's, as labels on a service declare it (doc.traefik.io, "Docker Swarm": routers).

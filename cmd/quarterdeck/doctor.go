@@ -53,11 +53,12 @@ func runDoctor(ctx context.Context, s *surroundings) error {
 	cover := p.coverage(ctx)
 	if asJSON {
 		out := doctorOf(probes)
+		out.Unset = p.unset()
 		out.Backups = cover.json()
 		if err := json.NewEncoder(s.out).Encode(out); err != nil {
 			return err
 		}
-	} else if err := writeDoctor(s.out, p.settings, probes, cover); err != nil {
+	} else if err := writeDoctor(s.out, p.settings, probes, p.unset(), cover); err != nil {
 		return err
 	}
 	ok := 0
@@ -75,36 +76,71 @@ func runDoctor(ctx context.Context, s *surroundings) error {
 	return &exitStatus{code: exitDegraded}
 }
 
-// probe asks all sources at once; those that are not configured say what to set.
+// probe asks all sources at once; those that are not configured say what to set. Of the systems that a platform may do without only those are among them that
+// are configured.
 func (p *platform) probe(ctx context.Context) []sources.Probe {
-	out := make([]sources.Probe, 5)
+	asked := []namedProbe{
+		{fleet.SwarmName, "--host", p.swarm.Probe},
+		{fleet.LokiName, "--loki, LOKI_ADDR or loki.address", nil},
+		{fleet.PrometheusName, "--prometheus, PROMETHEUS_URL or prometheus.address", nil},
+		{fleet.AlertmanagerName, "--alertmanager, ALERTMANAGER_URL or alertmanager.address", nil},
+		{objectstore.Name, "--s3, QUARTERDECK_S3 or s3.address", nil},
+	}
+	if p.loki != nil {
+		asked[1].ask = p.loki.Probe
+	}
+	if p.metrics != nil {
+		asked[2].ask = p.metrics.Probe
+	}
+	if p.alerts != nil {
+		asked[3].ask = p.alerts.Probe
+	}
+	if p.backups != nil {
+		asked[4].ask = func(c context.Context) sources.Probe { return p.backups.Probe(c, !p.settings.ReadOnly) }
+	}
+	for _, x := range p.optional() {
+		if x.ask != nil {
+			asked = append(asked, x)
+		}
+	}
+	out := make([]sources.Probe, len(asked))
 	var wg sync.WaitGroup
-	ask := func(i int, name, setting string, there bool, probe func(context.Context) sources.Probe) {
-		if !there {
-			out[i] = sources.Probe{Name: name, State: sources.Absent, Fix: "set " + setting + " if there is one"}
-			return
+	for i, x := range asked {
+		if x.ask == nil {
+			out[i] = sources.Probe{Name: x.name, State: sources.Absent, Fix: "set " + x.setting + " if there is one"}
+			continue
 		}
 		wg.Go(func() {
-			out[i] = probe(ctx)
-			out[i].Name = name
+			out[i] = x.ask(ctx)
+			out[i].Name = x.name
 		})
-	}
-	ask(0, fleet.SwarmName, "--host", true, p.swarm.Probe)
-	ask(1, fleet.LokiName, "--loki, LOKI_ADDR or loki.address", p.loki != nil, func(c context.Context) sources.Probe { return p.loki.Probe(c) })
-	ask(2, fleet.PrometheusName, "--prometheus, PROMETHEUS_URL or prometheus.address", p.metrics != nil, func(c context.Context) sources.Probe { return p.metrics.Probe(c) })
-	ask(3, fleet.AlertmanagerName, "--alertmanager, ALERTMANAGER_URL or alertmanager.address", p.alerts != nil, func(c context.Context) sources.Probe { return p.alerts.Probe(c) })
-	ask(4, objectstore.Name, "--s3, QUARTERDECK_S3 or s3.address", p.backups != nil, func(c context.Context) sources.Probe { return p.backups.Probe(c, !p.settings.ReadOnly) })
-	if p.grafana != nil { // it only takes marks: where there is none nothing is missing
-		out = append(out, sources.Probe{})
-		ask(5, "grafana", "", true, p.grafana.Probe)
 	}
 	wg.Wait()
 	return out
 }
 
+// namedProbe is a question of the doctor to a source; ask is nil where it is not configured.
+type namedProbe struct {
+	name, setting string
+	ask           func(context.Context) sources.Probe
+}
+
+// unset are the systems that a platform may do without and does, with what to set.
+func (p *platform) unset() []string {
+	out := []string{}
+	for _, x := range p.optional() {
+		if x.ask == nil {
+			out = append(out, x.setting)
+		}
+	}
+	return out
+}
+
 type doctorJSON struct {
 	Sources []probeJSON `json:"sources"`
-	Backups coverJSON   `json:"backups"`
+	// Unset are the settings of systems that a platform may do without.
+	Unset   []string  `json:"unset"`
+	Backups coverJSON `json:"backups"`
 }
 
 type probeJSON struct {
@@ -125,7 +161,7 @@ func doctorOf(probes []sources.Probe) doctorJSON {
 	return out
 }
 
-func writeDoctor(out io.Writer, set *config.Settings, probes []sources.Probe, cover covered) error {
+func writeDoctor(out io.Writer, set *config.Settings, probes []sources.Probe, unset []string, cover covered) error {
 	var b strings.Builder
 	if set.Path != "" {
 		fmt.Fprintf(&b, "config      %s, context %s\n", plain.Line(set.Path), plain.Line(set.Name))
@@ -139,6 +175,9 @@ func writeDoctor(out io.Writer, set *config.Settings, probes []sources.Probe, co
 				fmt.Fprintf(&b, "  %-8s %s\n", line.name, plain.Line(line.text))
 			}
 		}
+	}
+	if len(unset) > 0 {
+		fmt.Fprintf(&b, "not set       %s: nothing is missing where there is none\n", strings.Join(unset, ", "))
 	}
 	cover.write(&b)
 	_, err := io.WriteString(out, b.String())

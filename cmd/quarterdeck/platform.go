@@ -31,8 +31,9 @@ type platform struct {
 	metrics  *prometheus.Client   // nil: not configured
 	alerts   *alertmanager.Client // nil: not configured
 	grafana  *grafana.Client      // nil: not configured
-	backups  *objectstore.Store   // nil: not configured
-	saved    *recovery.Feed       // of backups; nil: not configured
+	systems  systems
+	backups  *objectstore.Store // nil: not configured
+	saved    *recovery.Feed     // of backups; nil: not configured
 	logs     sources.Logs
 	closers  []io.Closer
 }
@@ -113,6 +114,9 @@ func openPlatform(set *config.Settings) (p *platform, err error) {
 			return nil, err
 		}
 		p.closers = append(p.closers, p.grafana)
+	}
+	if err := p.openSystems(); err != nil {
+		return nil, err
 	}
 	if set.S3.Address != "" {
 		p.backups, err = objectstore.Open(set.S3.Address, set.Getenv, set.Timeout)

@@ -36,6 +36,7 @@ func (p *platform) stageSources(images *registry.Client, budget int) stages.Sour
 	if p.metrics != nil {
 		from.Metrics = p.metrics
 	}
+	p.systems.feed(&from)
 	return from
 }
 

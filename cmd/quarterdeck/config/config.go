@@ -63,6 +63,7 @@ type Context struct {
 	Prometheus    Prometheus `yaml:"prometheus"`
 	Alertmanager  Endpoint   `yaml:"alertmanager"`
 	Grafana       Endpoint   `yaml:"grafana"`
+	Traefik       Endpoint   `yaml:"traefik"`
 	S3            S3         `yaml:"s3"`
 	Actions       Actions    `yaml:"actions"`
 	Stages        Stages     `yaml:"stages"`
