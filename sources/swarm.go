@@ -72,6 +72,8 @@ type Service struct {
 	Constraints []string // as written: "node.role==manager"
 	Platforms   []string // "linux/amd64"; empty: any
 	MaxPerNode  int      // 0: no limit
+	// Preferences are the labels over whose values tasks are spread, the first first: "node.labels.zone".
+	Preferences []string
 	Resources   Resources
 	Update      UpdatePolicy
 	Restart     RestartPolicy

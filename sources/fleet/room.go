@@ -16,6 +16,8 @@ type Room struct {
 
 type space struct {
 	node      *sources.Node
+	gone      bool
+	tasks     int
 	cpu       int64 // NanoCPUs free
 	memory    int64 // bytes free
 	byService map[string]int
@@ -34,15 +36,13 @@ func RoomOf(snap *Snapshot) *Room {
 	}
 	for _, s := range snap.Services {
 		ports := hostPorts(&s.Service)
-		if s.MaxPerNode == 0 && len(ports) == 0 {
-			continue
-		}
 		for i := range s.Tasks {
 			t := &s.Tasks[i]
 			n := at[t.NodeID]
 			if n == nil || t.State.Ended() || t.Desired.Ended() {
 				continue
 			}
+			n.tasks++
 			n.byService[s.ID]++
 			for _, p := range ports {
 				n.hostPorts[p] = s.Name
@@ -50,6 +50,15 @@ func RoomOf(snap *Snapshot) *Room {
 		}
 	}
 	return r
+}
+
+// Without takes a node away with all that is on it: what it ran is the caller's to place.
+func (r *Room) Without(id string) {
+	for i := range r.nodes {
+		if r.nodes[i].node.ID == id {
+			r.nodes[i].gone = true
+		}
+	}
 }
 
 func hostPorts(s *sources.Service) []string {
@@ -62,41 +71,94 @@ func hostPorts(s *sources.Service) []string {
 	return out
 }
 
-// Place puts n more tasks of a service on the nodes, the emptiest first, and gives how many found a place and why the others did not.
+// Place puts n more tasks of a service on the nodes and gives how many found a place and why the others did not.
 func (r *Room) Place(s *sources.Service, n int) (placed int, why string) {
+	_, placed, why = r.PlaceOn(s, n)
+	return placed, why
+}
+
+// PlaceOn is Place that tells on which nodes, by name. Each task goes where the scheduler would put it (swarmkit, manager/scheduler/scheduler.go,
+// scheduleNTasksOnSubtree and nodeLess): of the values of each preference that with the fewest of the service's tasks, then the node with the fewest of them, then that
+// with the fewest tasks. What it reckons with besides and is not known here: tasks that failed on a node lately.
+func (r *Room) PlaceOn(s *sources.Service, n int) (on map[string]int, placed int, why string) {
 	if n <= 0 {
-		return 0, ""
+		return nil, 0, ""
 	}
 	var allowed []*space // by what tasks do not change
 	for i := range r.nodes {
-		if x := &r.nodes[i]; WhyNot(s, x.node) == "" {
+		if x := &r.nodes[i]; !x.gone && WhyNot(s, x.node) == "" {
 			allowed = append(allowed, x)
 		}
 	}
 	ports := hostPorts(s)
+	on = map[string]int{}
 	for ; placed < n; placed++ {
+		best := choose(s, ports, allowed, s.Preferences)
+		if best == nil {
+			return on, placed, r.whyNone(s)
+		}
+		best.take(s, ports)
+		on[best.node.Name]++
+	}
+	return on, placed, ""
+}
+
+// choose is where the next task goes; nil: nowhere.
+func choose(s *sources.Service, ports []string, nodes []*space, preferences []string) *space {
+	if len(preferences) == 0 || len(nodes) < 2 {
 		var best *space
-		for _, x := range allowed {
-			if !x.fits(s, ports) {
-				continue
-			}
-			if best == nil || x.byService[s.ID] < best.byService[s.ID] || x.byService[s.ID] == best.byService[s.ID] && x.memory > best.memory {
+		for _, x := range nodes {
+			if x.fits(s, ports) && (best == nil || x.before(best, s.ID)) {
 				best = x
 			}
 		}
-		if best == nil {
-			return placed, r.whyNone(s)
-		}
-		best.take(s, ports)
+		return best
 	}
-	return placed, ""
+	var values []string
+	branches, count := map[string][]*space{}, map[string]int{}
+	for _, x := range nodes {
+		v := spreadValue(x.node, preferences[0])
+		if branches[v] == nil {
+			values = append(values, v)
+		}
+		branches[v] = append(branches[v], x)
+		count[v] += x.byService[s.ID]
+	}
+	sort.SliceStable(values, func(i, j int) bool { return count[values[i]] < count[values[j]] })
+	for _, v := range values {
+		if best := choose(s, ports, branches[v], preferences[1:]); best != nil {
+			return best
+		}
+	}
+	return nil
+}
+
+// before tells whether a task of a service goes here rather than to the other.
+func (x *space) before(other *space, service string) bool {
+	if a, b := x.byService[service], other.byService[service]; a != b {
+		return a < b
+	}
+	return x.tasks < other.tasks
+}
+
+// spreadValue is a node's value of what tasks are spread over; a label that it lacks is the empty value, which is a branch like others.
+func spreadValue(n *sources.Node, over string) string {
+	if label, ok := strings.CutPrefix(over, "node.labels."); ok {
+		return n.Labels[label]
+	}
+	if label, ok := strings.CutPrefix(over, "engine.labels."); ok {
+		return n.EngineLabels[label]
+	}
+	return ""
 }
 
 // whyNone says why no node takes one more.
 func (r *Room) whyNone(s *sources.Service) string {
 	reasons := map[string]string{}
 	for i := range r.nodes {
-		reasons[r.nodes[i].node.Name] = r.nodes[i].whyNot(s)
+		if x := &r.nodes[i]; !x.gone {
+			reasons[x.node.Name] = x.whyNot(s)
+		}
 	}
 	return reasonText(reasons)
 }
@@ -138,6 +200,7 @@ func (x *space) whyNot(s *sources.Service) string {
 func (x *space) take(s *sources.Service, ports []string) {
 	x.cpu -= s.Resources.ReserveNanoCPUs
 	x.memory -= s.Resources.ReserveBytes
+	x.tasks++
 	x.byService[s.ID]++
 	for _, p := range ports {
 		x.hostPorts[p] = s.Name

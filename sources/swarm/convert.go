@@ -139,6 +139,11 @@ func fillTemplate(out *sources.Service, t *swarm.TaskSpec) {
 	}
 	if p := t.Placement; p != nil {
 		out.Constraints, out.MaxPerNode = p.Constraints, int(p.MaxReplicas)
+		for _, x := range p.Preferences {
+			if x.Spread != nil {
+				out.Preferences = append(out.Preferences, x.Spread.SpreadDescriptor)
+			}
+		}
 		for _, f := range p.Platforms {
 			out.Platforms = append(out.Platforms, f.OS+"/"+f.Architecture)
 		}
