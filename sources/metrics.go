@@ -106,7 +106,7 @@ type Metrics interface {
 	// Standard reads the standard series of one service (SIGNALS.md) over a window, those
 	// named, or all where names is empty. A failing series does not fail the others.
 	Standard(ctx context.Context, service string, w Window, names ...string) ([]Reading, error)
-	// UsageAll reads one standard series (cpu, memory) of every service with one query.
+	// UsageAll reads one standard series (cpu, memory), or how many containers there are (tasks), of every service with one query.
 	UsageAll(ctx context.Context, name string, w Window) (map[string][]Point, error)
 	// NodeUsage reads by node name: cpu (cores) or memory (bytes) used now.
 	NodeUsage(ctx context.Context, name string, at time.Time) (Usage, error)

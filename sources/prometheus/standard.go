@@ -61,6 +61,9 @@ var figures = []figure{
 		promQL: `count by (BY) ((last_over_time(container_start_time_seconds{SEL}[STEPLAG] offset -LAG) > time() - STEPSECONDS) <= time()) or 0 * count by (BY) (container_start_time_seconds{SEL})`},
 }
 
+// tasksFigure is how many containers of a service there are: for all services at once alone.
+var tasksFigure = figure{name: "tasks", unit: "1", metric: "container_last_seen", promQL: `count by (BY) (container_last_seen{SEL})`}
+
 // requestFigures are the standard series that come from a proxy or from the service itself.
 var requestFigures = []figure{
 	{name: "requests", unit: "1/s"}, {name: "errors", unit: "ratio"},
@@ -230,9 +233,9 @@ func tidy(a *sources.MetricsAnswer) bool {
 // What is not a number is left out. No service at all is NotFound, with the reason.
 func (c *Client) UsageAll(ctx context.Context, figure string, w sources.Window) (map[string][]sources.Point, error) {
 	op := "read " + figure + " of all services"
-	f, ok := figureOf(figures, figure)
+	f, ok := figureOf(append(figures[:len(figures):len(figures)], tasksFigure), figure)
 	if !ok {
-		return nil, &sources.Error{Source: name, Op: op, Kind: sources.BadQuestion, Next: "ask for cpu or memory", Err: fmt.Errorf("%q is no standard series of containers", figure)}
+		return nil, &sources.Error{Source: name, Op: op, Kind: sources.BadQuestion, Next: "ask for cpu, memory or tasks", Err: fmt.Errorf("%q is no standard series of containers", figure)}
 	}
 	w, err := c.window(ctx, op, w)
 	if err != nil {
