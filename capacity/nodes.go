@@ -69,6 +69,8 @@ type Move struct {
 	Placed  int
 	On      map[string]int // by node
 	Why     string         // why not all find a place; "": they do
+	// Pinned: no other node is one that its constraints and its platform allow, whatever is free.
+	Pinned bool
 	// Volumes are the volumes on the node that the tasks would leave behind: a local volume does not move.
 	Volumes []string
 }
@@ -117,6 +119,7 @@ func Lose(s *fleet.Snapshot, id string) Loss {
 		}
 		m := Move{Service: v.Name, Tasks: tasks, Volumes: localVolumes(&v.Service)}
 		m.On, m.Placed, m.Why = room.PlaceOn(&v.Service, tasks)
+		m.Pinned = m.Placed == 0 && pinned(s, &v.Service, id)
 		l.Tasks += tasks
 		l.Placed += m.Placed
 		l.Moves = append(l.Moves, m)
@@ -126,6 +129,18 @@ func Lose(s *fleet.Snapshot, id string) Loss {
 	}
 	slices.SortStableFunc(l.Stuck, func(a, b Move) int { return (b.Tasks - b.Placed) - (a.Tasks - a.Placed) })
 	return l
+}
+
+// pinned tells whether a service may run on no other node that is there, be it full or drained.
+func pinned(s *fleet.Snapshot, v *sources.Service, id string) bool {
+	for i := range s.Nodes {
+		n := s.Nodes[i].Node
+		n.State, n.Availability = "ready", "active"
+		if n.ID != id && fleet.WhyNot(v, &n) == "" {
+			return false
+		}
+	}
+	return true
 }
 
 // localVolumes are the named volumes of a service; which driver keeps them is not in its spec, so a driver of a network's storage is named as well.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"quarterdeck/capacity"
 	"quarterdeck/recovery"
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
@@ -36,6 +37,8 @@ type Evidence struct {
 	Routers []sources.Router
 	// Counts are how many tasks each service had, at moments of the last day that are equally far apart; nil: not known.
 	Counts map[string][]float64
+	// Spent is what services used over the last days; nil: not known.
+	Spent *capacity.History
 	// CacheHits is the share of a cache's lookups that it answered, Slowest the seconds of the longest statement that runs in a database, Connections the greatest
 	// share of a database's connections that are in use; nil: nothing tells.
 	CacheHits, Slowest, Connections *float64

@@ -25,6 +25,8 @@ type Sources struct {
 	Proxy sources.Proxy
 	// Images looks at the images that run.
 	Images *Looker
+	// Spending remembers what services used over days; nil: that is not read.
+	Spending *Spending
 	// Words reads what persons have said, by check.
 	Words func(context.Context) (map[string]sources.Attestation, error)
 	// Detect is how long trouble has taken to be noticed, by the incidents of the record; nil: not known.
@@ -47,7 +49,7 @@ const (
 	certificateQuery = "min(traefik_tls_certs_not_after)"
 )
 
-// Gather asks all sources, side by side and each of them a bounded number of times: Loki once, Prometheus fifteen times, however many services there
+// Gather asks all sources, side by side and each of them a bounded number of times: Loki once, Prometheus fifteen times and three times more once an hour, however many services there
 // are; registries as the looker's budget has it. It never fails: what could not be had is in Reasons.
 func Gather(ctx context.Context, from Sources, now time.Time) *Evidence {
 	e := &Evidence{Now: now, Fleet: from.Fleet, Reasons: map[string]string{}}
@@ -64,6 +66,7 @@ func Gather(ctx context.Context, from Sources, now time.Time) *Evidence {
 	g := gatherer{e: e, now: now}
 	g.logs(ctx, from.Logs)
 	g.metrics(ctx, from.Metrics)
+	g.spent(ctx, from)
 	g.images(ctx, from.Images)
 	g.words(ctx, from.Words)
 	g.dashboards(ctx, from.Dashboards)
@@ -216,6 +219,17 @@ func (g *gatherer) counts(ctx context.Context, m sources.Metrics, label string) 
 				}
 			}
 		}, nil
+	})
+}
+
+// spent reads what was used over days.
+func (g *gatherer) spent(ctx context.Context, from Sources) {
+	if from.Metrics == nil || from.Spending == nil {
+		return
+	}
+	g.ask(spentName, func() (func(), error) {
+		h, err := from.Spending.Read(ctx, from.Metrics, g.now)
+		return func() { g.e.Spent = h }, err
 	})
 }
 

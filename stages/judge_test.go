@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"quarterdeck/capacity"
 	"quarterdeck/recovery"
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
@@ -269,7 +270,12 @@ var cases = map[string]map[State]func(*Evidence){
 		Fail:    func(*Evidence) {},
 		Unknown: func(e *Evidence) { e.Fleet = nil },
 	},
-	"cost-anomaly":        {Unknown: func(*Evidence) {}},
+	"cost-anomaly": {
+		Pass:    func(e *Evidence) { spent(e, 2.5, 2) },
+		Warn:    func(e *Evidence) { spent(e, 2.8, 2) },
+		Fail:    func(e *Evidence) { spent(e, 4, 2) },
+		Unknown: func(*Evidence) {},
+	},
 	"new-service-time":    {Fail: func(*Evidence) {}},
 	"team-not-bottleneck": {Fail: func(*Evidence) {}},
 	"autoscale-policy": {
@@ -282,7 +288,9 @@ var cases = map[string]map[State]func(*Evidence){
 	"capacity-headroom": {
 		Pass: func(*Evidence) {},
 		Warn: func(e *Evidence) {
-			e.Fleet.Nodes[0].ReservedBytes, e.Fleet.Nodes[1].ReservedBytes, e.Fleet.Nodes[2].ReservedBytes = 7<<30, 6<<30, 6<<30
+			web(e).Resources.ReserveBytes = 3 << 30
+			web(e).Tasks = []sources.Task{{ID: "t", NodeID: "node1", State: sources.TaskRunning, Desired: sources.TaskRunning}}
+			e.Fleet.Nodes[1].ReservedBytes, e.Fleet.Nodes[2].ReservedBytes = 6<<30, 6<<30 // of 8: in neither is room for it
 		},
 		Fail: func(e *Evidence) { e.Fleet.Nodes = e.Fleet.Nodes[:1] },
 		Unknown: func(e *Evidence) {
@@ -294,6 +302,24 @@ var cases = map[string]map[State]func(*Evidence){
 // practised is a DR day of so long ago.
 func practised(e *Evidence, ago time.Duration, ok bool) {
 	e.Contents.Days = map[string][]recovery.Day{"shop": {{Stack: "shop", Began: now.Add(-ago - time.Hour), Ended: now.Add(-ago), Drills: []recovery.DayDrill{{Service: "shop_db", Drill: &recovery.Drill{OK: ok}}}}}}
+}
+
+// spent is a history in which shop_web used so many cores in the last day, and so many before.
+func spent(e *Evidence, today, before float64) {
+	for i := range e.Fleet.Nodes {
+		e.Fleet.Nodes[i].Labels = map[string]string{"qd.price.hour": "0.1"}
+	}
+	h := &capacity.History{End: now, Cores: map[string][]sources.Point{}, Bytes: map[string][]sources.Point{}, Counts: map[string][]sources.Point{}}
+	for back := 8*24 - 1; back >= 0; back-- {
+		at, v := now.Add(-time.Duration(back)*time.Hour), before
+		if back < 24 {
+			v = today
+		}
+		h.Cores["shop_web"] = append(h.Cores["shop_web"], sources.Point{T: at, V: v})
+		h.Bytes["shop_web"] = append(h.Bytes["shop_web"], sources.Point{T: at, V: 0})
+		h.Counts["shop_web"] = append(h.Counts["shop_web"], sources.Point{T: at, V: 1})
+	}
+	e.Spent = h
 }
 
 // limited gives shop_web a maximum.

@@ -7,11 +7,10 @@ import (
 	"quarterdeck/sources/fleet"
 )
 
-// Labels that declare how a service is scaled, and what a node costs (STAGES.md, the last paragraph).
+// Labels that declare how a service is scaled (STAGES.md, the last paragraph).
 const (
 	labelScale    = "qd.autoscale.enable"
 	labelScaleMax = "qd.autoscale.max"
-	labelPrice    = "qd.price.hour"
 )
 
 var timeAtMax = &Check{
@@ -92,41 +91,6 @@ var autoscalerAlive = &Check{
 			}
 		}
 		return notApplicable(evidence, "no service has a policy")
-	},
-}
-
-var costPerService = &Check{
-	ID: "cost-per-service", Stage: 4,
-	Question:  "is it known what each service costs?",
-	Why:       "What has no price is never made smaller. A figure for each service turns 'the cloud is dear' into one decision.",
-	Threshold: func(*Settings) string { return "every node that runs tasks has a price; one without fails" },
-	Fix:       "docker node update --label-add " + labelPrice + "=0.12 NODE",
-	judge: func(e *Evidence, _ *Settings) Finding {
-		const evidence = "docker node inspect NODE: Spec.Labels " + labelPrice
-		if e.Fleet == nil || len(e.Fleet.Nodes) == 0 {
-			return unknown(evidence, e.reason(fleet.SwarmName, "the swarm has not been read"))
-		}
-		f := Finding{Evidence: evidence}
-		for i := range e.Fleet.Nodes {
-			n := &e.Fleet.Nodes[i]
-			if p, err := strconv.ParseFloat(n.Labels[labelPrice], 64); err != nil || p < 0 || p != p {
-				f.Subjects = append(f.Subjects, Subject{Name: n.Name, State: Fail, Says: "what an hour of it costs is not known, so what runs on it has no cost", Set: labelPrice + "=0.12"})
-			}
-		}
-		f.State = worst(f.Subjects)
-		f.Value = fmt.Sprintf("%d of %s have a price", len(e.Fleet.Nodes)-len(f.Subjects), count(len(e.Fleet.Nodes), "node"))
-		return f
-	},
-}
-
-var costAnomaly = &Check{
-	ID: "cost-anomaly", Stage: 4,
-	Question:  "did a day's cost rise out of the ordinary?",
-	Why:       "A forgotten replica costs until somebody reads the bill. Against its own week the rise is seen on the day that it begins.",
-	Threshold: func(*Settings) string { return "under +30% of the median of 7 days; under +50% is a warning" },
-	Fix:       "see what grew: replicas, reservations, a node (9)",
-	judge: func(*Evidence, *Settings) Finding {
-		return unknown("the day's mean against the median of 7 days", "what services cost is not followed over time")
 	},
 }
 

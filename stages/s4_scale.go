@@ -3,6 +3,7 @@ package stages
 import (
 	"fmt"
 
+	"quarterdeck/capacity"
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 )
@@ -12,11 +13,11 @@ var capacityHeadroom = &Check{
 	Question: "does all that runs fit when a node is lost?",
 	Why:      "The tasks of a lost node need a place at the very moment that the rest has more to do. What does not fit stays pending, and the loss of one machine becomes an outage.",
 	Threshold: func(*Settings) string {
-		return "what the largest node has reserved fits on the others; room for one more task is a warning; none fails"
+		return "what runs on any one node finds a place on the others; room for one more task is a warning; none fails"
 	},
 	Fix: "add a node, or take reservations down to what is used (9)",
 	judge: func(e *Evidence, _ *Settings) Finding {
-		const evidence = "docker node ls, docker service ls: the nodes' resources less the reservations of their tasks"
+		const evidence = "quarterdeck capacity: each node's tasks placed on the others by the scheduler's rules"
 		if e.Fleet == nil || len(e.Fleet.Nodes) == 0 {
 			return unknown(evidence, e.reason(fleet.SwarmName, "the swarm has not been read"))
 		}
@@ -40,15 +41,28 @@ var capacityHeadroom = &Check{
 			return Finding{State: Fail, Evidence: evidence, Value: count(len(up), "node") + ": there is nowhere to go"}
 		}
 		f := Finding{State: Pass, Evidence: evidence, Value: fmt.Sprintf("each of %s could be lost", count(len(up), "node"))}
+		tied := map[string]bool{}
 		for _, n := range up {
-			restBytes := freeBytes - max(n.MemoryBytes-n.ReservedBytes, 0)
-			restCPU := freeCPU - max(n.NanoCPUs-n.ReservedNanoCPUs, 0)
-			if n.ReservedBytes > restBytes || n.ReservedNanoCPUs > restCPU {
-				f.Subjects = append(f.Subjects, Subject{Name: n.Name, State: Warn, Says: "what its tasks have reserved does not fit on the others"})
+			homeless := 0
+			first := ""
+			for _, m := range capacity.Lose(e.Fleet, n.ID).Stuck {
+				if m.Pinned { // it is its constraints that keep it, and no room would help
+					tied[m.Service] = true
+					continue
+				}
+				if homeless += m.Tasks - m.Placed; first == "" {
+					first = m.Service + ": " + m.Why
+				}
+			}
+			if homeless > 0 {
+				f.Subjects = append(f.Subjects, Subject{Name: n.Name, State: Warn, Says: count(homeless, "task") + " of it would find no place; " + first})
 			}
 		}
 		if len(f.Subjects) > 0 {
 			f.State, f.Value = Warn, fmt.Sprintf("%d of %s could be lost", len(up)-len(f.Subjects), count(len(up), "node"))
+		}
+		if len(tied) > 0 {
+			f.Value += fmt.Sprintf("; %s may run on one node alone, by constraints", count(len(tied), "service"))
 		}
 		if freeBytes <= 0 || freeCPU <= 0 {
 			f.State, f.Value = Fail, "all is reserved"

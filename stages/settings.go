@@ -27,6 +27,8 @@ type Settings struct {
 	DayPass, DayWarn time.Duration
 	// AtMaxPass and AtMaxWarn are shares of a day at the maximum of replicas.
 	AtMaxPass, AtMaxWarn float64
+	// CostPass and CostWarn are by how much of a week's median a day may cost more.
+	CostPass, CostWarn float64
 	// CachePass and CacheWarn are shares of lookups that a cache answers.
 	CachePass, CacheWarn float64
 	// SlowPass is how long a statement may run, in seconds. ConnectionsPass and ConnectionsWarn are shares of a server's connections.
@@ -47,7 +49,7 @@ func Defaults() Settings {
 		DetectPass: 5 * time.Minute, DetectWarn: 10 * time.Minute,
 		BackupWarn: 48 * time.Hour, DrillPass: 31 * days, DrillWarn: 45 * days, RTOPass: 15 * time.Minute, RTOWarn: 30 * time.Minute,
 		HealPass: time.Minute, HealWarn: 5 * time.Minute,
-		DayPass: 92 * days, DayWarn: 120 * days, AtMaxPass: 0.05, AtMaxWarn: 0.2, CachePass: 0.8, CacheWarn: 0.5,
+		DayPass: 92 * days, DayWarn: 120 * days, AtMaxPass: 0.05, AtMaxWarn: 0.2, CostPass: 0.3, CostWarn: 0.5, CachePass: 0.8, CacheWarn: 0.5,
 		SlowPass: 1, ConnectionsPass: 0.8, ConnectionsWarn: 0.95,
 	}
 }

@@ -41,6 +41,8 @@ var thresholds = []threshold{
 	{name: "dr-drill.warn", duration: func(s *Settings) *time.Duration { return &s.DayWarn }},
 	{name: "time-at-max.pass", share: func(s *Settings) *float64 { return &s.AtMaxPass }},
 	{name: "time-at-max.warn", share: func(s *Settings) *float64 { return &s.AtMaxWarn }},
+	{name: "cost-anomaly.pass", share: func(s *Settings) *float64 { return &s.CostPass }},
+	{name: "cost-anomaly.warn", share: func(s *Settings) *float64 { return &s.CostWarn }},
 	{name: "cache-hit.pass", share: func(s *Settings) *float64 { return &s.CachePass }},
 	{name: "cache-hit.warn", share: func(s *Settings) *float64 { return &s.CacheWarn }},
 	{name: "slow-queries.seconds", number: func(s *Settings) *float64 { return &s.SlowPass }},

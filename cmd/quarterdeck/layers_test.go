@@ -111,6 +111,12 @@ func TestForbiddenTellsApart(t *testing.T) {
 		{"quarterdeck/autoscale", "quarterdeck/actions", true},
 		{"quarterdeck/autoscale", "quarterdeck/sources/prometheus", true},
 		{"quarterdeck/autoscale", "quarterdeck/stages", true},
+		{"quarterdeck/capacity", "quarterdeck/sources/fleet", false},
+		{"quarterdeck/capacity", "quarterdeck/actions", true},
+		{"quarterdeck/capacity", "quarterdeck/sources/prometheus", true},
+		{"quarterdeck/stages", "quarterdeck/capacity", false},
+		{"quarterdeck/ui", "quarterdeck/capacity", false},
+		{"quarterdeck/sources/fleet", "quarterdeck/capacity", true},
 		{"quarterdeck/agent", "quarterdeck/autoscale", false},
 		{"quarterdeck/agent/metrics", "quarterdeck/autoscale", false},
 		{"quarterdeck/stages", "quarterdeck/autoscale", false},
@@ -191,17 +197,19 @@ func forbidden(from, to string) string {
 		return "a source knows no other source"
 	case under(to, "incident") && !under(from, "incident") && !under(from, "ui"):
 		return "nothing imports incident but ui and cmd"
+	case from == "capacity" && strings.HasPrefix(whole, "quarterdeck/") && to != "sources" && to != "sources/fleet":
+		return "capacity sees the fleet and the domain's interfaces"
 	case under(from, "autoscale") && strings.HasPrefix(whole, "quarterdeck/") && !under(to, "autoscale") && to != "recovery" && !under(to, "sources"):
 		return "autoscale sees recovery, the fleet and the domain's interfaces"
-	case under(from, "stages") && strings.HasPrefix(whole, "quarterdeck/") && !under(to, "stages") && to != "autoscale" && to != "recovery" && !under(to, "sources"):
-		return "stages sees autoscale, recovery, the fleet and the domain's interfaces"
+	case under(from, "stages") && strings.HasPrefix(whole, "quarterdeck/") && !under(to, "stages") && to != "autoscale" && to != "capacity" && to != "recovery" && !under(to, "sources"):
+		return "stages sees autoscale, capacity, recovery, the fleet and the domain's interfaces"
 	case under(from, "recovery") && strings.HasPrefix(whole, "quarterdeck/") && !under(to, "recovery") && !under(to, "sources"):
 		return "recovery sees the fleet and the domain's interfaces"
 	case (under(from, "ui") || under(from, "actions") || under(from, "agent") || under(from, "autoscale") || under(from, "diagnosis") || under(from, "incident") || under(from, "recovery") || under(from, "stages")) && source(to) != "" && source(to) != "fleet":
 		return "ui, actions, agent, autoscale, diagnosis, incident, recovery and stages see the fleet and the domain's interfaces"
 	case under(from, "diagnosis") && from != "diagnosis/record" && under(to, "actions"), under(from, "actions") && under(to, "diagnosis"):
 		return "what may be done and why it is broken know nothing of each other"
-	case under(from, "sources") && (under(to, "actions") || under(to, "autoscale") || under(to, "diagnosis") || under(to, "recovery")):
+	case under(from, "sources") && (under(to, "actions") || under(to, "autoscale") || under(to, "capacity") || under(to, "diagnosis") || under(to, "recovery")):
 		return "a source knows nothing of what is done with it"
 	}
 	return ""

@@ -34,7 +34,7 @@ func (p *platform) stageSources(images *registry.Client, budget int) stages.Sour
 		from.Logs = p.loki
 	}
 	if p.metrics != nil {
-		from.Metrics = p.metrics
+		from.Metrics, from.Spending = p.metrics, &stages.Spending{}
 	}
 	p.systems.feed(&from)
 	return from

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -62,5 +63,34 @@ func TestReasonNamesFewNodes(t *testing.T) {
 	}
 	if got := reasonText(nil); got != "there is no node" {
 		t.Error(got)
+	}
+}
+
+// TestPreferences: tasks are spread over the values of a label first, and over the nodes of each then; where one value has no room the others take them.
+func TestPreferences(t *testing.T) {
+	node := func(name, zone string, cores int64) sources.Node {
+		return sources.Node{ID: name, Name: name, Role: "worker", State: "ready", Availability: "active", NanoCPUs: cores * 1e9, MemoryBytes: 8 << 30, OS: "linux", Arch: "x86_64", Labels: map[string]string{"zone": zone}}
+	}
+	f := New(time.Now, SwarmName)
+	w := &sources.World{At: time.Now(), Nodes: []sources.Node{node("a1", "a", 8), node("a2", "a", 8), node("a3", "a", 8), node("b1", "b", 2)}}
+	f.Fold(sources.Change{At: w.At, World: w})
+	s := sources.Service{ID: "s", Preferences: []string{"node.labels.zone"}, Resources: sources.Resources{ReserveNanoCPUs: 1e9}}
+	for n, want := range map[int]string{
+		2: "map[a1:1 b1:1]",
+		4: "map[a1:1 a2:1 b1:2]",
+		6: "map[a1:2 a2:1 a3:1 b1:2]", // b is full
+	} {
+		if on, placed, why := RoomOf(f.Snapshot()).PlaceOn(&s, n); placed != n || fmt.Sprint(on) != want {
+			t.Errorf("%d: %v, %s; want %s", n, on, why, want)
+		}
+	}
+	s.Preferences = nil
+	if on, _, _ := RoomOf(f.Snapshot()).PlaceOn(&s, 4); fmt.Sprint(on) != "map[a1:1 a2:1 a3:1 b1:1]" {
+		t.Errorf("without one: %v", on)
+	}
+	r := RoomOf(f.Snapshot())
+	r.Without("b1")
+	if on, placed, why := r.PlaceOn(&sources.Service{ID: "x", Resources: s.Resources, Constraints: []string{"node.labels.zone==b"}}, 1); placed != 0 || strings.Contains(why, "b1") {
+		t.Errorf("on a node that is taken away: %v %s", on, why)
 	}
 }

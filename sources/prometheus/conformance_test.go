@@ -298,7 +298,7 @@ func conformService(t *testing.T, c *prometheus.Client, service string) {
 			}
 		}
 	}
-	for _, figure := range []string{"cpu", "memory"} {
+	for _, figure := range []string{"cpu", "memory", "tasks"} {
 		all, err := c.UsageAll(t.Context(), figure, w)
 		if err != nil || len(all[service]) == 0 || len(all) < 2 {
 			t.Errorf("%s: %d services, %v", figure, len(all), err)
