@@ -331,8 +331,8 @@ func (r *reader) query(label, name, target string) {
 			r.wrong(true, label, "is empty", "sum(rate(http_requests_total[1m]))")
 		}
 		return
-	case len(text) > mostQuery || strings.ContainsFunc(text, func(c rune) bool { return unicode.IsControl(c) && c != '\n' && c != '\t' }):
-		r.wrong(true, label, fmt.Sprintf("is no query: PromQL of up to %d bytes without control characters", mostQuery), "sum(rate(http_requests_total[1m]))")
+	case len(text) > mostQuery || strings.ContainsFunc(text, func(c rune) bool { return !unicode.IsPrint(c) && c != '\n' && c != '\t' }):
+		r.wrong(true, label, fmt.Sprintf("is no query: PromQL of up to %d bytes of printable characters", mostQuery), "sum(rate(http_requests_total[1m]))")
 		return
 	}
 	value := r.get(target)

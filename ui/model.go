@@ -110,6 +110,7 @@ type Model struct {
 	stages   stagesPane
 	backups  backupsPane
 	nodes    listPane
+	loss     lossSeen
 
 	hands     hands
 	team      []actions.TeamRun   // all runs that are known, as of the last wake-up

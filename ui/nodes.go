@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"quarterdeck/capacity"
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 	"quarterdeck/ui/chart"
@@ -76,6 +77,9 @@ func (m *Model) nodeTasks(r rect) []string {
 	}
 	tasks := m.placedOn(n.ID)
 	title := fmt.Sprintf("tasks on %s %d", inLine(n.Name), len(tasks))
+	if words := m.lossWords(n); words != "" {
+		title += " · " + words
+	}
 	if words := nodeLabels(n); words != "" {
 		title += " · " + words
 	}
@@ -104,6 +108,41 @@ func (m *Model) nodeTasks(r rect) []string {
 			{text: cores(need.ReserveNanoCPUs) + " CPU " + size(need.ReserveBytes), style: m.st.Muted},
 			{text: cores(need.LimitNanoCPUs) + " CPU " + size(need.LimitBytes), style: m.st.Muted}, c[taskSays]}
 	}))
+}
+
+// lossSeen is what the loss of a node would do, as reckoned from a picture.
+type lossSeen struct {
+	snap  *fleet.Snapshot
+	node  string
+	words string
+}
+
+// lossWords say what the loss of a node would do; "" where it is no longer there to be lost, or a past moment is shown.
+func (m *Model) lossWords(n *fleet.Node) string {
+	if !m.when.live() || !n.Up() {
+		return ""
+	}
+	if c := &m.loss; c.snap == m.snap && c.node == n.ID {
+		return c.words
+	}
+	l := capacity.Lose(m.snap, n.ID)
+	var stuck []string
+	for _, x := range l.Stuck {
+		stuck = append(stuck, inLine(x.Service))
+	}
+	words := ""
+	switch {
+	case l.Quorum != "":
+		words = "without it the managers have no majority"
+	case len(stuck) > 2:
+		words = fmt.Sprintf("without it %d tasks find no place: %s and %d more", l.Tasks-l.Placed, stuck[0], len(stuck)-1)
+	case len(stuck) > 0:
+		words = fmt.Sprintf("without it %d of %d tasks find no place: %s", l.Tasks-l.Placed, l.Tasks, strings.Join(stuck, ", "))
+	case l.Tasks > 0:
+		words = fmt.Sprintf("without it all %d replicas find a place", l.Tasks)
+	}
+	m.loss = lossSeen{m.snap, n.ID, words}
+	return words
 }
 
 // nodeLabels are a node's labels in a line, sorted; at a past moment it is said where they are today's.

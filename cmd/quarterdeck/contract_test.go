@@ -238,6 +238,7 @@ func testContract(t *testing.T, x target) {
 			fields(t, "coverage", c, "state", "age", "kept", "drill")
 		}
 	})
+	t.Run("capacity and cost", func(t *testing.T) { capacityContract(t, x) })
 	t.Run("check", func(t *testing.T) {
 		var doc any
 		x.askJSON(t, &doc, exitDegraded, "check") // no person has given a word here
