@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"quarterdeck/recovery"
 	"quarterdeck/sources"
@@ -331,8 +330,8 @@ func (r *reader) query(label, name, target string) {
 			r.wrong(true, label, "is empty", "sum(rate(http_requests_total[1m]))")
 		}
 		return
-	case len(text) > mostQuery || strings.ContainsFunc(text, func(c rune) bool { return !unicode.IsPrint(c) && c != '\n' && c != '\t' }):
-		r.wrong(true, label, fmt.Sprintf("is no query: PromQL of up to %d bytes of printable characters", mostQuery), "sum(rate(http_requests_total[1m]))")
+	case len(text) > mostQuery || strings.ContainsFunc(text, func(c rune) bool { return (c < ' ' || c == 0x7f) && c != '\n' && c != '\t' }):
+		r.wrong(true, label, fmt.Sprintf("is no query: PromQL of up to %d bytes without control characters", mostQuery), "sum(rate(http_requests_total[1m]))")
 		return
 	}
 	value := r.get(target)
