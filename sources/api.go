@@ -216,14 +216,18 @@ func message(answer []byte) string {
 		Errors  []struct{ Code, Message string }
 	}
 	if json.Unmarshal(answer, &m) == nil {
-		var inner struct{ Message, Detail string }
+		var inner struct {
+			Message string
+			Detail  any // a text, or something longer
+		}
 		switch {
 		case m.Message != "":
 			return m.Message
 		case json.Unmarshal(m.Error, &s) == nil && s != "":
 			return s
 		case json.Unmarshal(m.Error, &inner) == nil && inner.Message != "":
-			return strings.Trim(inner.Message+": "+inner.Detail, ": ")
+			detail, _ := inner.Detail.(string)
+			return strings.Trim(inner.Message+": "+detail, ": ")
 		case len(m.Errors) > 0:
 			return strings.Trim(m.Errors[0].Code+": "+m.Errors[0].Message, ": ")
 		}

@@ -102,6 +102,7 @@ func TestAPIRefusals(t *testing.T) {
 	}{
 		{401, `{"message":"Invalid API key"}`, "Invalid API key", "GET", Unauthorised},
 		{403, `{"type":"error","error":{"message":"no","detail":"scopes"}}`, "no: scopes", "GET", Forbidden},
+		{403, `{"type":"error","error":{"message":"lacks scopes","detail":{"required":["pipeline"]}}}`, "403: lacks scopes (", "GET", Forbidden},
 		{404, `{"errors":[{"code":"NOT_FOUND","message":"artifact x not found"}]}`, "NOT_FOUND: artifact x not found", "GET", NotFound},
 		{500, `<html>trace</html>`, "a web page", "GET", BadAnswer},
 		{503, `"down"`, "down", "GET", Unreachable},
