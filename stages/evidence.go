@@ -35,6 +35,9 @@ type Evidence struct {
 	Dashboards []sources.Dashboard
 	// Routers are the proxy's; nil: it was not asked, or did not answer.
 	Routers []sources.Router
+	// Builds are the pipelines of the repositories; nil: none is read. Unbuilt counts the services that name no repository.
+	Builds  map[string]BuildFact
+	Unbuilt int
 	// Counts are how many tasks each service had, at moments of the last day that are equally far apart; nil: not known.
 	Counts map[string][]float64
 	// Spent is what services used over the last days; nil: not known.
@@ -66,6 +69,8 @@ const (
 	grafanaName = "grafana"
 	// proxyName is that of the source of routers.
 	proxyName = "traefik"
+	// buildsName is that of the source of pipelines.
+	buildsName = "bitbucket"
 )
 
 // MeasuredKinds are the kinds of figures that each service should have.

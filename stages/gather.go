@@ -27,6 +27,8 @@ type Sources struct {
 	Images *Looker
 	// Spending remembers what services used over days; nil: that is not read.
 	Spending *Spending
+	// Builds reads the pipelines of what runs.
+	Builds *Builds
 	// Words reads what persons have said, by check.
 	Words func(context.Context) (map[string]sources.Attestation, error)
 	// Detect is how long trouble has taken to be noticed, by the incidents of the record; nil: not known.
@@ -71,6 +73,7 @@ func Gather(ctx context.Context, from Sources, now time.Time) *Evidence {
 	g.words(ctx, from.Words)
 	g.dashboards(ctx, from.Dashboards)
 	g.proxy(ctx, from.Proxy)
+	g.builds(ctx, from.Builds)
 	g.wait.Wait()
 	if from.Backups == nil {
 		e.Reasons[fleet.BackupsName] = "no object store is configured: set --s3, QUARTERDECK_S3 or s3.address"
@@ -267,6 +270,23 @@ func (g *gatherer) dashboards(ctx context.Context, from sources.Dashboards) {
 			all = []sources.Dashboard{}
 		}
 		return func() { g.e.Dashboards = all }, err
+	})
+}
+
+func (g *gatherer) builds(ctx context.Context, b *Builds) {
+	if b == nil || b.Pipelines == nil {
+		g.missing(buildsName, "no pipeline is read: set bitbucket.workspace in the config")
+		return
+	}
+	services := g.e.services()
+	for _, v := range services {
+		if b.Repository(v) == "" {
+			g.e.Unbuilt++
+		}
+	}
+	g.ask(buildsName, func() (func(), error) {
+		facts := b.Look(ctx, services, g.now)
+		return func() { g.e.Builds = facts }, nil
 	})
 }
 

@@ -105,7 +105,15 @@ var cases = map[string]map[State]func(*Evidence){
 		NA:      func(*Evidence) {},
 		Unknown: func(e *Evidence) { e.Fleet = nil },
 	},
-	"git-no-credentials": {Unknown: func(*Evidence) {}},
+	"git-no-credentials": {
+		Pass: func(e *Evidence) { e.Builds = built(sources.PipelinePassed, now.Add(-6*days)) },
+		Warn: func(e *Evidence) { e.Builds = built(sources.PipelinePassed, now.Add(-8*days)) },
+		Fail: func(e *Evidence) { e.Builds = built(sources.PipelineFailed, now) },
+		Unknown: func(e *Evidence) {
+			e.Builds = built(sources.PipelinePassed, now)
+			e.Builds["shop"] = BuildFact{Reason: "unauthorised"}
+		},
+	},
 	"secrets-not-env": {
 		Pass: func(*Evidence) {},
 		Fail: func(e *Evidence) { web(e).EnvNames = []string{"PGPASSWORD"} },
@@ -216,8 +224,13 @@ var cases = map[string]map[State]func(*Evidence){
 		Fail:    func(e *Evidence) { replaced(e, 6*time.Minute) },
 		Unknown: func(*Evidence) {},
 	},
-	"dr-plan":  {Fail: func(*Evidence) {}},
-	"ci-green": {Unknown: func(*Evidence) {}},
+	"dr-plan": {Fail: func(*Evidence) {}},
+	"ci-green": {
+		Pass:    func(e *Evidence) { e.Builds = built(sources.PipelinePaused, now) },
+		Warn:    func(e *Evidence) { e.Builds = built(sources.PipelinePassed, now.Add(-91*days)) },
+		Fail:    func(e *Evidence) { e.Builds = built(sources.PipelineFailed, now) },
+		Unknown: func(*Evidence) {},
+	},
 	"image-traceable": {
 		Pass:    func(*Evidence) {},
 		Fail:    func(e *Evidence) { e.Images["registry/app:1.0@sha256:aa"] = ImageFact{Resolves: true} },

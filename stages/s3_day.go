@@ -65,16 +65,3 @@ func wentWell(d *recovery.Day) bool {
 	}
 	return len(d.Drills) > 0
 }
-
-var ciGreen = &Check{
-	ID: "ci-green", Stage: 3,
-	Question: "does the main branch of every repository build?",
-	Why:      "A fix at night is a commit and a deploy. Where the pipeline is red that day, the fix waits for somebody to mend what has nothing to do with it.",
-	Threshold: func(*Settings) string {
-		return "the newest run succeeded; a stale one is a warning, a failed one fails"
-	},
-	Fix: "mend the pipeline",
-	judge: func(*Evidence, *Settings) Finding {
-		return unknown("the newest run of the main branch", "no pipeline is read")
-	},
-}

@@ -23,6 +23,8 @@ type Settings struct {
 	DrillPass, DrillWarn                 time.Duration
 	RTOPass, RTOWarn                     time.Duration
 	HealPass, HealWarn                   time.Duration
+	// ScanPass is how long ago a repository may have been scanned for credentials, BuildPass how long ago its newest pipeline may have run.
+	ScanPass, BuildPass time.Duration
 	// DayPass and DayWarn are how long ago the last DR day may be.
 	DayPass, DayWarn time.Duration
 	// AtMaxPass and AtMaxWarn are shares of a day at the maximum of replicas.
@@ -49,7 +51,7 @@ func Defaults() Settings {
 		DetectPass: 5 * time.Minute, DetectWarn: 10 * time.Minute,
 		BackupWarn: 48 * time.Hour, DrillPass: 31 * days, DrillWarn: 45 * days, RTOPass: 15 * time.Minute, RTOWarn: 30 * time.Minute,
 		HealPass: time.Minute, HealWarn: 5 * time.Minute,
-		DayPass: 92 * days, DayWarn: 120 * days, AtMaxPass: 0.05, AtMaxWarn: 0.2, CostPass: 0.3, CostWarn: 0.5, CachePass: 0.8, CacheWarn: 0.5,
+		ScanPass: 7 * days, BuildPass: 90 * days, DayPass: 92 * days, DayWarn: 120 * days, AtMaxPass: 0.05, AtMaxWarn: 0.2, CostPass: 0.3, CostWarn: 0.5, CachePass: 0.8, CacheWarn: 0.5,
 		SlowPass: 1, ConnectionsPass: 0.8, ConnectionsWarn: 0.95,
 	}
 }

@@ -2,6 +2,8 @@ package stages
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -15,9 +17,15 @@ func or(s, otherwise string) string {
 	return s
 }
 
-func count(n int, word string) string {
+func count(n int, word string) string { return counted(n, word, word+"s") }
+
+func counted(n int, one, many string) string {
 	if n == 1 {
-		return "1 " + word
+		return "1 " + one
 	}
-	return fmt.Sprintf("%d %ss", n, word)
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+func sortByName(subjects []Subject) {
+	slices.SortFunc(subjects, func(a, b Subject) int { return strings.Compare(a.Name, b.Name) })
 }

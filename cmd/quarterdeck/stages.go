@@ -36,7 +36,7 @@ func (p *platform) stageSources(images *registry.Client, budget int) stages.Sour
 	if p.metrics != nil {
 		from.Metrics, from.Spending = p.metrics, &stages.Spending{}
 	}
-	p.systems.feed(&from)
+	p.systems.feed(&from, budget)
 	return from
 }
 

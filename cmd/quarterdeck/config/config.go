@@ -64,6 +64,7 @@ type Context struct {
 	Alertmanager  Endpoint   `yaml:"alertmanager"`
 	Grafana       Endpoint   `yaml:"grafana"`
 	Traefik       Endpoint   `yaml:"traefik"`
+	Bitbucket     Bitbucket  `yaml:"bitbucket"`
 	S3            S3         `yaml:"s3"`
 	Actions       Actions    `yaml:"actions"`
 	Stages        Stages     `yaml:"stages"`
