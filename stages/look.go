@@ -18,6 +18,9 @@ type ImageFact struct {
 	Found, Resolves bool
 	// Healthcheck: the image that runs has a health check of its own; where Read, which it is only for services whose spec has none: reading it is a pull.
 	Healthcheck, Read bool
+	// Scan is what a scanner found in it; nil: its registry tells of no scans. ScanReason is why that could not be looked at; "": it was.
+	Scan       *sources.ImageScan
+	ScanReason string
 	// Reason is why it could not be looked at; "": it was.
 	Reason string
 
@@ -38,6 +41,8 @@ const (
 // Looker looks at images in their registries, and remembers what it saw. Safe for concurrent use.
 type Looker struct {
 	Images sources.Images
+	// Scans tells what scanners found; nil: nobody does.
+	Scans sources.Scans
 	// Budget is how many images are looked at in one gathering, those first that were never looked at; 0: all of them.
 	Budget int
 
@@ -108,7 +113,7 @@ func (l *Looker) due(want []string, read map[string]bool, now time.Time) []strin
 		switch f, ok := l.known[k]; {
 		case !ok, f.Found && read[k] && !f.Read:
 			fresh = append(fresh, k)
-		case now.Sub(f.at) >= lookAgain, f.Reason != "" && now.Sub(f.at) >= lookFailed:
+		case now.Sub(f.at) >= lookAgain, (f.Reason+f.ScanReason != "" || f.Scan != nil && f.Scan.State == sources.ScanRunning) && now.Sub(f.at) >= lookFailed:
 			stale = append(stale, k)
 		}
 	}
@@ -140,6 +145,9 @@ func (l *Looker) look(ctx context.Context, key string, read bool, before ImageFa
 			return ImageFact{Reason: reasonOf(ctx, err)}
 		}
 	}
+	if f.Found {
+		l.scan(ctx, key, &f)
+	}
 	if !f.Found || !read || f.Read {
 		return f
 	}
@@ -149,6 +157,19 @@ func (l *Looker) look(ctx context.Context, key string, read bool, before ImageFa
 	}
 	f.Healthcheck, f.Read = x.Healthcheck, true
 	return f
+}
+
+// scan reads what was found in an image, where its registry tells.
+func (l *Looker) scan(ctx context.Context, key string, f *ImageFact) {
+	if l.Scans == nil || !l.Scans.Covers(key) {
+		return
+	}
+	s, err := l.Scans.Scan(ctx, key)
+	if err != nil {
+		f.ScanReason = reasonOf(ctx, err)
+		return
+	}
+	f.Scan = &s
 }
 
 func reasonOf(ctx context.Context, err error) string {

@@ -8,6 +8,7 @@ import (
 
 	"quarterdeck/sources"
 	"quarterdeck/sources/bitbucket"
+	"quarterdeck/sources/harbor"
 	"quarterdeck/sources/traefik"
 	"quarterdeck/stages"
 )
@@ -15,6 +16,7 @@ import (
 // systems are the sources that a platform may do without: where one is not configured nothing is missing, and it is nil.
 type systems struct {
 	proxy     *traefik.Client
+	scans     *harbor.Client
 	pipelines *bitbucket.Client
 	// branches are the repositories that are judged, with the branch that counts; built is which of them a service is built from.
 	branches, built map[string]string
@@ -28,6 +30,12 @@ func (p *platform) openSystems() (err error) {
 			return err
 		}
 		p.closers = append(p.closers, x.proxy)
+	}
+	if set.Harbor.Address != "" {
+		if x.scans, err = harbor.New(harbor.Options{Access: set.Harbor.Access("harbor", set.Timeout), Registries: set.Harbor.Registries, Logger: p.log}); err != nil {
+			return err
+		}
+		p.closers = append(p.closers, x.scans)
 	}
 	if set.Bitbucket.Workspace != "" {
 		if x.branches, x.built, err = set.Bitbucket.Built(); err != nil {
@@ -58,6 +66,9 @@ func (x *systems) feed(to *stages.Sources, budget int) {
 		budget = buildsEach
 	}
 	to.Builds = x.builds(budget)
+	if x.scans != nil && to.Images != nil {
+		to.Images.Scans = x.scans
+	}
 	if x.proxy != nil {
 		to.Proxy = x.proxy
 	}
@@ -65,7 +76,7 @@ func (x *systems) feed(to *stages.Sources, budget int) {
 
 // optional are the doctor's questions to the systems that a platform may do without.
 func (p *platform) optional() []namedProbe {
-	out := []namedProbe{{name: "grafana", setting: "grafana.address"}, {name: "traefik", setting: "traefik.address"}, {name: "bitbucket", setting: "bitbucket.workspace"}}
+	out := []namedProbe{{name: "grafana", setting: "grafana.address"}, {name: "traefik", setting: "traefik.address"}, {name: "bitbucket", setting: "bitbucket.workspace"}, {name: "harbor", setting: "harbor.address"}}
 	if p.grafana != nil {
 		out[0].ask = p.grafana.Probe
 	}
@@ -74,6 +85,9 @@ func (p *platform) optional() []namedProbe {
 	}
 	if x := p.systems.pipelines; x != nil {
 		out[2].ask = func(c context.Context) sources.Probe { return x.Probe(c, p.systems.anyRepository()) }
+	}
+	if x := p.systems.scans; x != nil {
+		out[3].ask = x.Probe
 	}
 	return out
 }

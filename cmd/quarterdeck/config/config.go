@@ -65,6 +65,7 @@ type Context struct {
 	Grafana       Endpoint   `yaml:"grafana"`
 	Traefik       Endpoint   `yaml:"traefik"`
 	Bitbucket     Bitbucket  `yaml:"bitbucket"`
+	Harbor        Harbor     `yaml:"harbor"`
 	S3            S3         `yaml:"s3"`
 	Actions       Actions    `yaml:"actions"`
 	Stages        Stages     `yaml:"stages"`
@@ -135,6 +136,12 @@ type Loki struct {
 type Prometheus struct {
 	Endpoint     `yaml:",inline"`
 	ServiceLabel string `yaml:"service-label"`
+}
+
+// Harbor is the API of a Harbor, which tells what the scans of images found. Registries are its hosts in image names, where they are others than the address's.
+type Harbor struct {
+	Endpoint   `yaml:",inline"`
+	Registries []string `yaml:"registries"`
 }
 
 // S3 is where backups are: s3+http(s)://host/bucket/prefix. Keys come from AWS_* variables or files.
