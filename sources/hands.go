@@ -71,6 +71,8 @@ type ImageLook struct {
 	Healthcheck bool
 	// Created is when it was built; zero: it does not say.
 	Created time.Time
+	// Revision is the commit that it was built from, by its label org.opencontainers.image.revision; "": it does not say.
+	Revision string
 }
 
 // Images looks at images in their registries. Safe for concurrent use.

@@ -8,6 +8,9 @@ import (
 // LabelRepository names the repository that a service is built from.
 const LabelRepository = "qd.repository"
 
+// LabelCommit names the commit that a service runs, where its image does not.
+const LabelCommit = "qd.commit"
+
 // PipelineState is how a run of a pipeline, or a step of one, stands.
 type PipelineState string
 

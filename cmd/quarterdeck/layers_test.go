@@ -96,6 +96,13 @@ func TestForbiddenTellsApart(t *testing.T) {
 		{"quarterdeck/recovery", "quarterdeck/actions", true},
 		{"quarterdeck/recovery", "quarterdeck/sources/objectstore", true},
 		{"quarterdeck/sources/demo", "quarterdeck/recovery", true},
+		{"quarterdeck/delivery", "quarterdeck/stages", false},
+		{"quarterdeck/delivery", "quarterdeck/sources/fleet", false},
+		{"quarterdeck/delivery", "quarterdeck/sources/bitbucket", true},
+		{"quarterdeck/delivery", "quarterdeck/actions", true},
+		{"quarterdeck/delivery", "github.com/moby/moby/client", true},
+		{"quarterdeck/stages", "quarterdeck/delivery", true},
+		{"quarterdeck/ui", "quarterdeck/delivery", false},
 		{"quarterdeck/blueprint", "quarterdeck/sources", false},
 		{"quarterdeck/blueprint", "quarterdeck/deploy", false},
 		{"quarterdeck/blueprint", "quarterdeck/sources/markdown", false},
@@ -203,6 +210,10 @@ func forbidden(from, to string) string {
 		return "autoscale sees recovery, the fleet and the domain's interfaces"
 	case under(from, "stages") && strings.HasPrefix(whole, "quarterdeck/") && !under(to, "stages") && to != "autoscale" && to != "capacity" && to != "recovery" && !under(to, "sources"):
 		return "stages sees autoscale, capacity, recovery, the fleet and the domain's interfaces"
+	case under(from, "delivery") && strings.HasPrefix(whole, "quarterdeck/") && !under(to, "delivery") && to != "stages" && to != "sources" && to != "sources/fleet":
+		return "delivery sees stages, the fleet and the domain's interfaces"
+	case under(to, "delivery") && !under(from, "delivery") && !under(from, "ui"):
+		return "nothing imports delivery but ui and cmd"
 	case under(from, "recovery") && strings.HasPrefix(whole, "quarterdeck/") && !under(to, "recovery") && !under(to, "sources"):
 		return "recovery sees the fleet and the domain's interfaces"
 	case (under(from, "ui") || under(from, "actions") || under(from, "agent") || under(from, "autoscale") || under(from, "diagnosis") || under(from, "incident") || under(from, "recovery") || under(from, "stages")) && source(to) != "" && source(to) != "fleet":

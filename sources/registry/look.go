@@ -12,6 +12,9 @@ import (
 // platform is the one whose config is read where a reference names several: nearly all swarms run on it, and a health check is the same on all.
 var platform = v1.Platform{OS: "linux", Architecture: "amd64"}
 
+// revisionLabel names the commit that an image was built from (opencontainers/image-spec, annotations).
+const revisionLabel = "org.opencontainers.image.revision"
+
 // Look reads an image's manifest and config.
 func (c *Client) Look(ctx context.Context, image string) (sources.ImageLook, error) {
 	var out sources.ImageLook
@@ -39,7 +42,7 @@ func (c *Client) Look(ctx context.Context, image string) (sources.ImageLook, err
 	if err != nil {
 		return out, c.failed(ctx, op, t, err)
 	}
-	out.Created = f.Created.Time
+	out.Created, out.Revision = f.Created.Time, f.Config.Labels[revisionLabel]
 	if h := f.Config.Healthcheck; h != nil && len(h.Test) > 0 && h.Test[0] != "NONE" {
 		out.Healthcheck = true
 	}
