@@ -18,7 +18,7 @@ import (
 )
 
 func newDeliveryCommand(s *surroundings) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "delivery [SERVICE]",
 		Short: "How far the newest change to each service has come, and where it is stuck",
 		Long: `Follows a change: commit, pipeline, image and its scan, deploy, healthy. The repository of a service is named by its label qd.repository or by bitbucket.repositories
@@ -32,6 +32,8 @@ EXIT STATUS
 			return runDelivery(cmd.Context(), s, strings.Join(args, ""))
 		},
 	}
+	cmd.AddCommand(newDeliveryStartCommand(s))
+	return cmd
 }
 
 func runDelivery(ctx context.Context, s *surroundings, service string) error {
