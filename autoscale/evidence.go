@@ -20,27 +20,29 @@ const (
 	atOnce    = 8
 )
 
-// Evidence is what was measured of all services at one moment. It is never changed after it is made.
+// Evidence is what was measured of all services, up to a moment. It is never changed after it is made.
 type Evidence struct {
 	// Asked is how many questions Prometheus was asked.
 	Asked int
 
-	usage   map[Kind]map[string]Sample // by service name
-	failed  map[Kind]string            // why a kind could not be read at all
-	queries map[string]*answer         // by query
+	now     time.Time
+	usage   map[Kind]map[string][]sources.Point // by service name
+	counted map[string][]sources.Point          // how many tasks of a service were measured lately
+	failed  map[Kind]string                     // why a kind could not be read at all
+	queries map[string]*answer                  // by query
 }
 
-// answer is what a query says: of services by name, or one value for whoever asks.
+// answer is what a query says: series of services by name, or of no service for whoever asks.
 type answer struct {
-	by     map[string][]sources.Point
-	one    []sources.Point // of series that name no service
+	by     map[string][][]sources.Point
+	one    [][]sources.Point
 	failed string
 }
 
-// Gather reads what the policies follow: one question each for CPU, memory and how many tasks are measured, and one for each query, however many services share it. It never fails: why
-// something could not be read is in the samples.
-func Gather(ctx context.Context, m sources.Metrics, policies map[string]*Policy, now time.Time) *Evidence {
-	e := &Evidence{usage: map[Kind]map[string]Sample{}, failed: map[Kind]string{}, queries: map[string]*answer{}}
+// Gather reads what the policies follow, from a moment to now: one question each for CPU, memory and how many tasks are measured, and one for each query, however many services share
+// it. It never fails: why something could not be read is in the samples.
+func Gather(ctx context.Context, m sources.Metrics, policies map[string]*Policy, from, now time.Time) *Evidence {
+	e := &Evidence{now: now, usage: map[Kind]map[string][]sources.Point{}, failed: map[Kind]string{}, queries: map[string]*answer{}}
 	wanted, queries := map[Kind]bool{}, map[string]bool{}
 	for _, p := range policies {
 		for i := range p.Metrics {
@@ -59,33 +61,45 @@ func Gather(ctx context.Context, m sources.Metrics, policies map[string]*Policy,
 		}
 		return e
 	}
-	label, _, labelErr := m.ServiceLabel(ctx)
-	g := gatherer{e: e, m: m, label: label, now: now, gate: make(chan struct{}, atOnce)}
-	if len(wanted) > 0 {
-		g.resources(ctx, wanted, labelErr)
+	label, _, err := m.ServiceLabel(ctx)
+	g := gatherer{e: e, m: m, label: label, window: sources.Window{Start: from, End: now, Step: Every}, gate: make(chan struct{}, atOnce)}
+	if err != nil {
+		e.failed[CPU], e.failed[Memory] = err.Error(), err.Error()
+	} else if len(wanted) > 0 {
+		g.ask(func() { g.count(ctx) })
+		for kind := range wanted {
+			g.ask(func() { g.resource(ctx, kind) })
+		}
 	}
 	for i, q := range slices.Sorted(maps.Keys(queries)) {
+		a := &answer{by: map[string][][]sources.Point{}}
+		e.queries[q] = a
 		if i >= mostAsked {
-			e.queries[q] = &answer{failed: fmt.Sprintf("the policies have more than %d different queries", mostAsked)}
+			a.failed = fmt.Sprintf("the policies have more than %d different queries", mostAsked)
 			continue
 		}
-		a := &answer{}
-		e.queries[q] = a
 		g.ask(func() { g.query(ctx, q, a) })
 	}
 	g.wait.Wait()
 	return e
 }
 
+// At is the same evidence as it was at a moment.
+func (e *Evidence) At(t time.Time) *Evidence {
+	out := *e
+	out.now = t
+	return &out
+}
+
 // gatherer asks several questions at a time.
 type gatherer struct {
-	e     *Evidence
-	m     sources.Metrics
-	label string
-	now   time.Time
-	gate  chan struct{}
-	wait  sync.WaitGroup
-	mu    sync.Mutex
+	e      *Evidence
+	m      sources.Metrics
+	label  string
+	window sources.Window
+	gate   chan struct{}
+	wait   sync.WaitGroup
+	mu     sync.Mutex // of e's maps, while questions are open
 }
 
 func (g *gatherer) ask(question func()) {
@@ -97,83 +111,41 @@ func (g *gatherer) ask(question func()) {
 	})
 }
 
-// resources reads CPU and memory of all services, and how many tasks of each were measured lately.
-func (g *gatherer) resources(ctx context.Context, wanted map[Kind]bool, labelErr error) {
-	if labelErr != nil {
-		for kind := range wanted {
-			g.e.failed[kind] = labelErr.Error()
-		}
+func (g *gatherer) resource(ctx context.Context, kind Kind) {
+	by, err := g.m.UsageAll(ctx, string(kind), g.window)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err != nil {
+		g.e.failed[kind] = err.Error()
 		return
 	}
-	var counted map[string]int
-	var countErr error
-	usage, failed := map[Kind]map[string][]sources.Point{}, map[Kind]error{}
-	g.ask(func() { counted, countErr = g.count(ctx) })
-	for kind := range wanted {
-		g.ask(func() {
-			by, err := g.m.UsageAll(ctx, string(kind), sources.Window{Start: g.now.Add(-2 * Every), End: g.now, Step: Every})
-			g.mu.Lock()
-			defer g.mu.Unlock()
-			usage[kind], failed[kind] = by, err
-		})
-	}
-	g.wait.Wait()
-	for kind := range wanted {
-		switch {
-		case failed[kind] != nil:
-			g.e.failed[kind] = failed[kind].Error()
-		case countErr != nil:
-			g.e.failed[kind] = countErr.Error()
-		default:
-			g.e.usage[kind] = g.samples(usage[kind], counted)
-		}
-	}
-}
-
-func (g *gatherer) samples(usage map[string][]sources.Point, counted map[string]int) map[string]Sample {
-	out := make(map[string]Sample, len(usage))
-	for name, points := range usage {
-		last := points[len(points)-1]
-		s := Sample{Value: last.V, Tasks: counted[name], At: last.T}
-		if old := g.now.Sub(last.T); old > fresh {
-			s.Missing = fmt.Sprintf("its last figure is %s old", old.Round(time.Second))
-		} else if s.Tasks == 0 {
-			s.Missing = fmt.Sprintf("no task of it was measured in the last %s", fresh)
-		}
-		out[name] = s
-	}
-	return out
+	g.e.usage[kind] = by
 }
 
 // count asks how many tasks of each service were measured lately: what a dead exporter said last is still answered for minutes.
-func (g *gatherer) count(ctx context.Context) (map[string]int, error) {
-	a, err := g.m.Instant(ctx, fmt.Sprintf(`count by (%s) (time() - timestamp(container_memory_working_set_bytes{%s!=""}) < %d)`, g.label, g.label, int(fresh.Seconds())), g.now)
+func (g *gatherer) count(ctx context.Context) {
+	a, err := g.m.Range(ctx, fmt.Sprintf(`count by (%s) (time() - timestamp(container_memory_working_set_bytes{%s!=""}) < %d)`, g.label, g.label, int(fresh.Seconds())), g.window)
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if err != nil {
-		return nil, err
+		g.e.failed[CPU], g.e.failed[Memory] = err.Error(), err.Error()
+		return
 	}
-	out := make(map[string]int, len(a.Series))
+	g.e.counted = make(map[string][]sources.Point, len(a.Series))
 	for i := range a.Series {
-		if s := &a.Series[i]; len(s.Points) > 0 {
-			out[s.Labels[g.label]] = int(s.Points[len(s.Points)-1].V)
-		}
+		g.e.counted[a.Series[i].Labels[g.label]] = a.Series[i].Points
 	}
-	return out, nil
 }
 
 // query asks what a policy asks. a is this question's own.
 func (g *gatherer) query(ctx context.Context, text string, a *answer) {
-	got, err := g.m.Instant(ctx, text, g.now)
+	got, err := g.m.Range(ctx, text, g.window)
 	if err != nil {
 		a.failed = err.Error()
 		return
 	}
-	a.by = map[string][]sources.Point{}
 	for i := range got.Series {
 		s := &got.Series[i]
-		if len(s.Points) == 0 {
-			continue
-		}
-		last := s.Points[len(s.Points)-1]
 		name := ""
 		for _, label := range []string{g.label, "swarm_service", "service"} {
 			if name == "" {
@@ -181,9 +153,9 @@ func (g *gatherer) query(ctx context.Context, text string, a *answer) {
 			}
 		}
 		if name == "" {
-			a.one = append(a.one, last)
+			a.one = append(a.one, s.Points)
 		} else {
-			a.by[name] = append(a.by[name], last)
+			a.by[name] = append(a.by[name], s.Points)
 		}
 	}
 }
@@ -192,40 +164,64 @@ func (g *gatherer) query(ctx context.Context, text string, a *answer) {
 func (e *Evidence) of(service string, p *Policy) []Sample {
 	out := make([]Sample, len(p.Metrics))
 	for i := range p.Metrics {
-		m := &p.Metrics[i]
-		if m.Kind == Query {
-			out[i] = e.queries[m.Query].of(service)
-			continue
+		if m := &p.Metrics[i]; m.Kind == Query {
+			out[i] = e.queries[m.Query].of(service, e.now)
+		} else {
+			out[i] = e.resource(service, m.Kind)
 		}
-		s, ok := e.usage[m.Kind][service]
-		if !ok {
-			s.Missing = e.failed[m.Kind]
-			if s.Missing == "" {
-				s.Missing = "no figure of it"
-			}
-		}
-		out[i] = s
 	}
 	return out
 }
 
-func (a *answer) of(service string) Sample {
+func (e *Evidence) resource(service string, kind Kind) Sample {
+	if why := e.failed[kind]; why != "" {
+		return Sample{Missing: why}
+	}
+	p, ok := last(e.usage[kind][service], e.now)
+	if !ok {
+		return Sample{Missing: "there is no figure of it"}
+	}
+	s := Sample{Value: p.V, At: p.T}
+	if n, ok := last(e.counted[service], e.now); ok {
+		s.Tasks = int(n.V)
+	}
+	switch old := e.now.Sub(p.T); {
+	case old > fresh:
+		s.Missing = fmt.Sprintf("its last figure is %s old", old.Round(time.Second))
+	case s.Tasks == 0:
+		s.Missing = fmt.Sprintf("no task of it was measured in the last %s", fresh)
+	}
+	return s
+}
+
+// last is the newest point of a series that is not later than a moment.
+func last(points []sources.Point, t time.Time) (sources.Point, bool) {
+	for i := len(points) - 1; i >= 0; i-- {
+		if !points[i].T.After(t) {
+			return points[i], true
+		}
+	}
+	return sources.Point{}, false
+}
+
+func (a *answer) of(service string, now time.Time) Sample {
 	if a == nil {
 		return Sample{Missing: "it was not asked"}
 	}
-	points := a.by[service]
-	if len(points) == 0 {
-		points = a.one
-	}
-	switch {
-	case a.failed != "":
+	if a.failed != "" {
 		return Sample{Missing: a.failed}
-	case len(points) == 0:
-		return Sample{Missing: "the query answers nothing for it"}
-	case len(points) > 1:
-		return Sample{Missing: fmt.Sprintf("the query answers %d series for it: let it answer one, with sum by or max by", len(points))}
-	case math.IsNaN(points[0].V):
-		return Sample{Missing: "the query answers no number"}
 	}
-	return Sample{Value: points[0].V, At: points[0].T}
+	series := a.by[service]
+	if len(series) == 0 {
+		series = a.one
+	}
+	if len(series) > 1 {
+		return Sample{Missing: fmt.Sprintf("the query answers %d series for it: let it answer one, with sum by or max by", len(series))}
+	}
+	for _, points := range series {
+		if p, ok := last(points, now); ok && now.Sub(p.T) <= fresh && !math.IsNaN(p.V) {
+			return Sample{Value: p.V, At: p.T}
+		}
+	}
+	return Sample{Missing: "the query answers nothing for it"}
 }

@@ -1,8 +1,10 @@
 package autoscale
 
 import (
+	"context"
 	"time"
 
+	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 )
 
@@ -64,4 +66,17 @@ func (l *Loop) Decide(snap *fleet.Snapshot, e *Evidence, now time.Time) []Decisi
 	}
 	l.histories, l.policies = histories, policies // of services that are gone nothing is kept
 	return out
+}
+
+// look is how far back a recommendation that stands alone looks: as far as the algorithm does, and a round for the samples to begin.
+const look = Window + 2*Every
+
+// Recommendations are the decisions for a snapshot as a loop would make them that has run for the last minutes, with what was measured then.
+func Recommendations(ctx context.Context, snap *fleet.Snapshot, m sources.Metrics, now time.Time) []Decision {
+	l := &Loop{}
+	e := Gather(ctx, m, l.Policies(snap), now.Add(-look), now)
+	for t := now.Add(-look); t.Before(now); t = t.Add(Every) {
+		l.Decide(snap, e.At(t), t)
+	}
+	return l.Decide(snap, e, now)
 }
