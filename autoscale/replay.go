@@ -1,7 +1,6 @@
 package autoscale
 
 import (
-	"fmt"
 	"math"
 	"time"
 )
@@ -173,14 +172,4 @@ func (o *Outcome) count(d *Decision, ratio, realRatio, real float64) {
 	case d.Recommended < d.Current:
 		o.Downs++
 	}
-}
-
-// Sum is the outcome in a sentence.
-func (o *Outcome) Sum() string {
-	all := o.UnderTarget + o.OverTarget
-	share := 0.0
-	if all > 0 {
-		share = 100 * o.UnderTarget.Seconds() / all.Seconds()
-	}
-	return fmt.Sprintf("%d to %d replicas, %.1f%% of the time at the target or below it, %.0f task-hours, %d changes, %d flaps", o.Least, o.Most, share, o.TaskHours, o.Ups+o.Downs, o.Flaps)
 }
