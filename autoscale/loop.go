@@ -1,7 +1,9 @@
 package autoscale
 
 import (
+	"cmp"
 	"context"
+	"path"
 	"time"
 
 	"quarterdeck/sources"
@@ -10,6 +12,11 @@ import (
 
 // Loop decides for all services, again and again, and remembers what decisions need of those before. Not safe for concurrent use.
 type Loop struct {
+	// Mode is for services whose labels name none; "": Recommend.
+	Mode Mode
+	// Only is a pattern (path.Match) of the services that it decides for; "": all.
+	Only string
+
 	policies  map[string]parsed // by service id
 	histories map[string]History
 }
@@ -23,11 +30,17 @@ type parsed struct {
 func (l *Loop) Policies(snap *fleet.Snapshot) map[string]*Policy {
 	out := map[string]*Policy{}
 	for _, s := range snap.Services {
-		if p := l.policy(s); p.Usable() {
+		if p := l.policy(s); p.Usable() && l.means(s.Name) {
 			out[s.Name] = p
 		}
 	}
 	return out
+}
+
+// means tells whether a service is one of those that it decides for.
+func (l *Loop) means(service string) bool {
+	ok, err := path.Match(l.Only, service)
+	return l.Only == "" || ok && err == nil
 }
 
 // policy reads a service's labels, once for each version of it.
@@ -50,6 +63,9 @@ func (l *Loop) Decide(snap *fleet.Snapshot, e *Evidence, now time.Time) []Decisi
 	histories := make(map[string]History, len(snap.Services))
 	policies := make(map[string]parsed, len(snap.Services))
 	for _, s := range snap.Services {
+		if !l.means(s.Name) {
+			continue
+		}
 		p := l.policy(s)
 		policies[s.ID] = l.policies[s.ID]
 		in := Input{Policy: p, State: stateOf(s, p, locked), History: l.histories[s.ID], Now: now,
@@ -59,6 +75,9 @@ func (l *Loop) Decide(snap *fleet.Snapshot, e *Evidence, now time.Time) []Decisi
 		}
 		d, h := Decide(&in)
 		d.Service, d.ID = s.Name, s.ID
+		if d.Mode == "" {
+			d.Mode = cmp.Or(l.Mode, Recommend)
+		}
 		out = append(out, d)
 		if in.State.Skip != NoPolicy {
 			histories[s.ID] = h

@@ -125,16 +125,16 @@ func TestStale(t *testing.T) {
 	p := ParsePolicy(labelled("enable=true", "max=9", "cpu=60", "query=lag", "target=10"))
 	policies := map[string]*Policy{"a": &p}
 	for name, x := range map[string]struct {
-		m    meter
+		m    *meter
 		says [2]string
 	}{
-		"all well":       {meter{cpu: map[string][]sources.Point{"a": flat(4)}, counted: map[string]float64{"a": 4}, queries: map[string][]sources.Series{"lag": {{Points: flat(5)}}}}, [2]string{"", ""}},
-		"old":            {meter{cpu: map[string][]sources.Point{"a": {{T: noon.Add(-2 * time.Minute), V: 1}}}, counted: map[string]float64{"a": 4}, queries: map[string][]sources.Series{"lag": {{Points: []sources.Point{{T: noon.Add(-2 * time.Minute), V: 1}}}}}}, [2]string{"its last figure is 2m0s old", "the query answers nothing"}},
-		"nobody scrapes": {meter{cpu: map[string][]sources.Point{"a": flat(4)}}, [2]string{"no task of it was measured in the last 1m30s", "the query answers nothing"}},
-		"away":           {meter{down: errors.New("prometheus is away")}, [2]string{"prometheus is away", "prometheus is away"}},
-		"no label":       {meter{unlabels: errors.New("no label"), queries: map[string][]sources.Series{"lag": {{Points: flat(5)}}}}, [2]string{"no label", ""}},
+		"all well":       {&meter{cpu: map[string][]sources.Point{"a": flat(4)}, counted: map[string]float64{"a": 4}, queries: map[string][]sources.Series{"lag": {{Points: flat(5)}}}}, [2]string{"", ""}},
+		"old":            {&meter{cpu: map[string][]sources.Point{"a": {{T: noon.Add(-2 * time.Minute), V: 1}}}, counted: map[string]float64{"a": 4}, queries: map[string][]sources.Series{"lag": {{Points: []sources.Point{{T: noon.Add(-2 * time.Minute), V: 1}}}}}}, [2]string{"its last figure is 2m0s old", "the query answers nothing"}},
+		"nobody scrapes": {&meter{cpu: map[string][]sources.Point{"a": flat(4)}}, [2]string{"no task of it was measured in the last 1m30s", "the query answers nothing"}},
+		"away":           {&meter{down: errors.New("prometheus is away")}, [2]string{"prometheus is away", "prometheus is away"}},
+		"no label":       {&meter{unlabels: errors.New("no label"), queries: map[string][]sources.Series{"lag": {{Points: flat(5)}}}}, [2]string{"no label", ""}},
 	} {
-		got := Gather(t.Context(), &x.m, policies, noon.Add(-time.Minute), noon).of("a", &p)
+		got := Gather(t.Context(), x.m, policies, noon.Add(-time.Minute), noon).of("a", &p)
 		for i, want := range x.says {
 			if !strings.HasPrefix(got[i].Missing, want) || (want == "") != (got[i].Missing == "") {
 				t.Errorf("%s: metric %d: %q, want %q", name, i, got[i].Missing, want)

@@ -104,10 +104,11 @@ func (m *Metric) ID() string {
 type Policy struct {
 	// Declared: there are labels of a policy at all. On: it is switched on.
 	Declared, On bool
-	Mode         Mode
-	Min, Max     int
-	Metrics      []Metric
-	Hours        []Hours
+	// Mode is "" where the labels name none.
+	Mode     Mode
+	Min, Max int
+	Metrics  []Metric
+	Hours    []Hours
 	// WarmUp is how long after a deploy nothing is decided by metrics.
 	WarmUp time.Duration
 	// Problems are what is wrong with the labels; with one that is Fatal nothing is scaled.
@@ -231,8 +232,7 @@ func (r *reader) read() {
 	switch v := Mode(r.get(LabelMode)); v {
 	case Recommend, Enforce:
 		p.Mode = v
-	case "":
-		p.Mode = Recommend
+	case "": // as whoever reads it was told
 	default:
 		p.Mode = Recommend
 		r.wrong(false, LabelMode, fmt.Sprintf("is %q, which is neither recommend nor enforce, so it is only recommended", cut(string(v))), string(Recommend))

@@ -38,7 +38,7 @@ func TestParsePolicy(t *testing.T) {
 	if p.Mode != Enforce || p.Min != 2 || p.Max != 10 || len(p.Hours) != 2 || p.WarmUp != 2*time.Minute {
 		t.Errorf("%+v", p)
 	}
-	if p := ParsePolicy(labelled("enable=1", "max=3")); !p.Usable() || p.Mode != Recommend || p.Min != 1 || len(p.Metrics) != 1 || p.Metrics[0] != (Metric{Kind: CPU, Target: 0.8}) {
+	if p := ParsePolicy(labelled("enable=1", "max=3")); !p.Usable() || p.Mode != "" || p.Min != 1 || len(p.Metrics) != 1 || p.Metrics[0] != (Metric{Kind: CPU, Target: 0.8}) {
 		t.Errorf("what holds where nothing is said: %+v", p)
 	}
 	limit := labelled("enable=1", "max=3")
@@ -100,7 +100,7 @@ func TestFaultsAreNamed(t *testing.T) {
 	}
 	for labels, says := range map[string]string{"mode=force": "is neither recommend nor enforce", "warm-up=2w": "is no span of time up to 1h", "minimum=2": "qd.autoscale.minimum is no label of a policy"} {
 		p := ParsePolicy(labelled("enable=true", "max=3", labels))
-		if !p.Usable() || p.Mode != Recommend || len(p.Problems) != 1 || !strings.Contains(p.Problems[0].String(), says) {
+		if !p.Usable() || p.Mode == Enforce || len(p.Problems) != 1 || !strings.Contains(p.Problems[0].String(), says) {
 			t.Errorf("%s: usable %v, %v", labels, p.Usable(), p.Problems)
 		}
 	}

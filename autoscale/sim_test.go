@@ -250,14 +250,14 @@ func TestManyServices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const services, rounds = 10_000, 40
+	const services, rounds = 10_000, 24
 	changed, down := 0, 0
 	for i := range services {
 		load, peak := loads[loadNames[i%len(loadNames)]], float64(1+i%17)
 		offset := time.Duration(i%1440) * time.Minute
 		x := &simulation{policy: p, start: noon, replicas: 2 + i%20, running: 2 + i%20, load: func(d time.Duration) float64 { return load(peak, d+offset) }}
 		for r := range rounds {
-			x.blind = r >= 15 && r < 20
+			x.blind = r >= 10 && r < 14
 			d := x.round()
 			if d.Changes() {
 				changed++

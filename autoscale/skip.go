@@ -93,3 +93,29 @@ func locks(snap *fleet.Snapshot) map[string]string {
 	}
 	return out
 }
+
+// StopConfig is a config that stops every autoscaler of a swarm for as long as it is there, whoever has made it: `quarterdeck autoscale stop`, or `docker config create`.
+const StopConfig = "qd-autoscale-stop"
+
+// Stopped says who has stopped the autoscalers, and why; "": nobody has.
+func Stopped(snap *fleet.Snapshot) string {
+	for i := range snap.Configs {
+		if c := &snap.Configs[i]; c.Name == StopConfig {
+			return StopWords(c)
+		}
+	}
+	return ""
+}
+
+// StopWords say of the config who has made it, and why. Its labels are untrusted.
+func StopWords(c *sources.Reference) string {
+	who, why := c.Labels["qd.who"], c.Labels["qd.note"]
+	if who == "" {
+		who = "somebody"
+	}
+	text := fmt.Sprintf("stopped by %s on %s (config %s)", cut(who), c.Created.UTC().Format("2006-01-02 15:04:05Z"), StopConfig)
+	if why != "" {
+		text += ": " + cut(why)
+	}
+	return text
+}

@@ -13,17 +13,36 @@ import (
 	"quarterdeck/recovery"
 )
 
-// Handler serves what status gives at each scrape as /metrics and, as /healthz, whether the agent is alive.
-func Handler(status func() agent.Status, now func() time.Time) http.Handler {
+// Told are what is told of, read at each scrape; nil: that part does not run.
+type Told struct {
+	Backups func() agent.Status
+	Scaling func() agent.ScaleStatus
+}
+
+// Handler serves what is told as /metrics and, as /healthz, whether all of it is alive.
+func Handler(told Told, now func() time.Time) http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(&collector{status}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if told.Backups != nil {
+		registry.MustRegister(&collector{told.Backups})
+	}
+	if told.Scaling != nil {
+		registry.MustRegister(&scaleCollector{told.Scaling})
+	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		s := status()
-		if !s.Alive(now()) {
-			http.Error(w, "the agent has not looked what is due since "+s.Turned.UTC().Format(time.RFC3339), http.StatusServiceUnavailable)
-			return
+		if told.Backups != nil {
+			if s := told.Backups(); !s.Alive(now()) {
+				http.Error(w, "the agent has not looked what is due since "+s.Turned.UTC().Format(time.RFC3339), http.StatusServiceUnavailable)
+				return
+			}
+		}
+		if told.Scaling != nil {
+			if s := told.Scaling(); !s.Alive(now()) {
+				http.Error(w, "the autoscaler has not come round since "+s.Turned.UTC().Format(time.RFC3339), http.StatusServiceUnavailable)
+				return
+			}
 		}
 		_, _ = w.Write([]byte("ok\n")) // the asker has gone
 	})

@@ -41,7 +41,7 @@ func full() agent.Status {
 func scrape(t *testing.T, s agent.Status, path string) (code int, body string) {
 	t.Helper()
 	w := httptest.NewRecorder()
-	Handler(func() agent.Status { return s }, func() time.Time { return now }).ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+	Handler(Told{Backups: func() agent.Status { return s }}, func() time.Time { return now }).ServeHTTP(w, httptest.NewRequest("GET", path, nil))
 	b, err := io.ReadAll(w.Body)
 	if err != nil {
 		t.Fatal(err)
