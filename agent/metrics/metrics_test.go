@@ -3,6 +3,7 @@ package metrics
 import (
 	"io"
 	"log/slog"
+	"math"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -18,6 +19,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"quarterdeck/agent"
+	"quarterdeck/autoscale"
 	"quarterdeck/recovery"
 )
 
@@ -150,5 +152,50 @@ func TestRulesFire(t *testing.T) {
 	cmd.Dir = rulesDir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestScaleMetrics: what an autoscaler tells, and that one without the lease tells of no service.
+func TestScaleMetrics(t *testing.T) {
+	cpu := &autoscale.Metric{Kind: autoscale.CPU, Target: 0.6}
+	s := agent.ScaleStatus{Held: true, Turned: now, Beat: now.Add(-time.Second), Every: 30 * time.Second, Asked: 2, Took: time.Second, Stopped: "by somebody",
+		Ups: map[string]int{"shop_web": 3}, Downs: map[string]int{"shop_web": 1}, Failures: map[string]int{"shop_api": 2},
+		Decisions: []autoscale.Decision{
+			{Service: "shop_web", Current: 4, Recommended: 6, Wanted: 9, Min: 2, Max: 6, Limit: autoscale.AtMax, Mode: autoscale.Enforce, Metric: cpu, Value: 0.84, Target: 0.6},
+			{Service: "shop_api", Current: 2, Recommended: 2, Wanted: 2, Limit: autoscale.ByMissing, Metric: cpu, Value: math.NaN(), Target: 0.6},
+			{Service: "odd\xff", Current: 1, Recommended: 1, Skip: autoscale.LocalVolume},
+		}}
+	ask := func(path string) (int, string) {
+		w := httptest.NewRecorder()
+		Handler(Told{Scaling: func() agent.ScaleStatus { return s }}, func() time.Time { return now }).ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		return w.Code, w.Body.String()
+	}
+	code, body := ask("/metrics")
+	if code != 200 {
+		t.Fatalf("%d: %s", code, body)
+	}
+	for _, want := range []string{
+		"quarterdeck_autoscale_lease_held 1", "quarterdeck_autoscale_heartbeat_timestamp_seconds 1.796039999e+09", "quarterdeck_autoscale_interval_seconds 30\n", "quarterdeck_autoscale_stopped 1\n",
+		`quarterdeck_autoscale_current_replicas{service="shop_web"} 4`, `quarterdeck_autoscale_recommended_replicas{service="shop_web"} 6`, `quarterdeck_autoscale_wanted_replicas{service="shop_web"} 9`,
+		`quarterdeck_autoscale_limited{by="max",service="shop_web"} 1`, `quarterdeck_autoscale_enforced{service="shop_web"} 1`, `quarterdeck_autoscale_enforced{service="shop_api"} 0`,
+		`quarterdeck_autoscale_target_ratio{metric="cpu",service="shop_web"} 1.4`, `quarterdeck_autoscale_skipped{because="local-volume",service="odd?"} 1`,
+		`quarterdeck_autoscale_changes_total{direction="up",service="shop_web"} 3`, `quarterdeck_autoscale_change_failures_total{service="shop_api"} 2`,
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("no %s in\n%s", want, body)
+		}
+	}
+	if strings.Contains(body, `target_ratio{metric="cpu",service="shop_api"}`) || strings.Contains(body, "quarterdeck_agent") {
+		t.Errorf("what is not known is told:\n%s", body)
+	}
+	if code, _ := ask("/healthz"); code != 200 {
+		t.Errorf("alive: %d", code)
+	}
+	s.Held, s.Turned = false, now.Add(-time.Hour)
+	if _, body := ask("/metrics"); !strings.Contains(body, "quarterdeck_autoscale_lease_held 0\n") || strings.Contains(body, "shop_web") || strings.Contains(body, "heartbeat_timestamp_seconds ") {
+		t.Errorf("without the lease:\n%s", body)
+	}
+	if code, body := ask("/healthz"); code != 503 {
+		t.Errorf("one that hangs: %d %s", code, body)
 	}
 }

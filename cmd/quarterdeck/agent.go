@@ -19,8 +19,8 @@ import (
 )
 
 type agentOptions struct {
-	listen, only          string
-	drills, dryRun, probe bool
+	listen, only, autoscale string
+	drills, dryRun, probe   bool
 }
 
 func newAgentCommand(s *surroundings) *cobra.Command {
@@ -35,6 +35,7 @@ which are for people.
 
   quarterdeck agent --dry-run                what is due now, and when what comes next
   quarterdeck agent --drills                 drills that are overdue as well
+  quarterdeck agent --autoscale recommend    decide as well how many replicas services should have (quarterdeck autoscale run)
   quarterdeck agent --probe                  ask the agent that listens here whether it is alive
 
 EXIT STATUS
@@ -43,6 +44,9 @@ EXIT STATUS
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if _, err := path.Match(o.only, ""); err != nil {
 				return &exitStatus{exitUsage, fmt.Errorf("--only: %q is no pattern", o.only)}
+			}
+			if _, err := scaleMode(o.autoscale); o.autoscale != "" && err != nil {
+				return &exitStatus{exitUsage, fmt.Errorf("--autoscale: %w", err)}
 			}
 			switch {
 			case o.probe:
@@ -57,6 +61,7 @@ EXIT STATUS
 	f.StringVar(&o.listen, "listen", ":9324", "`address` of /metrics and /healthz; \"\" for none")
 	f.StringVar(&o.only, "only", "", "work for services whose names match this `pattern` alone, as shop_*")
 	f.BoolVar(&o.drills, "drills", false, "do drills that are overdue, or that never were")
+	f.StringVar(&o.autoscale, "autoscale", "", "run the autoscaler as well: recommend or enforce, for services whose labels do not say which")
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what is due, and do nothing")
 	f.BoolVar(&o.probe, "probe", false, "ask /healthz at --listen, and end")
 	return cmd
@@ -90,18 +95,47 @@ func runAgent(ctx context.Context, s *surroundings, o *agentOptions) error {
 	if p.settings.ReadOnly {
 		return refusal(actions.ErrReadOnly)
 	}
-	stop, err := serveAgent(o.listen, a, log)
+	told := metrics.Told{Backups: a.Status}
+	work := []func(context.Context) error{a.Run}
+	if o.autoscale != "" {
+		scaler, err := p.scaler(a.Deck, o.autoscale, o.only, log)
+		if err != nil {
+			return err
+		}
+		told.Scaling, work = scaler.Status, append(work, scaler.Run)
+	}
+	stop, err := serveAgent(o.listen, told, log)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	return a.Run(ctx)
+	return together(ctx, work...)
+}
+
+// together does several things until all have ended; the first that fails ends the others.
+func together(ctx context.Context, work ...func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	failed := make(chan error, len(work))
+	for _, f := range work {
+		go func() { failed <- f(ctx) }()
+	}
+	var first error
+	for range work {
+		if err := <-failed; err != nil {
+			if first == nil {
+				first = err
+			}
+			cancel()
+		}
+	}
+	return first
 }
 
 func textLog(out io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(out, nil)) }
 
 // serveAgent serves its metrics until stop is called.
-func serveAgent(address string, a *agent.Agent, log *slog.Logger) (stop func(), err error) {
+func serveAgent(address string, told metrics.Told, log *slog.Logger) (stop func(), err error) {
 	if address == "" {
 		return func() {}, nil
 	}
@@ -109,7 +143,7 @@ func serveAgent(address string, a *agent.Agent, log *slog.Logger) (stop func(), 
 	if err != nil {
 		return nil, &exitStatus{exitUsage, fmt.Errorf("--listen: %w", err)}
 	}
-	server := &http.Server{Handler: metrics.Handler(a.Status, time.Now), ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second}
+	server := &http.Server{Handler: metrics.Handler(told, time.Now), ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

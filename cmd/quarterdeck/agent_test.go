@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"quarterdeck/agent"
+	"quarterdeck/agent/metrics"
 	"quarterdeck/recovery"
 	"quarterdeck/sources/demo"
 )
@@ -100,7 +101,7 @@ func TestAgentProbe(t *testing.T) {
 	if err := probeAgent(t.Context(), address); codeOf(t.Context(), err) != exitDegraded {
 		t.Errorf("nobody there: %v", err)
 	}
-	stop, err := serveAgent(address, a, textLog(&log))
+	stop, err := serveAgent(address, metrics.Told{Backups: a.Status}, textLog(&log))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +109,7 @@ func TestAgentProbe(t *testing.T) {
 	if err := probeAgent(t.Context(), address); codeOf(t.Context(), err) != exitDegraded || !strings.Contains(err.Error(), "has not looked") {
 		t.Errorf("one that never came round: %v", err)
 	}
-	if _, err := serveAgent(address, a, textLog(&log)); codeOf(t.Context(), err) != exitUsage {
+	if _, err := serveAgent(address, metrics.Told{Backups: a.Status}, textLog(&log)); codeOf(t.Context(), err) != exitUsage {
 		t.Errorf("a port that is taken: %v", err)
 	}
 }

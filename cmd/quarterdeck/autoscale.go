@@ -28,7 +28,7 @@ func newAutoscaleCommand(s *surroundings) *cobra.Command {
 should have now, and why. Without a word after it: recommend.
 
 ` + recommendExits
-	cmd.AddCommand(newRecommendCommand(s), newReplayCommand(s))
+	cmd.AddCommand(newRecommendCommand(s), newReplayCommand(s), newScaleRunCommand(s), newScaleStopCommand(s), newScaleStartCommand(s))
 	return cmd
 }
 
