@@ -45,6 +45,8 @@ type Evidence struct {
 	// CacheHits is the share of a cache's lookups that it answered, Slowest the seconds of the longest statement that runs in a database, Connections the greatest
 	// share of a database's connections that are in use; nil: nothing tells.
 	CacheHits, Slowest, Connections *float64
+	// Beats is how many of its intervals ago an autoscaler decided last; nil: nothing tells of any.
+	Beats *float64
 	// CertificateExpires is when the first certificate ends; zero: no metric tells of any.
 	CertificateExpires time.Time
 	// Detect is how long trouble has taken to be noticed.

@@ -49,9 +49,11 @@ const (
 	upQuery          = "avg(up)"
 	notifiedQuery    = "sum(increase(alertmanager_notifications_total[7d]))"
 	certificateQuery = "min(traefik_tls_certs_not_after)"
+	// heartbeatQuery is how many intervals ago an autoscaler decided last; of one that has died the last word is asked for.
+	heartbeatQuery = "min((time() - last_over_time(quarterdeck_autoscale_heartbeat_timestamp_seconds[1h])) / on (instance, job) last_over_time(quarterdeck_autoscale_interval_seconds[1h]))"
 )
 
-// Gather asks all sources, side by side and each of them a bounded number of times: Loki once, Prometheus fifteen times and three times more once an hour, however many services there
+// Gather asks all sources, side by side and each of them a bounded number of times: Loki once, Prometheus sixteen times and three times more once an hour, however many services there
 // are; registries as the looker's budget has it. It never fails: what could not be had is in Reasons.
 func Gather(ctx context.Context, from Sources, now time.Time) *Evidence {
 	e := &Evidence{Now: now, Fleet: from.Fleet, Reasons: map[string]string{}}
@@ -165,6 +167,7 @@ func (g *gatherer) metrics(ctx context.Context, m sources.Metrics) {
 	g.number(ctx, m, hitsQuery, func(v float64) { g.e.CacheHits = &v })
 	g.number(ctx, m, slowQuery, func(v float64) { g.e.Slowest = &v })
 	g.number(ctx, m, connectionsQuery, func(v float64) { g.e.Connections = &v })
+	g.number(ctx, m, heartbeatQuery, func(v float64) { g.e.Beats = &v })
 	g.number(ctx, m, certificateQuery, func(v float64) { g.e.CertificateExpires = time.Unix(int64(v), 0) })
 	g.ask(source, func() (func(), error) {
 		t, err := m.Targets(ctx)

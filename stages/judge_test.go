@@ -250,8 +250,11 @@ var cases = map[string]map[State]func(*Evidence){
 		NA:      func(e *Evidence) { e.Coverage = []recovery.Coverage{} },
 	},
 	"autoscaler-alive": {
+		Pass:    func(e *Evidence) { e.Beats = new(float64); *e.Beats = 2 },
+		Warn:    func(e *Evidence) { e.Beats = new(float64); *e.Beats = 2.1 },
+		Fail:    func(e *Evidence) { e.Beats = new(float64); *e.Beats = 5.1 },
 		NA:      func(e *Evidence) { web(e).Labels, e.Fleet.Services[1].Labels = nil, nil },
-		Unknown: func(*Evidence) {},
+		Unknown: func(e *Evidence) { e.Up = nil },
 	},
 	"time-at-max": {
 		Pass:    func(e *Evidence) { limited(e, "3") },

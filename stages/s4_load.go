@@ -79,20 +79,42 @@ var autoscalerAlive = &Check{
 	Question:  "does what scales the services still run?",
 	Why:       "Policies that nothing reads scale nothing. An autoscaler that died on Friday is found out by Monday's users.",
 	Threshold: func(*Settings) string { return "a heartbeat in the last 2 intervals; 5 is a warning" },
-	Fix:       "see whether what scales your services runs; Quarterdeck has no autoscaler yet",
+	Fix:       "quarterdeck autoscale run as a service on a manager, scraped by Prometheus (docs/autoscale.md)",
 	judge: func(e *Evidence, _ *Settings) Finding {
-		const evidence = "the autoscaler's heartbeat"
+		const evidence = heartbeatQuery
 		if e.Fleet == nil || e.Fleet.Listed.IsZero() {
 			return unknown(evidence, e.reason(fleet.SwarmName, "the swarm has not been read"))
 		}
+		policies := 0
 		for _, v := range e.services() {
 			if v.Labels[labelScale] == "true" {
-				return unknown(evidence, v.Name+" has a policy, and no autoscaler's heartbeat is read")
+				policies++
 			}
 		}
-		return notApplicable(evidence, "no service has a policy")
+		switch {
+		case policies == 0:
+			return notApplicable(evidence, "no service has a policy")
+		case e.Beats == nil && e.Up == nil:
+			return unknown(evidence, e.reason(fleet.PrometheusName, "Prometheus was not asked"))
+		case e.Beats == nil:
+			return Finding{State: Fail, Evidence: evidence, Value: fmt.Sprintf("%s with a policy, and no autoscaler's heartbeat in an hour", count(policies, "service"))}
+		}
+		f := Finding{State: Pass, Evidence: evidence, Value: fmt.Sprintf("decided %.1f intervals ago", *e.Beats)}
+		switch {
+		case *e.Beats > beatsWarn:
+			f.State = Fail
+		case *e.Beats > beatsPass:
+			f.State = Warn
+		}
+		return f
 	},
 }
+
+// beatsPass and beatsWarn are how many of its intervals an autoscaler may be silent, with the time that a scrape takes to be seen.
+const (
+	beatsPass = 2
+	beatsWarn = 5
+)
 
 var newServiceTime = &Check{
 	ID: "new-service-time", Stage: 4, Attested: 180,
