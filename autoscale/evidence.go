@@ -62,7 +62,9 @@ func Gather(ctx context.Context, m sources.Metrics, policies map[string]*Policy,
 		return e
 	}
 	label, _, err := m.ServiceLabel(ctx)
-	g := gatherer{e: e, m: m, label: label, window: sources.Window{Start: from, End: now, Step: Every}, gate: make(chan struct{}, atOnce)}
+	// On whole seconds: Prometheus rounds to milliseconds, and a point that was rounded up would be one of the future.
+	window := sources.Window{Start: from.Truncate(time.Second), End: now.Truncate(time.Second), Step: Every}
+	g := gatherer{e: e, m: m, label: label, window: window, gate: make(chan struct{}, atOnce)}
 	if err != nil {
 		e.failed[CPU], e.failed[Memory] = err.Error(), err.Error()
 	} else if len(wanted) > 0 {

@@ -148,6 +148,29 @@ func TestStale(t *testing.T) {
 	}
 }
 
+// rounder is a Prometheus that dates its points in milliseconds, rounded, as the real one does.
+type rounder struct{ meter }
+
+func (m *rounder) UsageAll(_ context.Context, _ string, w sources.Window) (map[string][]sources.Point, error) {
+	var out []sources.Point
+	for t := w.Start.Round(time.Millisecond); !t.After(w.End.Round(time.Millisecond)); t = t.Add(w.Step) {
+		out = append(out, sources.Point{T: t, V: 1})
+	}
+	return map[string][]sources.Point{"a": out}, nil
+}
+
+// TestNewestSample: the newest point counts, whatever the fraction of the second at which was asked.
+func TestNewestSample(t *testing.T) {
+	p := ParsePolicy(labelled("enable=true", "max=9", "cpu=60"))
+	for _, fraction := range []time.Duration{0, 627_600 * time.Microsecond, 999_999_999} {
+		now := noon.Add(fraction)
+		m := &rounder{meter{counted: map[string]float64{"a": 1}}}
+		if s := Gather(t.Context(), m, map[string]*Policy{"a": &p}, now.Add(-2*Every), now).of("a", &p)[0]; s.Missing != "" || now.Sub(s.At) > time.Second {
+			t.Errorf("asked at %s: the sample of %s (%s)", now, s.At, s.Missing)
+		}
+	}
+}
+
 func TestSkips(t *testing.T) {
 	on := func(name string, change func(*sources.Service)) sources.Service {
 		s := scaled(name, 2, "enable=true", "max=9")
