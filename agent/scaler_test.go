@@ -144,7 +144,7 @@ func TestScaler(t *testing.T) {
 	must(t, x.deck.StopScaling(t.Context(), "again")) // is as good
 	r.until("it is seen", func() bool { return strings.Contains(x.Status().Stopped, "stopped by agent") })
 	x.gauge.set(0.01)
-	r.rounds(x, 16)
+	r.rounds(x, 12)
 	if d := x.Status().Decisions[0]; r.replicas() != 6 || d.Recommended != 5 {
 		t.Errorf("stopped, it has %d: %s", r.replicas(), d.Reason)
 	}
@@ -154,7 +154,7 @@ func TestScaler(t *testing.T) {
 	x.gauge.set(math.NaN())
 	r.until("it is seen", func() bool { return x.Status().Decisions[0].Limit == autoscale.ByMissing })
 	n := r.replicas()
-	r.rounds(x, 16)
+	r.rounds(x, 12)
 	if r.replicas() != n {
 		t.Errorf("nothing is measured, and it went from %d to %d", n, r.replicas())
 	}
@@ -166,7 +166,7 @@ func TestScaler(t *testing.T) {
 	r.label("qd.autoscale.enable=false")
 	r.until("it is seen", func() bool { return x.Status().Decisions[0].Skip == autoscale.Off })
 	n = r.replicas()
-	r.rounds(x, 6)
+	r.rounds(x, 4)
 	if r.replicas() != n {
 		t.Errorf("switched off, it went from %d to %d", n, r.replicas())
 	}
