@@ -30,22 +30,22 @@ func TestDemoHeadless(t *testing.T) {
 	go func() { ended <- root.ExecuteContext(ctx) }()
 	var script strings.Builder
 	lines := bufio.NewScanner(r)
-	for range 9 {
+	for range 10 {
 		if !lines.Scan() {
 			t.Fatalf("only %q was printed", script.String())
 		}
 		script.WriteString(lines.Text() + "\n")
 	}
-	script.WriteString(`printf '%s\n' "$DOCKER_HOST" "$LOKI_ADDR" "$PROMETHEUS_URL" "$ALERTMANAGER_URL" "$QUARTERDECK_S3" "$QUARTERDECK_RUNNER_IMAGE" "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY" "$AWS_REGION"`)
+	script.WriteString(`printf '%s\n' "$DOCKER_HOST" "$LOKI_ADDR" "$PROMETHEUS_URL" "$ALERTMANAGER_URL" "$GRAFANA_URL" "$QUARTERDECK_S3" "$QUARTERDECK_RUNNER_IMAGE" "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY" "$AWS_REGION"`)
 	out, err := exec.CommandContext(ctx, "sh", "-euc", script.String()).Output() //nolint:gosec // what our own command printed
 	if err != nil {
 		t.Fatalf("%s: %v", script.String(), err)
 	}
 	addresses := strings.Fields(string(out))
-	if len(addresses) != 9 {
+	if len(addresses) != 10 {
 		t.Fatalf("%q", out)
 	}
-	for i, path := range []string{"/_ping", "/ready", "/-/ready", "/-/ready"} {
+	for i, path := range []string{"/_ping", "/ready", "/-/ready", "/-/ready", "/api/health"} {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.Replace(addresses[i], "tcp:", "http:", 1)+path, http.NoBody)
 		if err != nil {
 			t.Fatal(err)
@@ -87,7 +87,7 @@ func TestDemoRefusals(t *testing.T) {
 		t.Errorf("exit %d: %s", code, errs)
 	}
 	out, _, code := x.ask(t, "demo", "--list")
-	if code != exitDone || strings.Count(out, "\n") != len(demo.Scenarios()) {
+	if code != exitDone || strings.Count(out, "\n") != len(demo.Scenarios())+len(demo.Teams()) {
 		t.Errorf("exit %d: %s", code, out)
 	}
 }

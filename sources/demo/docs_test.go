@@ -30,6 +30,11 @@ func TestDocsHaveTheScenarios(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, team := range demo.Teams() {
+		if !bytes.Contains(have, []byte("\n| `"+team.Name+"` |")) {
+			t.Errorf("%s has no row for the team %s", docsFile, team.Name)
+		}
+	}
 	before, rest, found := bytes.Cut(have, []byte(tableHead))
 	if !found {
 		t.Fatalf("%s has no table of the scenarios", docsFile)

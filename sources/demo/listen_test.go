@@ -34,7 +34,7 @@ func free(t *testing.T) int {
 	return 0
 }
 
-// A port that is given is the first of six in a row; one that is taken is named, and nothing stays behind.
+// A port that is given is the first of seven in a row; one that is taken is named, and nothing stays behind.
 func TestListen(t *testing.T) {
 	port := free(t)
 	at := func(i int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port+i)) }
@@ -42,8 +42,8 @@ func TestListen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.DockerHost() != "tcp://"+at(0) || p.LokiAddr() != "http://"+at(1) || p.PrometheusURL() != "http://"+at(2) || p.AlertmanagerURL() != "http://"+at(3) || p.RegistryURL() != "http://"+at(4) {
-		t.Errorf("%s %s %s %s %s", p.DockerHost(), p.LokiAddr(), p.PrometheusURL(), p.AlertmanagerURL(), p.RegistryURL())
+	if p.DockerHost() != "tcp://"+at(0) || p.LokiAddr() != "http://"+at(1) || p.PrometheusURL() != "http://"+at(2) || p.AlertmanagerURL() != "http://"+at(3) || p.RegistryURL() != "http://"+at(4) || p.GrafanaURL() != "http://"+at(6) {
+		t.Errorf("%s %s %s %s %s %s", p.DockerHost(), p.LokiAddr(), p.PrometheusURL(), p.AlertmanagerURL(), p.RegistryURL(), p.GrafanaURL())
 	}
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
@@ -62,7 +62,7 @@ func TestListen(t *testing.T) {
 	} else {
 		_ = l.Close()
 	}
-	for listen, want := range map[string]string{"127.0.0.1:x": `"x" is no port`, "127.0.0.1:65533": "no port: give one from 1 to 65530", "no.such.host.invalid": "listen for docker"} {
+	for listen, want := range map[string]string{"127.0.0.1:x": `"x" is no port`, "127.0.0.1:65533": "no port: give one from 1 to 65529", "no.such.host.invalid": "listen for docker"} {
 		if _, err := Start(t.Context(), Options{Quiet: true, Listen: listen}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", listen, err, want)
 		}

@@ -16,6 +16,7 @@ import (
 
 	"quarterdeck/sources/demo/alerts"
 	"quarterdeck/sources/demo/docker"
+	"quarterdeck/sources/demo/grafana"
 	"quarterdeck/sources/demo/logs"
 	"quarterdeck/sources/demo/metrics"
 	"quarterdeck/sources/demo/objects"
@@ -29,7 +30,7 @@ type Options struct {
 	Seed            int64            // the same seed makes the same world
 	Listen          string           // host or host:port, default 127.0.0.1; see ports
 	Managers        int              // managers whose Engine API is served, 0: one; see DockerHosts
-	Scenario        string           // an incident that is started at once, or several parted by commas; Quiet is then implied
+	Scenario        string           // an incident that is started at once, or several parted by commas, and one of Teams; Quiet is then implied
 	Quiet           bool             // no deploys or incidents by themselves, only steady traffic
 	Now             func() time.Time // default time.Now
 	Logger          *slog.Logger     // default: none
@@ -40,6 +41,44 @@ type Scenario = world.Scenario
 
 // Scenarios lists the incidents, in the order in which they are best tried.
 func Scenarios() []Scenario { return world.Scenarios() }
+
+// Team is a team at one of the stages, whose platform it is.
+type Team = world.Team
+
+// Teams lists them, in the order of the stages.
+func Teams() []Team { return world.Teams() }
+
+// TeamOf is the team that a scenario names, nil where it names none.
+func TeamOf(scenario string) *Team {
+	t, _, _ := parted(scenario)
+	return t
+}
+
+func names(teams []Team) []string {
+	var out []string
+	for i := range teams {
+		out = append(out, teams[i].Name)
+	}
+	return out
+}
+
+// parted takes the team out of the names of a scenario. Two teams cannot be had at once.
+func parted(scenario string) (t *Team, incidents string, err error) {
+	var rest []string
+	for name := range strings.SplitSeq(scenario, ",") {
+		name = strings.TrimSpace(name)
+		found := world.TeamOf(name)
+		switch {
+		case found == nil:
+			rest = append(rest, name)
+		case t != nil && t.Name != name:
+			return nil, "", fmt.Errorf("demo: a platform is one team's: %s or %s", t.Name, name)
+		default:
+			t = found
+		}
+	}
+	return t, strings.Join(rest, ","), nil
+}
 
 // Platform is a running demo. Safe for concurrent use.
 type Platform struct {
@@ -68,6 +107,15 @@ func Start(ctx context.Context, o Options) (*Platform, error) {
 	if o.Tasks > 0 && o.Services == 0 {
 		return nil, errors.New("demo: a number of tasks needs a number of services")
 	}
+	team, incidents, err := parted(o.Scenario)
+	switch {
+	case err != nil:
+		return nil, err
+	case team != nil && o.Services > 0:
+		return nil, fmt.Errorf("demo: %s is a team with the platform of twelve: leave the number of services away", team.Name)
+	case team != nil:
+		o.Managers = max(o.Managers, team.Managers())
+	}
 	addresses, err := ports(o.Listen)
 	if err != nil {
 		return nil, err
@@ -76,19 +124,21 @@ func Start(ctx context.Context, o Options) (*Platform, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := world.New(world.Options{Store: store, Services: o.Services, Tasks: o.Tasks, Seed: o.Seed, Managers: o.Managers, Quiet: o.Quiet || o.Scenario != "", Now: o.Now, Logger: o.Logger})
+	w, err := world.New(world.Options{Store: store, Services: o.Services, Tasks: o.Tasks, Seed: o.Seed, Managers: o.Managers, Quiet: o.Quiet || o.Scenario != "", Team: team, Now: o.Now, Logger: o.Logger})
 	if err != nil {
 		return nil, fmt.Errorf("demo: %w", err)
 	}
-	if o.Scenario != "" {
-		if err := w.StartScenario(o.Scenario); err != nil {
+	if incidents != "" {
+		if err := w.StartScenario(incidents); errors.Is(err, world.ErrNotFound) {
+			return nil, fmt.Errorf("demo: %w; or a team: %s", err, strings.Join(names(Teams()), ", "))
+		} else if err != nil {
 			return nil, fmt.Errorf("demo: %w", err)
 		}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	prom := metrics.New(w, o.Logger)
 	p := &Platform{world: w, logs: logs.New(w, metrics.NewEngine(o.Logger), o.Logger), rules: prom.Rules(), images: registry.New(w), addr: map[string]string{}, ctx: ctx, cancel: cancel, log: o.Logger}
-	if err := p.listen(addresses, max(o.Managers, 1), []http.Handler{p.logs, prom, alerts.New(w, p.rules), p.images, store}); err != nil {
+	if err := p.listen(addresses, max(o.Managers, 1), []http.Handler{p.logs, prom, alerts.New(w, p.rules), p.images, store, grafana.New(w)}); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
 	p.wg.Go(func() { w.Run(ctx) })
@@ -98,7 +148,7 @@ func Start(ctx context.Context, o Options) (*Platform, error) {
 }
 
 // protocols are what is served, in the order of their ports.
-var protocols = [...]string{"docker", "loki", "prometheus", "alertmanager", "registry", "s3"}
+var protocols = [...]string{"docker", "loki", "prometheus", "alertmanager", "registry", "s3", "grafana"}
 
 // ports is the address of each protocol. A host alone gives each a free port; with a port, that is the first one's, and
 // the others have those that follow.
@@ -207,6 +257,9 @@ func (p *Platform) AlertmanagerURL() string { return "http://" + p.addr["alertma
 
 // RegistryURL is the base URL of the registry that has the platform's images.
 func (p *Platform) RegistryURL() string { return "http://" + p.addr["registry"] }
+
+// GrafanaURL is Grafana's base URL.
+func (p *Platform) GrafanaURL() string { return "http://" + p.addr["grafana"] }
 
 // S3 is the object store's address, as QUARTERDECK_S3 has it.
 func (p *Platform) S3() string {

@@ -22,7 +22,7 @@ func (s *Server) streams(from, to int64, qs []*Query) []map[string]string {
 			out = append(out, l)
 		}
 	}
-	for _, c := range s.w.Boxes(float64(from)/1e9, float64(to)/1e9, nil) {
+	for _, c := range s.w.Boxes(float64(from)/1e9, float64(to)/1e9, func(c *world.Container) bool { return !c.Unshipped }) {
 		add(streamLabels(&c, false))
 		add(streamLabels(&c, true))
 	}

@@ -36,6 +36,9 @@ func streamLabels(c *world.Container, stderr bool) map[string]string {
 // keeper turns matchers into a test on containers; source and level are decided line by line.
 func keeper(ms []*labels.Matcher) func(*world.Container) bool {
 	return func(c *world.Container) bool {
+		if c.Unshipped {
+			return false
+		}
 		for _, m := range ms {
 			var v string
 			switch m.Name {

@@ -66,6 +66,7 @@ var families = []family{
 	{"traefik_service_request_duration_seconds_sum", "histogram", "", traefikSum},
 	{"traefik_service_request_duration_seconds_count", "histogram", "", traefikCount},
 	{"traefik_tls_certs_not_after", "gauge", "Certificate expiration timestamp", certificates},
+	{"alertmanager_notifications_total", "counter", "The total number of attempted notifications.", notifications},
 	{"prometheus_build_info", "gauge", "A metric with a constant '1' value labeled by version, revision, branch, goversion from which prometheus was built, and the goos and goarch for the build.", func(b *builder, name string) {
 		b.add(name, []string{"job", "prometheus", "instance", "localhost:9090", "version", Version}, func(int) float64 { return 1 })
 	}},

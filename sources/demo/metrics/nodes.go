@@ -27,6 +27,9 @@ func up(b *builder, name string) {
 	one := func(int) float64 { return 1 }
 	b.add(name, []string{"job", "prometheus", "instance", "localhost:9090"}, one)
 	b.add(name, []string{"job", "traefik", "instance", traefikInstance}, one)
+	if b.w.Alerting().Weekly > 0 {
+		b.add(name, []string{"job", "alertmanager", "instance", alertmanagerInstance}, one)
+	}
 }
 
 // nodes makes one series a node while it is up, as node-exporter's.

@@ -78,6 +78,7 @@ type Rules struct {
 	mu     sync.Mutex
 	active map[string]*Alert
 	past   []*Alert // resolved, newest last, bounded
+	rules  []Rule   // as the team has them
 	last   map[string]time.Time
 	took   map[string]time.Duration
 	failed map[string]error
@@ -85,8 +86,23 @@ type Rules struct {
 
 const keptAlerts = 500
 
+// rulesOf are the rules as the world's team has them.
+func rulesOf(w *world.World) []Rule {
+	a := w.Alerting()
+	if a.None {
+		return nil
+	}
+	out := slices.Clone(ruleList)
+	for i := range out {
+		if a.AllCritical {
+			out[i].Severity = "critical"
+		}
+	}
+	return out
+}
+
 func newRules(w *world.World) *Rules {
-	return &Rules{w: w, active: map[string]*Alert{}, last: map[string]time.Time{}, took: map[string]time.Duration{}, failed: map[string]error{}}
+	return &Rules{w: w, rules: rulesOf(w), active: map[string]*Alert{}, last: map[string]time.Time{}, took: map[string]time.Duration{}, failed: map[string]error{}}
 }
 
 // Run evaluates until ctx ends: every 5 s, on a big fleet every 30 s.
@@ -110,8 +126,8 @@ func (r *Rules) Run(ctx context.Context) {
 // Evaluate runs all rules once.
 func (r *Rules) Evaluate(ctx context.Context) {
 	now := r.w.Now()
-	for i := range ruleList {
-		rule := &ruleList[i]
+	for i := range r.rules {
+		rule := &r.rules[i]
 		begun := time.Now()
 		v, err := r.eval(ctx, rule.Query, now)
 		if ctx.Err() != nil {
@@ -312,8 +328,8 @@ func (s *Server) listRules(r *http.Request) (any, error) {
 		return map[string]any{"groups": groups}, nil
 	}
 	active := rs.list()
-	for i := range ruleList {
-		rule := &ruleList[i]
+	for i := range rs.rules {
+		rule := &rs.rules[i]
 		j := ruleJSON{
 			State: "inactive", Name: rule.Name, Query: rule.Query, Duration: rule.For.Seconds(), Labels: map[string]string{"severity": rule.Severity}, Health: "ok", Type: "alerting", Alerts: []alertJSON{},
 			Annotations: map[string]string{"summary": rule.Summary, "description": rule.Description}, EvaluationTime: rs.took[rule.Name].Seconds(), LastEvaluation: rs.last[rule.Name].UTC(),

@@ -8,7 +8,22 @@ import (
 	"quarterdeck/sources/demo/world"
 )
 
-const traefikInstance = "10.20.0.11:8082"
+const (
+	traefikInstance      = "10.20.0.11:8082"
+	alertmanagerInstance = "10.20.0.11:9093"
+)
+
+// notifications are those of the weeks before the demo began, at the team's pace; without one nobody scrapes Alertmanager.
+func notifications(b *builder, name string) {
+	weekly := b.w.Alerting().Weekly
+	if weekly == 0 {
+		return
+	}
+	start := float64(b.w.Began().Unix()) - 30*86400
+	b.add(name, []string{"job", "alertmanager", "instance", alertmanagerInstance, "integration", "webhook"}, func(i int) float64 {
+		return max(math.Floor((b.t[i]-start)*weekly/(7*86400)), 0)
+	})
+}
 
 // routed visits the services that Traefik routes, with the number of tasks that their load stands for.
 func (b *builder) routed(f func(s *world.Signals, kv []string, from float64)) {

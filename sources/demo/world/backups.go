@@ -25,7 +25,7 @@ const (
 	environment = "demo"
 )
 
-// savedSnapshot, savedDrill are records of recovery's catalogue, field by field: a source knows nothing of what is done with it.
+// savedSnapshot, savedDrill and savedDay are records of recovery's catalogue, field by field: a source knows nothing of what is done with it.
 type savedSnapshot struct {
 	ID          string    `json:"id"`
 	Service     string    `json:"service"`
@@ -59,6 +59,27 @@ type savedDrill struct {
 	Bytes    int64     `json:"bytes"`
 	Verified *verified `json:"verified,omitempty"`
 	Actor    string    `json:"actor,omitempty"`
+}
+
+type savedDay struct {
+	Run    string          `json:"run"`
+	Stack  string          `json:"stack"`
+	Actor  string          `json:"actor"`
+	Began  time.Time       `json:"began"`
+	Ended  time.Time       `json:"ended"`
+	Drills []savedDayDrill `json:"drills"`
+	Left   []struct{}      `json:"left"` // none: all of the stack's data was tried
+}
+
+type savedDayDrill struct {
+	Service  string      `json:"service"`
+	Engine   string      `json:"engine"`
+	State    string      `json:"state"`
+	Run      string      `json:"run"`
+	Snapshot string      `json:"snapshot"`
+	Taken    time.Time   `json:"taken"`
+	Allowed  float64     `json:"allowed"`
+	Drill    *savedDrill `json:"drill"`
 }
 
 type verified struct {
@@ -141,12 +162,16 @@ func (w *World) hostOf(s *Service) string {
 	return ""
 }
 
+// actor is who works on the platform.
+const actor = "ops@quarterdeck.demo"
+
 // keptDays are the ages of the snapshots that a policy of seven days, four weeks and half a year has kept of a platform of six weeks.
 var keptDays = []int{0, 1, 2, 3, 4, 5, 6, 13, 20, 27, 34}
 
 // foundBackups gives the store some weeks of snapshots and last month's drills.
 func (w *World) foundBackups(born time.Time) {
 	w.foundMaterial(SecretKind, swarm.Annotations{Name: RepositorySecret, Labels: map[string]string{}}, nil, born)
+	var drills []savedDrill
 	for _, s := range w.sorted() {
 		d := datasetOf(s)
 		if d == nil {
@@ -155,6 +180,9 @@ func (w *World) foundBackups(born time.Time) {
 		last := w.lastDue(d)
 		var of savedSnapshot
 		for _, days := range keptDays {
+			if days < 3 && w.before(3) && s.Spec.Name == "shop_store" {
+				continue // its schedule has stopped
+			}
 			taken := last.AddDate(0, 0, -days).Add(time.Duration(1000+mix(s.hash+uint64(days))%9000) * time.Millisecond) //nolint:gosec // small
 			x := w.snapshotOf(s, d, "scheduled", keyTime(taken)[:15]+"-"+base(s.hash+uint64(days)), taken)               //nolint:gosec // small
 			w.saveSnapshot(x)
@@ -162,7 +190,13 @@ func (w *World) foundBackups(born time.Time) {
 				of = x
 			}
 		}
-		w.foundDrill(s, d, of)
+		if w.before(3) && s.Spec.Name == "shop_cache" {
+			continue // nobody has tried
+		}
+		drills = append(drills, w.foundDrill(s, d, of))
+	}
+	if w.reached(3) {
+		w.foundDay(drills)
 	}
 }
 
@@ -185,15 +219,33 @@ func (w *World) saveSnapshot(s savedSnapshot) {
 }
 
 // foundDrill is the drill of a snapshot, some hours after it was taken.
-func (w *World) foundDrill(s *Service, d *dataset, of savedSnapshot) {
+func (w *World) foundDrill(s *Service, d *dataset, of savedSnapshot) savedDrill {
 	began := of.Taken.Truncate(time.Hour).Add(8*time.Hour + 4*time.Minute + 11*time.Second)
 	took := 40*time.Second + time.Duration(of.Size/(4*mib))*time.Second
 	x := savedDrill{Run: keyTime(began)[:15] + "-" + base(s.hash^hashText("drill")), Service: s.Spec.Name, Engine: d.engine, Snapshot: of.ID, Taken: of.Taken, Began: began, Ended: began.Add(took), OK: true,
-		RTO: took.Seconds(), RPO: began.Sub(of.Taken).Seconds(), Bytes: of.Size, Actor: "ops@quarterdeck.demo"}
+		RTO: took.Seconds(), RPO: began.Sub(of.Taken).Seconds(), Bytes: of.Size, Actor: actor}
 	if command := s.Spec.Labels["qd.backup.verify"]; command != "" {
 		x.Verified = &verified{Command: command}
 	}
 	w.keepRecord(x.key(), &x)
+	return x
+}
+
+// foundDay is the DR day on which these drills were done, one after the other.
+func (w *World) foundDay(drills []savedDrill) {
+	day := savedDay{Stack: "shop", Actor: actor, Left: []struct{}{}}
+	for i := range drills {
+		x := &drills[i]
+		if day.Began.IsZero() || x.Began.Before(day.Began) {
+			day.Began = x.Began
+		}
+		if x.Ended.After(day.Ended) {
+			day.Ended = x.Ended
+		}
+		day.Drills = append(day.Drills, savedDayDrill{Service: x.Service, Engine: x.Engine, State: "ok", Run: x.Run, Snapshot: x.Snapshot, Taken: x.Taken, Allowed: (15 * time.Minute).Seconds(), Drill: x})
+	}
+	day.Run = keyTime(day.Began)[:15] + "-" + base(w.seed^hashText("day"))
+	w.keepRecord("records/days/"+day.Stack+"/"+day.Run+".json", &day)
 }
 
 // recoveryScripts are those that show in backups and restores alone: nothing of the platform fails.

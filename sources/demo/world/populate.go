@@ -20,7 +20,7 @@ import (
 func (w *World) populate(services, tasks int) {
 	born := w.began.Add(-41 * 24 * time.Hour)
 	w.makeCluster(born)
-	drafts := catalogue()
+	drafts := platformOf(w.team)
 	nodes := 3
 	if services > 0 {
 		drafts = fleet(services, max(tasks, 0))
@@ -29,6 +29,7 @@ func (w *World) populate(services, tasks int) {
 	w.makeNodes(nodes, born)
 	w.makeNetworks(born)
 	w.foundCertificates()
+	w.foundWords()
 	for i := range drafts {
 		w.makeReferences(&drafts[i], born)
 	}
@@ -60,6 +61,9 @@ func (w *World) makeCluster(born time.Time) {
 func (w *World) makeNodes(n int, born time.Time) {
 	cpus, mem := int64(4e9), int64(8<<30)
 	managers := w.managers
+	if w.team != nil {
+		managers = w.team.Managers()
+	}
 	if w.big {
 		cpus, mem, managers = 32e9, 128<<30, max(managers, 3)
 	}
@@ -89,6 +93,9 @@ func (w *World) makeNodes(n int, born time.Time) {
 			},
 			Status: swarm.NodeStatus{State: swarm.NodeStateReady, Addr: addr},
 		}}
+		if w.before(4) {
+			delete(node.Spec.Labels, "qd.price.hour")
+		}
 		if role == swarm.NodeRoleManager {
 			node.ManagerStatus = &swarm.ManagerStatus{Leader: i == 0, Reachability: swarm.ReachabilityReachable, Addr: addr + ":2377"}
 		}
@@ -142,6 +149,9 @@ func (w *World) found(d *draft, born time.Time) {
 	s.prevGen, s.gen, s.lastGen = 1, 2, 2
 	s.ID = swarmID(s.hash)
 	deployed := w.began.Add(-time.Duration(2+unit(mix(s.hash+5))*30) * time.Hour)
+	if w.reached(4) { // longer ago than a week, so that what it costs is even
+		deployed = deployed.AddDate(0, 0, -10)
+	}
 	s.CreatedAt = born.UTC()
 	s.Spec = w.specOf(d)
 	s.founded = d.image
@@ -150,7 +160,11 @@ func (w *World) found(d *draft, born time.Time) {
 	s.Endpoint = endpointOf(w, &s.Spec)
 	w.services[s.ID] = s
 	w.pastUpdate(s, deployed)
-	for _, key := range w.wanted(s) {
+	keys := w.wanted(s)
+	if w.reached(2) && s.Spec.Name == "shop_payments" {
+		w.foundDeath(s, keys[0], deployed.Add(startedAfter(keys[0])))
+	}
+	for _, key := range keys {
 		w.foundTask(s, key, deployed)
 	}
 }
@@ -200,7 +214,7 @@ func (w *World) foundTask(s *Service, key slotKey, deployed time.Time) {
 		t.Status = swarm.TaskStatus{State: swarm.TaskStatePending, Timestamp: deployed.UTC(), Message: "pending task scheduling", Err: w.unplaceable(t)}
 		return
 	}
-	started := deployed.Add(time.Duration(8+10*key.slot%40) * time.Second)
+	started := deployed.Add(startedAfter(key))
 	w.openBox(t, started)
 	t.UpdatedAt = started.UTC()
 	t.DesiredState = swarm.TaskStateRunning
@@ -209,6 +223,9 @@ func (w *World) foundTask(s *Service, key slotKey, deployed time.Time) {
 		ContainerStatus: &swarm.ContainerStatus{ContainerID: t.box.ID, PID: 2000 + int(t.box.hash%30000)},
 	}
 }
+
+// startedAfter is how long after a deploy a slot's task runs.
+func startedAfter(key slotKey) time.Duration { return time.Duration(8+10*key.slot%40) * time.Second }
 
 // openBox starts a task's container at a moment.
 func (w *World) openBox(t *Task, at time.Time) {
@@ -223,6 +240,7 @@ func (w *World) openBox(t *Task, at time.Time) {
 	if r := t.Spec.Resources; r != nil && r.Limits != nil {
 		c.Limit, c.Cores = r.Limits.MemoryBytes, float64(r.Limits.NanoCPUs)/1e9
 	}
+	c.Unshipped = !w.ships(&t.Spec)
 	c.Sick = sick(t.Spec.ContainerSpec)
 	c.Checked = c.Sick || t.Spec.ContainerSpec.Healthcheck != nil && !unchecked(t.Spec.ContainerSpec.Healthcheck)
 	t.box = c
@@ -232,8 +250,11 @@ func (w *World) openBox(t *Task, at time.Time) {
 
 func (w *World) specOf(d *draft) swarm.ServiceSpec {
 	box := &swarm.ContainerSpec{
-		Image: d.image + "@" + digestOf(d.image), Env: d.env, Args: d.command, Init: new(bool),
+		Image: d.image, Env: d.env, Args: d.command, Init: new(bool),
 		Labels: map[string]string{"com.docker.stack.namespace": d.stack}, Isolation: container.IsolationDefault,
+	}
+	if !d.loose {
+		box.Image += "@" + digestOf(d.image)
 	}
 	if d.health != "" {
 		box.Healthcheck = &container.HealthConfig{Test: []string{"CMD-SHELL", d.health}, Interval: 5 * time.Second, Timeout: 3 * time.Second, Retries: 3}
@@ -256,6 +277,12 @@ func (w *World) specOf(d *draft) swarm.ServiceSpec {
 			Placement:     &swarm.Placement{Constraints: d.constraints, Platforms: []swarm.Platform{{Architecture: "amd64", OS: "linux"}}},
 		},
 		EndpointSpec: &swarm.EndpointSpec{Mode: swarm.ResolutionModeVIP},
+	}
+	if d.restart != "" {
+		spec.TaskTemplate.RestartPolicy.Condition = swarm.RestartPolicyCondition(d.restart)
+	}
+	if d.logDriver != "" {
+		spec.TaskTemplate.LogDriver = &swarm.Driver{Name: d.logDriver}
 	}
 	if d.mode == "global" {
 		spec.Mode.Global = &swarm.GlobalService{}

@@ -29,6 +29,8 @@ type draft struct {
 	cpu, cpuLimit      float64 // cores reserved, limit
 	mem, memLimit      int64   // MiB reserved, limit
 	health             string
+	restart, logDriver string // "": any, and the engine's own
+	loose              bool   // the image is named by its tag alone
 	order, failure     string // "": the engine's defaults
 	parallel           uint64
 	env                []string

@@ -22,6 +22,7 @@ type Options struct {
 	Seed            int64
 	Managers        int   // how many nodes are managers whose engine is spoken for, 0: one
 	Quiet           bool  // nothing happens by itself
+	Team            *Team // whose platform of twelve it is, nil: nobody's in particular
 	Store           Store // of records of backups; nil: there are no backups
 	Now             func() time.Time
 	Logger          *slog.Logger
@@ -37,6 +38,7 @@ type World struct {
 	rng   *rand.Rand
 	seed  uint64
 	big   bool
+	team  *Team // nil: nobody's in particular
 	began time.Time
 	turn  uint64 // of ids
 	index uint64 // raft's
@@ -124,6 +126,7 @@ type Container struct {
 	Instance                                        string  // of cAdvisor on its node
 	OOM                                             bool    // killed for its memory
 	Mute                                            float64 // Unix seconds from which nobody hears it, 0: it is heard
+	Unshipped                                       bool    // its lines do not arrive in Loki
 	ExitCode                                        int     // once it has ended
 	Checked                                         bool    // it has a health check
 	Sick                                            bool    // and never passes it
@@ -155,7 +158,7 @@ func New(o Options) (*World, error) {
 	w.began = o.Now()
 	w.at = w.began // the past is made as of this moment
 	w.index = 12
-	w.big = o.Services > 0
+	w.big, w.team = o.Services > 0, o.Team
 	w.populate(o.Services, o.Tasks)
 	if !o.Quiet {
 		w.liveByItself()
