@@ -43,6 +43,29 @@ type StageReport struct {
 	Results    []Result
 	// Counts are how many checks are in each state.
 	Counts map[State]int
+	// OutOfOrder is what is due to a team that has begun with it while the gate of a stage under it is shut; "": it has not, or none is.
+	OutOfOrder string
+}
+
+// begun is how many of the gate's checks somebody has done something for: they pass, nearly pass, or did.
+func (s *StageReport) begun() int {
+	n := 0
+	for i := range s.Results {
+		if x := &s.Results[i]; x.Required && (x.State == Pass || x.State == Warn || x.State == Expired) {
+			n++
+		}
+	}
+	return n
+}
+
+// early is what a stage comes to that is begun while an earlier one is not passed, by both.
+var early = map[[2]int]string{
+	{2, 1}: "alerts without health checks and rollback wake somebody for what the swarm would mend by itself",
+	{3, 1}: "a restore is practised for a platform that the next deploy takes down again",
+	{3, 2}: "recovery without observability begins when a user calls",
+	{4, 1}: "auto-scaling without health checks multiplies tasks that serve nobody",
+	{4, 2}: "auto-scaling without observability multiplies a fault that nobody sees",
+	{4, 3}: "auto-scaling without a restore that was tried grows what nobody can bring back",
 }
 
 // Report is where a team stands.
@@ -80,6 +103,13 @@ func Judge(e *Evidence, s *Settings) Report {
 			out.Reached = st.Number
 		}
 	}
+	for i := range out.Stages {
+		s := &out.Stages[i]
+		// A gate that could not be looked at may be open: nobody is told off for that.
+		if says, n := out.trap(s.Number, func(g Gate) bool { return g == Shut }), s.begun(); says != "" && n > 0 {
+			s.OutOfOrder = fmt.Sprintf("it is begun (%d of %d checks), and %s", n, len(s.Results), says)
+		}
+	}
 	return out
 }
 
@@ -105,13 +135,18 @@ func (r *Report) Next() *Result {
 
 // TooEarly is the sentence that is due to somebody who works on a stage before those under it are passed; "": all are.
 func (r *Report) TooEarly(stage int) string {
+	return r.trap(stage, func(g Gate) bool { return g != Open })
+}
+
+// trap is the sentence about the first stage under one whose gate is so; "": none is.
+func (r *Report) trap(stage int, is func(Gate) bool) string {
 	for i := range r.Stages {
-		if s := &r.Stages[i]; s.Number < stage && s.Gate != Open {
+		if s := &r.Stages[i]; s.Number < stage && is(s.Gate) {
 			at := slices.IndexFunc(Stages, func(x Stage) bool { return x.Number == stage })
 			if at < 0 {
 				return ""
 			}
-			return fmt.Sprintf("the gate of stage %d (%s) is not open. The trap: %s", s.Number, s.Name, Stages[at].Trap)
+			return fmt.Sprintf("the gate of stage %d (%s) is not open. The trap: %s; %s", s.Number, s.Name, Stages[at].Trap, early[[2]int{stage, s.Number}])
 		}
 	}
 	return ""

@@ -391,9 +391,25 @@ func TestGates(t *testing.T) {
 	if says := r.TooEarly(4); says == "" || r.TooEarly(2) != "" {
 		t.Errorf("%q %q", says, r.TooEarly(2))
 	}
+	if says := r.Stages[3].OutOfOrder; !strings.Contains(says, "stage 2 (observable) is not open") || !strings.Contains(says, "auto-scaling without observability") || r.Stages[1].OutOfOrder != "" {
+		t.Errorf("stage 4 is begun before 2: %q; 2 is in its turn: %q", says, r.Stages[1].OutOfOrder)
+	}
 	s.Optional = nil
 	if r = Judge(e, &s); r.Stages[0].Gate != Blind || r.Reached != 0 {
 		t.Errorf("%s, reached %d", r.Stages[0].Gate, r.Reached)
+	}
+	if says := r.Stages[1].OutOfOrder; says != "" {
+		t.Errorf("nobody can look at gate 1, and stage 2 is called out of order: %s", says)
+	}
+	if r = Judge(&Evidence{Now: now}, &s); r.Stages[3].OutOfOrder != "" {
+		t.Errorf("nothing is begun: %s", r.Stages[3].OutOfOrder)
+	}
+	for i := range Stages {
+		for k := range i {
+			if early[[2]int{i + 1, k + 1}] == "" {
+				t.Errorf("nothing is said of stage %d before %d", i+1, k+1)
+			}
+		}
 	}
 	e = good(func(e *Evidence) { web(e).Digest = "" })
 	if r = Judge(e, &s); r.Stages[0].Gate != Shut {

@@ -121,6 +121,9 @@ func (r *Report) writeTurns(out *strings.Builder, before *Record) {
 
 func (s *StageReport) write(out *strings.Builder, before *Record) {
 	fmt.Fprintf(out, "\n## Stage %d: %s\n\n%s The trap: %s. Done when %s.\n\n", s.Number, s.Name, markdown.Text(upper(s.Question)), markdown.Text(s.Trap), markdown.Text(s.Done))
+	if s.OutOfOrder != "" {
+		fmt.Fprintf(out, "**Out of order:** %s.\n\n", markdown.Text(s.OutOfOrder))
+	}
 	head := []string{"Check", "State", "Measured", "Threshold"}
 	if before != nil {
 		head = append(head, "Before")

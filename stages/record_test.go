@@ -53,7 +53,7 @@ func TestMarkdown(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := b.String()
-	for _, want := range []string{"## Since 2026-10-30", "- manager-quorum: pass, it was warn", "## Stage 4: scalable", "not required", "(customised)", "## Next", "Gate on 2026-10-30"} {
+	for _, want := range []string{"## Since 2026-10-30", "- manager-quorum: pass, it was warn", "## Stage 4: scalable", "not required", "(customised)", "## Next", "**Out of order:**", "Gate on 2026-10-30"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}

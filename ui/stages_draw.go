@@ -141,6 +141,9 @@ func (m *Model) stageCells(s *stages.StageReport) []cell {
 	if s.Customised {
 		counts += " · customised"
 	}
+	if s.OutOfOrder != "" {
+		counts = m.st.Signs.Look + " " + counts
+	}
 	return []cell{{text: fmt.Sprintf("%d %s", s.Number, strings.ToUpper(s.Name)), style: m.st.Title}, {text: sign + " " + word, style: style}, {text: counts, style: m.st.Title}}
 }
 
@@ -174,12 +177,16 @@ func (m *Model) aboutStage(p *page, s *stages.StageReport) {
 	p.add(st.Text, "Done when "+s.Done+".")
 	p.gap()
 	p.add(st.Warn, "The trap: "+s.Trap+".")
-	m.tooEarly(p, s.Number)
+	m.tooEarly(p, s)
 }
 
 // tooEarly says so where somebody looks at a stage whose foundations are not there.
-func (m *Model) tooEarly(p *page, stage int) {
-	if says := m.stages.report.TooEarly(stage); says != "" {
+func (m *Model) tooEarly(p *page, s *stages.StageReport) {
+	says := s.OutOfOrder
+	if says == "" {
+		says = m.stages.report.TooEarly(s.Number)
+	}
+	if says != "" {
 		p.gap()
 		p.sign(m.st.Warn, m.st.Signs.Look, says)
 	}
@@ -212,7 +219,7 @@ func (m *Model) aboutCheck(p *page, row stageRow, h int) {
 		p.add(st.Accent, do)
 	}
 	rest := &page{w: p.w}
-	m.tooEarly(rest, row.stage.Number)
+	m.tooEarly(rest, row.stage)
 	rest.gap()
 	rest.add(st.Text, x.Check.Why)
 	rest.gap()

@@ -146,6 +146,8 @@ type stageJSON struct {
 	Name       string       `json:"name"`
 	Gate       stages.Gate  `json:"gate"`
 	Customised bool         `json:"customised"`
+	Trap       string       `json:"trap"`
+	OutOfOrder string       `json:"out_of_order,omitempty"`
 	Checks     []resultJSON `json:"checks"`
 }
 
@@ -175,7 +177,7 @@ func checkOf(r *stages.Report) checkJSON {
 	out := checkJSON{Time: r.At.UTC(), Reached: r.Reached, Stages: []stageJSON{}}
 	for i := range r.Stages {
 		st := &r.Stages[i]
-		x := stageJSON{Stage: st.Number, Name: st.Name, Gate: st.Gate, Customised: st.Customised, Checks: []resultJSON{}}
+		x := stageJSON{Stage: st.Number, Name: st.Name, Gate: st.Gate, Customised: st.Customised, Trap: st.Trap, OutOfOrder: st.OutOfOrder, Checks: []resultJSON{}}
 		for k := range st.Results {
 			c := &st.Results[k]
 			j := resultJSON{ID: c.Check.ID, State: c.State, Value: c.Value, Threshold: c.Threshold, Evidence: c.Evidence, Fix: c.Check.Fix, Required: c.Required,
@@ -197,6 +199,9 @@ func writeCheck(out io.Writer, r *stages.Report) error {
 	for i := range r.Stages {
 		st := &r.Stages[i]
 		fmt.Fprintf(out, "stage %d, %s -> %s: %s   gate: %s\n", st.Number, st.From, st.Name, st.Question, st.Gate)
+		if st.OutOfOrder != "" {
+			fmt.Fprintf(out, "  out of order: %s\n", st.OutOfOrder)
+		}
 		w := tabwriter.NewWriter(out, 2, 8, 2, ' ', 0)
 		for k := range st.Results {
 			c := &st.Results[k]

@@ -178,3 +178,20 @@ func TestTeamsAreOne(t *testing.T) {
 		t.Errorf("%s runs", got)
 	}
 }
+
+// Who works on a later stage while an earlier gate is shut is told the trap, also where one stage alone is asked for; who does not is not.
+func TestOutOfOrderIsSaid(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]bool{"functional": true, "scalable": false} {
+		x := startTeam(t, name)
+		out, _, _ := x.ask(t, "check", "--stage", "4")
+		if said := strings.Contains(out, "out of order: ") && strings.Contains(out, "auto-scaling without observability"); said != want {
+			t.Errorf("%s, said is %t:\n%s", name, said, out)
+		}
+		var doc checkJSON
+		out, _, _ = x.ask(t, "check", "--stage", "4", "-o", "json")
+		if err := json.Unmarshal([]byte(out), &doc); err != nil || len(doc.Stages) != 1 || doc.Stages[0].Trap == "" || (doc.Stages[0].OutOfOrder != "") != want {
+			t.Errorf("%s: %v: %s", name, err, out)
+		}
+	}
+}
