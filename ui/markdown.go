@@ -166,7 +166,7 @@ func (p *page) table(m *Model, rows [][]string) {
 	}
 }
 
-// records draws the rows of a table that is too wide for columns: the short cells in a line, the longest one below them.
+// records draws the rows of a table that is too wide for columns: the short cells in a line, each but the first with its heading, the longest one below them.
 func (p *page) records(m *Model, rows [][]string) {
 	for _, r := range rows[min(2, len(rows)):] {
 		long := 0
@@ -175,13 +175,19 @@ func (p *page) records(m *Model, rows [][]string) {
 				long = i
 			}
 		}
+		named := func(i int) string {
+			if i == 0 || i >= len(rows[0]) || rows[0][i] == "" {
+				return r[i]
+			}
+			return rows[0][i] + ": " + r[i]
+		}
 		var short []string
 		for i := range r {
 			if i != long && r[i] != "-" && r[i] != "" {
-				short = append(short, r[i])
+				short = append(short, named(i))
 			}
 		}
 		p.add(m.st.Muted, strings.Join(short, "  "))
-		p.hang(m.st.Text, "  ", r[long])
+		p.hang(m.st.Text, "  ", named(long))
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/charmbracelet/x/exp/golden"
 
 	"quarterdeck/recovery"
@@ -211,5 +212,10 @@ func TestStagesRead(t *testing.T) {
 	r.press("esc", "e")
 	if b := r.reading(); !strings.Contains(b.text, "## Stage 4") || !strings.HasPrefix(b.name, "stages-") {
 		t.Errorf("e opens %s:\n%s", b.name, b.text)
+	}
+	for _, heading := range []string{"Gate: shut", "Pass: ", "Not yet: ", "Could not look: ", "Question: "} { // no figure without its name, however narrow
+		if frame := ansi.Strip(r.Frame()); !strings.Contains(frame, heading) {
+			t.Errorf("no %q in\n%s", heading, frame)
+		}
 	}
 }
