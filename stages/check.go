@@ -55,7 +55,7 @@ type Check struct {
 	Threshold func(*Settings) string
 	// Fix is the key or the command that leads to a better state.
 	Fix string
-	// Attested: a person answers it, for this many days.
+	// Attested: a person answers it, for this many days; where it can be measured all the same, the measure does.
 	Attested int
 	// Saved: what it finds fault with is mended among the backups.
 	Saved bool
@@ -103,6 +103,13 @@ func (c *Check) run(e *Evidence, s *Settings) (r Result) {
 	}()
 	if c.Attested > 0 {
 		r.Finding = e.attested(c)
+		if c.judge == nil {
+			return r
+		}
+		// What is measured counts for more than what is said.
+		if f := c.judge(e, s); f.State != NA && f.State != Unknown {
+			r.Finding = f
+		}
 		return r
 	}
 	r.Finding = c.judge(e, s)

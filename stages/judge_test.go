@@ -292,7 +292,11 @@ var cases = map[string]map[State]func(*Evidence){
 		Fail:    func(e *Evidence) { spent(e, 4, 2) },
 		Unknown: func(*Evidence) {},
 	},
-	"new-service-time":    {Fail: func(*Evidence) {}},
+	"new-service-time": {
+		Pass: func(e *Evidence) { begun(e, 40*time.Minute) },
+		Warn: func(e *Evidence) { begun(e, 3*time.Hour) },
+		Fail: func(e *Evidence) { begun(e, 5*time.Hour) },
+	},
 	"team-not-bottleneck": {Fail: func(*Evidence) {}},
 	"autoscale-policy": {
 		Pass: func(*Evidence) {},
@@ -341,6 +345,14 @@ func spent(e *Evidence, today, before float64) {
 // limited gives shop_web a maximum.
 func limited(e *Evidence, most string) {
 	web(e).Labels = map[string]string{"qd.autoscale.enable": "true", "qd.autoscale.max": most}
+}
+
+// begun is a service whose stack file was made so long before it ran: its tasks do since a quarter of an hour after the swarm had it.
+func begun(e *Evidence, took time.Duration) {
+	v := web(e)
+	ran := v.Created.Add(15 * time.Minute)
+	v.Labels = map[string]string{LabelCreated: ran.Add(-took).Format(time.RFC3339)}
+	v.Tasks = []sources.Task{{ID: "a", Slot: 1, State: sources.TaskRunning, Since: ran.Add(-time.Minute)}, {ID: "b", Slot: 2, State: sources.TaskRunning, Since: ran}}
 }
 
 // replaced is a task that failed, and its successor that ran so much later.
@@ -414,6 +426,31 @@ func TestGates(t *testing.T) {
 	e = good(func(e *Evidence) { web(e).Digest = "" })
 	if r = Judge(e, &s); r.Stages[0].Gate != Shut {
 		t.Errorf("a warning lets it be %s", r.Stages[0].Gate)
+	}
+}
+
+// How long a new service has taken is measured by the newest that says when it was made; what is not seen is not guessed, and then a person's word counts.
+func TestNewServiceTime(t *testing.T) {
+	s := Defaults()
+	word := func(e *Evidence) {
+		e.Attestations["new-service-time"] = sources.Attestation{Who: "ann", Until: now.Add(days)}
+	}
+	for name, c := range map[string]struct {
+		change func(*Evidence)
+		state  State
+		says   string
+	}{
+		"measured":        {func(e *Evidence) { begun(e, 40*time.Minute) }, Pass, "40.0 min from its file until it ran"},
+		"over a word":     {func(e *Evidence) { begun(e, 5*time.Hour); word(e) }, Fail, "5.0 h"},
+		"changed since":   {func(e *Evidence) { begun(e, 40*time.Minute); web(e).UpdateState = "completed" }, Pass, "25.0 min from its file until it was first deployed"},
+		"one task short":  {func(e *Evidence) { begun(e, time.Minute); web(e).Tasks = web(e).Tasks[:1]; word(e) }, Pass, "ann"},
+		"long ago":        {func(e *Evidence) { begun(e, 5*time.Hour); web(e).Created = now.Add(-200 * days); word(e) }, Pass, "ann"},
+		"no time":         {func(e *Evidence) { begun(e, time.Hour); web(e).Labels[LabelCreated] = "yesterday" }, Fail, "nobody has said so"},
+		"made afterwards": {func(e *Evidence) { begun(e, time.Minute); word(e) }, Pass, "ann"},
+	} {
+		if r := newServiceTime.run(good(c.change), &s); r.State != c.state || !strings.Contains(r.Value, c.says) {
+			t.Errorf("%s: %s %q", name, r.State, r.Value)
+		}
 	}
 }
 

@@ -116,16 +116,6 @@ const (
 	beatsWarn = 5
 )
 
-var newServiceTime = &Check{
-	ID: "new-service-time", Stage: 4, Attested: 180,
-	Question: "does a new service take less than two hours, from the first commit until it runs?",
-	Why:      "Where a new service takes a week, what belongs apart is put together. Two hours are a template, a pipeline and nobody to ask.",
-	Threshold: func(*Settings) string {
-		return "a person's word that the last one took less than 2 hours, for 180 days"
-	},
-	Fix: "quarterdeck attest new-service-time --note TEXT",
-}
-
 var teamNotBottleneck = &Check{
 	ID: "team-not-bottleneck", Stage: 4, Attested: 90,
 	Question:  "does nobody wait for the infrastructure's team?",

@@ -50,6 +50,8 @@ var thresholds = []threshold{
 	{name: "slow-queries.seconds", number: func(s *Settings) *float64 { return &s.SlowPass }},
 	{name: "slow-queries.connections-pass", share: func(s *Settings) *float64 { return &s.ConnectionsPass }},
 	{name: "slow-queries.connections-warn", share: func(s *Settings) *float64 { return &s.ConnectionsWarn }},
+	{name: "new-service-time.pass", duration: func(s *Settings) *time.Duration { return &s.NewPass }},
+	{name: "new-service-time.warn", duration: func(s *Settings) *time.Duration { return &s.NewWarn }},
 }
 
 // Thresholds are the names of those that can be set, in the order of the checks.
