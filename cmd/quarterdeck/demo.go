@@ -44,7 +44,7 @@ cause is taken away, by the right action or with the demo's own paths on Docker'
 
 --scenario chaos, functional, observable, reliable or scalable is a team at that stage of its way
 (7 in the console, quarterdeck check): what its checks find wrong is mended by what they say.
-No pipeline is read, so that in these the gates do not ask for git-no-credentials and ci-green.
+There is no pipeline, so that in these the gates do not ask for git-no-credentials and ci-green.
 
 --listen with a port takes that one for Docker and the next six for Loki, Prometheus,
 Alertmanager, an image registry, S3 and Grafana.
@@ -103,7 +103,7 @@ func runDemo(ctx context.Context, s *surroundings, o demoOptions) error {
 	return consoleOn(ctx, s, set, true)
 }
 
-// unread are the checks of the first three stages that nothing can answer yet, because no pipeline is read. A team's gates in the demo do not ask for them.
+// unread are the checks of the first three stages that nothing in the demo can answer, because it has no pipeline. A team's gates in the demo do not ask for them.
 var unread = []string{"git-no-credentials", "ci-green"}
 
 // startDemo starts the embedded platform and makes it stand for every source, whatever the config says.

@@ -67,6 +67,8 @@ var families = []family{
 	{"traefik_service_request_duration_seconds_count", "histogram", "", traefikCount},
 	{"traefik_tls_certs_not_after", "gauge", "Certificate expiration timestamp", certificates},
 	{"alertmanager_notifications_total", "counter", "The total number of attempted notifications.", notifications},
+	{"quarterdeck_autoscale_heartbeat_timestamp_seconds", "gauge", "When services were decided about last.", autoscaler(func(at float64) float64 { return math.Floor(at/autoscaleEvery) * autoscaleEvery })},
+	{"quarterdeck_autoscale_interval_seconds", "gauge", "The time from one round of decisions to the next.", autoscaler(func(float64) float64 { return autoscaleEvery })},
 	{"prometheus_build_info", "gauge", "A metric with a constant '1' value labeled by version, revision, branch, goversion from which prometheus was built, and the goos and goarch for the build.", func(b *builder, name string) {
 		b.add(name, []string{"job", "prometheus", "instance", "localhost:9090", "version", Version}, func(int) float64 { return 1 })
 	}},

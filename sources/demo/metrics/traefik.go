@@ -98,6 +98,18 @@ func certificates(b *builder, name string) {
 	}
 }
 
+// autoscaleEvery is how often the autoscaler of a team that has one decides, in seconds.
+const autoscaleEvery = 30
+
+// autoscaler makes a figure of the team's autoscaler; most have none.
+func autoscaler(figure func(at float64) float64) func(b *builder, name string) {
+	return func(b *builder, name string) {
+		if b.w.Autoscales() {
+			b.add(name, []string{"job", "quarterdeck-agent", "instance", "10.20.0.11:9116"}, func(i int) float64 { return figure(b.t[i]) })
+		}
+	}
+}
+
 func sortedNames(m map[string]*world.Signals) []string {
 	out := make([]string, 0, len(m))
 	for k := range m {

@@ -47,6 +47,9 @@ func (t *Team) Managers() int {
 func (w *World) reached(stage int) bool { return w.team != nil && w.team.passed >= stage }
 func (w *World) before(stage int) bool  { return w.team != nil && w.team.passed < stage }
 
+// Autoscales tells whether the team has an autoscaler that runs.
+func (w *World) Autoscales() bool { return w.reached(4) }
+
 // Alerting is what a team has made of its alerts.
 type Alerting struct {
 	// None: there is no rule. AllCritical: every rule calls somebody.
