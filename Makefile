@@ -33,7 +33,7 @@ bench: ## the tables of docs/benchmarks.md
 	testdata/bench
 
 lint: ## gofmt, go vet, and golangci-lint where it is installed
-	test -z "$$(gofmt -l cmd ui sources actions agent autoscale blueprint deploy diagnosis incident recovery stages)"
+	test -z "$$(gofmt -l cmd ui sources actions agent autoscale blueprint capacity delivery deploy diagnosis incident recovery stages)"
 	$(GO) vet ./...
 	if command -v golangci-lint >/dev/null; then golangci-lint run; fi
 
