@@ -95,7 +95,7 @@ var noShellNeeded = &Check{
 			}
 		}
 		if f.State = worst(f.Subjects); f.State != Pass {
-			f.Value = "not of " + count(len(f.Subjects), "thing")
+			f.Value = fmt.Sprintf("%d out of reach", len(f.Subjects))
 		}
 		return f
 	},
