@@ -42,7 +42,7 @@ func (c *Client) Query(ctx context.Context, q sources.LogQuery) (sources.LogPage
 		limit = defaultLimit
 	}
 	g := gather{want: limit + 1, keep: keepLevels(q.Levels)}
-	s := span{c: c, q: l, from: from, to: to, forward: q.Forward, attempts: tries, first: c.stretches.of(l, limit)}
+	s := span{c: c, q: l, from: from, to: to, forward: q.Forward, attempts: tries, first: c.stretches.of(l, limit, to-from)}
 	err = s.each(ctx, g.remaining, g.take)
 	p := g.page(limit, q.Forward, s, err)
 	if err == nil && len(p.Gaps) == 0 {

@@ -9,8 +9,10 @@ import (
 )
 
 const (
-	// firstStretch is how much time a page is looked for in at first, while nothing is known of how dense its lines are.
+	// firstStretch is how much time a page is looked for in at first, while nothing is known of how dense its lines are, and shortRange up to
+	// what range that is not worth a second question: Loki makes one query or a few of it.
 	firstStretch = 15 * time.Minute
+	shortRange   = 2 * time.Hour
 	// leastStretch is the shortest that is asked for.
 	leastStretch = time.Minute
 	// widening is by how much a stretch grows that did not have the page.
@@ -30,12 +32,15 @@ type stretches struct {
 
 func stretchKey(q logql, limit int) string { return q.String() + " " + strconv.Itoa(limit) }
 
-// of is the stretch to begin with, in nanoseconds.
-func (s *stretches) of(q logql, limit int) int64 {
+// of is the stretch to begin with in a range, in nanoseconds; 0: all of it.
+func (s *stretches) of(q logql, limit int, length int64) int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if d, ok := s.known[stretchKey(q, limit)]; ok {
 		return int64(d)
+	}
+	if length <= int64(shortRange) {
+		return 0
 	}
 	return int64(firstStretch)
 }

@@ -59,6 +59,11 @@ func TestStretches(t *testing.T) {
 			t.Errorf("%d lines, more %t, asked for %v", len(p.Entries), p.More, asked)
 		}
 	}
+	asked = nil
+	short := sources.LogQuery{Services: []string{"sparse"}, Since: now.Add(-shortRange + time.Minute), Until: now.Add(1), Limit: 40}
+	if p, err := l.Query(t.Context(), short); err != nil || len(p.Entries) != 2 || len(asked) != 1 {
+		t.Errorf("a short range: %d lines, %v, asked for %v", len(p.Entries), err, asked)
+	}
 	rapid.Check(t, func(r *rapid.T) {
 		q := sources.LogQuery{Services: rapid.SampledFrom([][]string{{"dense"}, {"sparse"}, {"dense", "sparse"}}).Draw(r, "services"), Forward: rapid.Bool().Draw(r, "forward"),
 			Limit: rapid.IntRange(1, 700).Draw(r, "limit"), Since: now.Add(-time.Duration(rapid.IntRange(1, 86400).Draw(r, "since")) * time.Second), Until: now.Add(1)}
