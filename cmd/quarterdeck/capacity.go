@@ -225,7 +225,7 @@ func lossWords(l *lossJSON) string {
 func writeLoss(w io.Writer, l *lossJSON) {
 	fmt.Fprintf(w, "without %s: %s", plain.Line(l.Node), lossWords(l))
 	if l.Global > 0 {
-		fmt.Fprintf(w, "; %d tasks of global services end with it", l.Global)
+		fmt.Fprintf(w, "; tasks of global services that end with it: %d", l.Global)
 	}
 	fmt.Fprintln(w, "\nSERVICE\tTASKS\tGO TO\tSTAY BEHIND\tWHY NOT ALL")
 	for _, m := range l.Moves {
