@@ -105,6 +105,12 @@ func (h *Handover) Markdown(w io.Writer) error {
 	b.WriteString("\n\n## Now\n\n")
 	h.writeNow(&b)
 	b.WriteString("\n## What was done\n\n")
+	if len(h.Verdict.Faults) == 0 && h.Verdict.Torn == 0 {
+		fmt.Fprintf(&b, "The record: %d entries, the chain is whole (`quarterdeck journal verify`).\n", h.Verdict.Entries)
+	} else {
+		fmt.Fprintf(&b, "The record: %d entries, **%d faults**, torn bytes %d: run `quarterdeck journal verify`.\n", h.Verdict.Entries, len(h.Verdict.Faults), h.Verdict.Torn)
+	}
+	b.WriteString("\n")
 	if len(h.Runs) == 0 {
 		b.WriteString("Nothing.\n")
 	}
@@ -124,12 +130,6 @@ func (h *Handover) Markdown(w io.Writer) error {
 			}
 		}
 		markdown.Table(&b, []string{"Time (UTC)", "Service", "Image", "Replicas"}, rows)
-	}
-	b.WriteString("\n## The record\n\n")
-	if len(h.Verdict.Faults) == 0 && h.Verdict.Torn == 0 {
-		fmt.Fprintf(&b, "%d entries, the chain is whole (`quarterdeck journal verify`).\n", h.Verdict.Entries)
-	} else {
-		fmt.Fprintf(&b, "%d entries, **%d faults**, torn bytes %d: run `quarterdeck journal verify`.\n", h.Verdict.Entries, len(h.Verdict.Faults), h.Verdict.Torn)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -203,8 +203,37 @@ func (p *platform) createNamed(t testing.TB, s swarm.ServiceSpec) {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 		defer cancel()
+		p.empty(ctx, made.ID)
 		_, _ = p.api.ServiceRemove(ctx, made.ID, client.ServiceRemoveOptions{}) // gone already in some tests
 	})
+}
+
+// empty scales a service of a real swarm to nothing and waits, for some seconds at most, until none of its tasks moves any more. A manager of
+// Docker 20.10 ends by a panic where a service is removed at the moment at which one of its tasks is forgotten: swarmkit's
+// orchestrator.SetServiceTasksRemove reads the tasks in one transaction and writes them in the next.
+func (p *platform) empty(ctx context.Context, id string) {
+	if p.demo != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	for changed := false; ctx.Err() == nil; time.Sleep(100 * time.Millisecond) {
+		got, err := p.api.ServiceInspect(ctx, id, client.ServiceInspectOptions{})
+		if err != nil || got.Service.Spec.Mode.Replicated == nil {
+			return
+		}
+		if s := got.Service; !changed {
+			none := uint64(0)
+			s.Spec.Mode.Replicated.Replicas = &none
+			_, err := p.api.ServiceUpdate(ctx, id, client.ServiceUpdateOptions{Version: s.Version, Spec: s.Spec})
+			changed = err == nil // else the orchestrator has moved the version on: once more
+			continue
+		}
+		list, err := p.api.TaskList(ctx, client.TaskListOptions{Filters: client.Filters{}.Add("service", id)})
+		if err != nil || len(list.Items) == 0 {
+			return
+		}
+	}
 }
 
 // running makes a service and waits until it is well.

@@ -50,10 +50,12 @@ type Doctor struct {
 	memory memory
 }
 
-// Question is what is asked: about a service or, where it is "", all; at a moment or, where it is zero, now.
+// Question is what is asked: about a service or, where it is "", all; at a moment or, where it is zero, now. Sources are waited for as long as
+// Within says; 0: the doctor's budget.
 type Question struct {
 	Service string
 	At      time.Time
+	Within  time.Duration
 }
 
 // ErrNoService says that the fleet has no service of the name asked for.
@@ -79,10 +81,7 @@ func (d *Doctor) Investigate(ctx context.Context, q Question, emit func(Report))
 	}
 	x.choose()
 	emit(x.report(false))
-	budget := d.Budget
-	if budget == 0 {
-		budget = Budget
-	}
+	budget := cmp.Or(q.Within, d.Budget, Budget)
 	inner, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
 	x.budget, x.over = budget, func() bool { return ctx.Err() == nil && inner.Err() != nil }

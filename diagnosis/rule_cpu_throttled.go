@@ -19,7 +19,7 @@ func cpuThrottled(s *Scene, wide *Wide) *Cause {
 	if v := mean(points, s.At.Add(-errorsWindow)); !math.IsNaN(v) {
 		part = v
 	}
-	if !(part > throttledMuch) {
+	if !(part > throttledMuch) || part < throttledHard && idles(s) {
 		return nil
 	}
 	c := &Cause{Title: "it is held back at its CPU limit", Grade: Anomaly, Confidence: 0.5 + 0.35*min(part, 1)}
@@ -47,4 +47,22 @@ func cpuThrottled(s *Scene, wide *Wide) *Cause {
 		c.outside("raise the limit by half", "docker service update --limit-cpu %.2f %s", 1.5*float64(limit)/1e9, s.Service.Name)
 	}
 	return c
+}
+
+const (
+	// idlesBelow is the part of its CPU limit below which a service is not held back by it, where not most of its periods are throttled: what starts a process now and then,
+	// a health check or a job of each minute, is throttled for that moment, and only periods in which it does anything at all are counted.
+	idlesBelow = 0.3
+	// throttledHard is a part of the periods that such moments do not come to. One busy task of many does.
+	throttledHard = 0.6
+)
+
+// idles tells whether a service uses little of what its tasks may use together. What is not known is not little.
+func idles(s *Scene) bool {
+	points, _ := s.Metrics.points("cpu")
+	used, may := mean(points, s.At.Add(-errorsWindow)), float64(s.Service.Resources.LimitNanoCPUs)/1e9*float64(s.Service.Running)
+	if s.Metrics != nil && s.Metrics.Jumps["p95"].Found {
+		return false
+	}
+	return may > 0 && used < idlesBelow*may
 }

@@ -14,8 +14,11 @@ import (
 	"quarterdeck/sources/fleet"
 )
 
+// reportWaits is how long a report waits for the sources of the diagnosis: nobody looks at a screen that it holds up.
+const reportWaits = 15 * time.Second
+
 // investigate asks the diagnosis how things stood when the incident was declared, or at the report's end.
-func (g *gatherer) investigate(ctx context.Context, service string) {
+func (g *gatherer) investigate(ctx context.Context, service string, within time.Duration) {
 	if g.Doctor == nil {
 		return
 	}
@@ -23,7 +26,7 @@ func (g *gatherer) investigate(ctx context.Context, service string) {
 	if g.x != nil {
 		at = g.x.Started.At
 	}
-	r, err := g.Doctor.Investigate(ctx, diagnosis.Question{Service: service, At: at}, nil)
+	r, err := g.Doctor.Investigate(ctx, diagnosis.Question{Service: service, At: at, Within: within}, nil)
 	if err != nil {
 		if errors.Is(err, diagnosis.ErrNoService) { // said already
 			return
@@ -129,7 +132,7 @@ func (k *Desk) Causes(ctx context.Context, services []string) []Cause {
 	asked := g.asked()
 	var wg sync.WaitGroup
 	for _, s := range asked {
-		wg.Go(func() { g.investigate(ctx, s) })
+		wg.Go(func() { g.investigate(ctx, s, 0) })
 	}
 	wg.Wait()
 	for _, s := range asked {

@@ -87,7 +87,7 @@ func (k *Desk) Report(ctx context.Context, a Asked) (*Report, error) {
 		wg.Go(func() { g.readLogs(ctx, s) })
 	}
 	for _, s := range g.asked() {
-		wg.Go(func() { g.investigate(ctx, s) })
+		wg.Go(func() { g.investigate(ctx, s, reportWaits) })
 	}
 	wg.Go(g.verify)
 	wg.Wait()

@@ -97,7 +97,7 @@ func (m *Model) wantFired() tea.Cmd {
 	f.asked, f.loading = q, true
 	f.generation++
 	generation := f.generation
-	return tea.Tick(momentSettle, func(time.Time) tea.Msg { return firedDueMsg{generation} })
+	return m.onceStill(firedDueMsg{generation})
 }
 
 // makeAlerts brings the list in line with the moment.

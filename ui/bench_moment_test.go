@@ -107,6 +107,10 @@ func failed(m *Model) error {
 	return nil
 }
 
+// lookedAt is for how long somebody looks at a moment at least before the next: what a held key passes over is not asked for, and moves one upon the other without
+// an end measure how much Loki can take.
+const lookedAt = 400 * time.Millisecond
+
 func benchmarkMoments(b *testing.B, a addresses, service string, deep int, before string) {
 	access := func(name, address string) sources.Access {
 		return sources.Access{Source: name, Address: address, Timeout: 15 * time.Second}
@@ -168,7 +172,7 @@ func benchmarkMoments(b *testing.B, a addresses, service string, deep int, befor
 			t.wait(t.write("0"), live, "0")
 			t.keys++
 		}
-		time.Sleep(20*time.Millisecond + time.Duration(i%15)*time.Millisecond)
+		time.Sleep(lookedAt + time.Duration(i%15)*10*time.Millisecond)
 		whole := t.await()
 		t.keys++
 		took = append(took, t.wait(t.write("["), whole, "["))

@@ -188,7 +188,7 @@ func (m *Model) showMoment(fresh bool) tea.Cmd {
 	p.reset(p.query)
 	p.view.SetStatic(true)
 	m.feed.Stop()
-	return p.settle()
+	return p.settle(m)
 }
 
 // logServices are the services whose logs are looked at; empty: all, where a scope says so.

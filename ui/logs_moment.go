@@ -115,10 +115,9 @@ func (m *Model) handleLogs(msg tea.Msg) tea.Cmd {
 }
 
 // settle asks for the lines around the moment when it stands still.
-func (p *logsPane) settle() tea.Cmd {
+func (p *logsPane) settle(m *Model) tea.Cmd {
 	p.older, p.newer = true, true
-	msg := logsSettleMsg{&p.reach, p.generation}
-	return tea.Tick(momentSettle, func(time.Time) tea.Msg { return msg })
+	return m.onceStill(logsSettleMsg{&p.reach, p.generation})
 }
 
 // requestAround reads the lines around a moment into a view.

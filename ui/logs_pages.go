@@ -16,8 +16,10 @@ import (
 )
 
 const (
-	// PageLimit is how many lines a page of older or newer ones has; around a moment, half on each side.
+	// PageLimit is how many lines a page of older or newer ones has.
 	PageLimit = 1000
+	// sideLimit is how many are read on each side of a moment: some screens full, as whoever moves on does not read them.
+	sideLimit = 200
 	// OlderSpan is how far before the oldest line is looked at first; each empty stretch is followed by one three times
 	// as long, up to longestSpan, which is below what Loki answers at once (30 days and an hour).
 	OlderSpan   = 24 * time.Hour
@@ -202,11 +204,11 @@ func newer(ctx context.Context, logs sources.Logs, q sources.LogQuery, from, now
 	return whole(page, true), err
 }
 
-// around reads half a page on each side of a moment, which belongs to the first.
+// around reads the lines on each side of a moment, which belongs to the first.
 func around(ctx context.Context, logs sources.Logs, q sources.LogQuery, at, now time.Time) (before lookedBack, after sources.LogPage, err error) {
 	var wg sync.WaitGroup
 	var err2 error
-	q.Limit = PageLimit / 2
+	q.Limit = sideLimit
 	wg.Go(func() { before, err = older(ctx, logs, q, at.Add(1)) })
 	wg.Go(func() { after, err2 = newer(ctx, logs, q, at.Add(1), now) })
 	wg.Wait()

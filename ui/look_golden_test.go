@@ -77,7 +77,7 @@ func pastRecord(hostile string) *recordBox {
 func pastHandover(hostile string) *readingBox {
 	text := "# Handover: production" + hostile + "\n\n2026-11-24 12:00:00 UTC, by ada.\n\n## Now\n\n3 of 3 nodes up.\n- **shop_payments** down, 0/2: 3 tasks failed" + hostile + "\n\n## What was done\n\n" +
 		"### redeploy shop_web: taken-back\n\n| service | field | before | after |\n|---|---|---|---|\n| shop_web | image | registry.example.com/shop/web:1.4.2 | registry.example.com/shop/web:2.0.0-rc1" + hostile + " |\n" +
-		"| shop_web | env A\\|B | none | &lt;x> |\n\n## The record\n\n12 entries, the chain is whole (`quarterdeck journal verify`).\n"
+		"| shop_web | env A\\|B | none | &lt;x> |\n\nThe record: 12 entries, the chain is whole (`quarterdeck journal verify`).\n"
 	return &readingBox{head: "handover since 00:00:00", name: "x.md", text: text, loaded: true}
 }
 

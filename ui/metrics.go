@@ -90,11 +90,10 @@ func (p *metricsPane) want(m *Model, service string, every bool) tea.Cmd {
 		return load
 	}
 	p.loading = true
-	settle := SettleTime
 	if !m.when.live() {
-		settle = momentSettle
+		return tea.Batch(load, m.onceStill(settleMsg{generation}))
 	}
-	return tea.Batch(load, tea.Tick(settle, func(time.Time) tea.Msg { return settleMsg{generation} }))
+	return tea.Batch(load, tea.Tick(SettleTime, func(time.Time) tea.Msg { return settleMsg{generation} }))
 }
 
 // names are those of the series that are shown; none: all.

@@ -99,6 +99,7 @@ type Model struct {
 	zoom  bool
 	when  when
 	past  thenPane
+	still stillness
 	brush brush
 
 	services servicesPane

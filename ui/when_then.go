@@ -13,8 +13,10 @@ import (
 )
 
 const (
-	// momentSettle is how long the moment stands still before the sources are asked about it: a key that is held down repeats faster.
+	// momentSettle is how long the moment stands still before the sources are asked about it, where a key is held down: it repeats faster.
 	momentSettle = 60 * time.Millisecond
+	// heldWithin is how soon after a move another one is a held key's: terminals repeat 11 to 40 times a second.
+	heldWithin = 120 * time.Millisecond
 	// readingSettle is the same where the line that is read leads the moment: one goes on to the next line after a glance.
 	readingSettle = 300 * time.Millisecond
 	// figurePoints bounds what is kept of answers about moments, in points (32 bytes each); the newest answer is always kept.
@@ -82,11 +84,32 @@ func (m *Model) wantThen() tea.Cmd {
 	if p.figures(at) != nil {
 		return nil
 	}
-	generation, wait := p.generation, momentSettle
+	generation := p.generation
 	if m.logs.led == m.when.generation {
-		wait = readingSettle
+		return tea.Tick(readingSettle, func(time.Time) tea.Msg { return momentSettledMsg{generation} })
 	}
-	return tea.Tick(wait, func(time.Time) tea.Msg { return momentSettledMsg{generation} })
+	return m.onceStill(momentSettledMsg{generation})
+}
+
+// stillness tells a key that is pressed once from one that is held down.
+type stillness struct {
+	generation uint64 // of the moment, at its last move
+	moved      time.Time
+	held       bool
+}
+
+// onceStill sends what asks the sources about the moment: at once after a single move, which nobody should wait for, and where a key is held down when
+// it has been let go.
+func (m *Model) onceStill(msg tea.Msg) tea.Cmd {
+	s := &m.still
+	if s.generation != m.when.generation {
+		now := m.o.Now()
+		s.generation, s.moved, s.held = m.when.generation, now, now.Sub(s.moved) < heldWithin
+	}
+	if s.held {
+		return tea.Tick(momentSettle, func(time.Time) tea.Msg { return msg })
+	}
+	return func() tea.Msg { return msg }
 }
 
 // figures is what is known of what was used at a moment; nil: nothing yet.

@@ -27,6 +27,7 @@ type config struct {
 	rate                float64       // background requests a second; 0 is none
 	errorRatio          float64       // 0..1 of the background requests that fail
 	latency             time.Duration // the median of a request
+	workers             int           // requests at a time, the others wait; 0 is any number
 	dependsOn           []string      // URLs that a request calls
 	every               time.Duration // run a "job" at this interval (the cron-like service)
 	startup             time.Duration // wait before listening
@@ -57,6 +58,7 @@ func parse() (config, string) {
 	flag.Float64Var(&c.rate, "rate", number(env("RATE", "1")), "background requests a second [RATE]")
 	flag.Float64Var(&c.errorRatio, "error-ratio", number(env("ERROR_RATIO", "0.01")), "0..1 of the background requests fail [ERROR_RATIO]")
 	flag.DurationVar(&c.latency, "latency", duration(env("LATENCY", "20ms")), "median latency [LATENCY]")
+	flag.IntVar(&c.workers, "workers", int(number(env("WORKERS", "0"))), "requests that are served at a time; the others wait [WORKERS]")
 	deps := flag.String("depends-on", env("DEPENDS_ON", ""), "comma separated URLs that a request calls [DEPENDS_ON]")
 	flag.DurationVar(&c.every, "every", duration(env("EVERY", "0")), "run a job at this interval [EVERY]")
 	flag.DurationVar(&c.startup, "startup", duration(env("STARTUP", "0")), "wait before listening [STARTUP]")

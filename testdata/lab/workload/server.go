@@ -20,6 +20,7 @@ type server struct {
 	stats  *stats
 	client *http.Client
 	writer *writer
+	slots  chan struct{} // one for each request that is served; nil: any number
 
 	mu        sync.Mutex
 	unhealthy bool
@@ -32,7 +33,11 @@ type server struct {
 }
 
 func newServer(c config, log *logger) *server {
-	return &server{config: c, log: log, stats: newStats(), client: &http.Client{Timeout: 3 * time.Second}, writer: newWriter(c, log), started: time.Now()}
+	s := &server{config: c, log: log, stats: newStats(), client: &http.Client{Timeout: 3 * time.Second}, writer: newWriter(c, log), started: time.Now()}
+	if c.workers > 0 {
+		s.slots = make(chan struct{}, c.workers)
+	}
+	return s
 }
 
 func (s *server) routes() http.Handler {

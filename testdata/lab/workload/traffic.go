@@ -36,6 +36,14 @@ func (s *server) traffic(ctx context.Context) {
 // fails by itself.
 func (s *server) work(ctx context.Context, method, path, trace string, errorRatio float64) int {
 	start := time.Now()
+	if s.slots != nil {
+		select {
+		case s.slots <- struct{}{}:
+			defer func() { <-s.slots }()
+		case <-ctx.Done():
+			return http.StatusServiceUnavailable
+		}
+	}
 	// Log-normal: most requests near the median, a tail of slow ones.
 	took := time.Duration(float64(s.latency) * math.Exp(rand.NormFloat64()*0.5))
 	select {
