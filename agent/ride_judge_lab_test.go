@@ -36,7 +36,7 @@ func (r *ride) journals() []written {
 	var out []written
 	for _, dir := range []string{"state", "state2"} {
 		cmd := exec.Command(r.bin, "journal", "-o", "json", "--all")
-		cmd.Env = append(os.Environ(), "QUARTERDECK_STATE_DIR="+filepath.Join(r.work, dir), "XDG_CONFIG_HOME="+r.work)
+		cmd.Env = append(os.Environ(), "QUARTERDECK_STATE_DIR="+filepath.Join(r.work, dir), "XDG_CONFIG_HOME="+filepath.Join(r.work, "config"))
 		text, err := cmd.Output()
 		must(r.t, err)
 		var list []written
@@ -91,8 +91,8 @@ type predicted struct {
 		Policies []struct {
 			Least, Most, Changes, Flaps int
 			Replicas                    []struct {
-				T time.Time
-				V float64
+				Time  time.Time
+				Value float64
 			}
 		}
 	}
@@ -102,7 +102,7 @@ func (r *ride) replay() (predicted, string) {
 	since := r.samples[0].t.UTC().Format(time.RFC3339)
 	run := func(args ...string) []byte {
 		cmd := exec.Command(r.bin, append([]string{"autoscale", "replay", autoService, "--since", since}, args...)...)
-		cmd.Env = append(os.Environ(), "QUARTERDECK_STATE_DIR="+filepath.Join(r.work, "state3"), "XDG_CONFIG_HOME="+r.work, "DOCKER_HOST="+os.Getenv("QD_LAB_NODE3"))
+		cmd.Env = append(os.Environ(), "QUARTERDECK_STATE_DIR="+filepath.Join(r.work, "state3"), "XDG_CONFIG_HOME="+filepath.Join(r.work, "config"), "DOCKER_HOST="+os.Getenv("QD_LAB_NODE3"))
 		out, err := cmd.Output()
 		must(r.t, err)
 		return out
@@ -153,7 +153,7 @@ func (r *ride) judgeSteps(steps []rideStep) {
 		if s.why == "" {
 			r.t.Errorf("%s: a step from %d to %d without a reason", clock(s.at.Sub(r.began)), s.from, s.to)
 		}
-		if at := s.at.Sub(r.began); s.to < s.from && at > 7*time.Minute && at < 9*time.Minute {
+		if at := s.at.Sub(r.began); s.to < s.from && at > 8*time.Minute && at < 10*time.Minute {
 			r.t.Errorf("%s: from %d to %d while Prometheus was cut off", clock(at), s.from, s.to)
 		}
 		now = s.to
@@ -204,12 +204,12 @@ func (r *ride) at(p *predicted, t time.Time) (float64, bool) {
 	points := p.Services[0].Policies[0].Replicas
 	v, ok := 0.0, false
 	for _, x := range points {
-		if x.T.After(t) {
+		if x.Time.After(t) {
 			break
 		}
-		v, ok = x.V, true
+		v, ok = x.Value, true
 	}
-	return v, ok && t.Sub(points[len(points)-1].T) < time.Minute
+	return v, ok && t.Sub(points[len(points)-1].Time) < time.Minute
 }
 
 func (r *ride) write(list []written, steps []rideStep, p *predicted, replay string, off float64) {

@@ -74,15 +74,15 @@ type rideEvent struct {
 var rideEvents = []rideEvent{
 	{0, "the load goes from 10 to 100 requests a second", func(r *ride) { r.load(100) }},
 	{5 * time.Minute, "the load goes to 130, and the autoscaler is killed by SIGKILL at that moment", func(r *ride) { r.load(130); r.killAgent() }},
-	{7 * time.Minute, "Prometheus is cut off", func(r *ride) { r.lab("server", "kill", "prometheus") }},
-	{9 * time.Minute, "Prometheus is back", func(r *ride) { r.lab("server", "start", "prometheus") }},
-	{9*time.Minute + 30*time.Second, "the load goes back to 10", func(r *ride) { r.load(10) }},
-	{10 * time.Minute, "a second autoscaler stands by", func(r *ride) { r.standBy() }},
-	{10*time.Minute + 20*time.Second, "the first one hangs (SIGSTOP): its lease goes to the second", func(r *ride) { r.signalAgent(syscall.SIGSTOP) }},
-	{11*time.Minute + 50*time.Second, "the first one wakes up, and believes in its lease", func(r *ride) { r.signalAgent(syscall.SIGCONT) }},
-	{13 * time.Minute, "the second is told to end", func(r *ride) { r.endStandBy() }},
-	{13*time.Minute + 30*time.Second, "the leading manager dies", func(r *ride) { r.killLeader() }},
-	{14*time.Minute + 30*time.Second, "it is back", func(r *ride) { r.lab("node", "start", r.dead) }},
+	{8 * time.Minute, "Prometheus is cut off", func(r *ride) { r.lab("server", "kill", "prometheus") }},
+	{10 * time.Minute, "Prometheus is back", func(r *ride) { r.lab("server", "start", "prometheus") }},
+	{10*time.Minute + 30*time.Second, "the load goes back to 10", func(r *ride) { r.load(10) }},
+	{10*time.Minute + 45*time.Second, "a second autoscaler stands by", func(r *ride) { r.standBy() }},
+	{11 * time.Minute, "the first one hangs (SIGSTOP): its lease goes to the second", func(r *ride) { r.signalAgent(syscall.SIGSTOP) }},
+	{12*time.Minute + 30*time.Second, "the first one wakes up, and believes in its lease", func(r *ride) { r.tookOver(); r.signalAgent(syscall.SIGCONT) }},
+	{13*time.Minute + 30*time.Second, "the second is told to end", func(r *ride) { r.endStandBy() }},
+	{14 * time.Minute, "the leading manager dies", func(r *ride) { r.killLeader() }},
+	{15 * time.Minute, "it is back", func(r *ride) { r.lab("node", "start", r.dead) }},
 }
 
 // rideEnds bounds the ride, from the first step on: the window of five minutes after the last disturbance, and one replica a minute.
@@ -221,10 +221,17 @@ func (r *ride) standBy() {
 	log, err := os.Create(filepath.Join(r.work, "second.log"))
 	must(r.t, err)
 	r.secondLog = log
-	r.second = exec.Command(r.bin, "autoscale", "run", "--mode", "enforce", "--only", "ride_*", "--listen", "", "--actor", "autoscaler-2")
-	r.second.Env = append(os.Environ(), "QUARTERDECK_STATE_DIR="+filepath.Join(r.work, "state2"), "XDG_CONFIG_HOME="+r.work, "DOCKER_HOST="+os.Getenv("QD_LAB_NODE3"), "LOKI_ADDR=", "ALERTMANAGER_URL=")
+	r.second = exec.Command(r.bin, "autoscale", "run", "--mode", "enforce", "--only", "ride_*", "--listen", "")
+	r.second.Env = append(os.Environ(), "QUARTERDECK_ACTOR=autoscaler-2", "QUARTERDECK_STATE_DIR="+filepath.Join(r.work, "state2"), "XDG_CONFIG_HOME="+filepath.Join(r.work, "config"), "DOCKER_HOST="+os.Getenv("QD_LAB_NODE3"), "LOKI_ADDR=", "ALERTMANAGER_URL=")
 	r.second.Stdout, r.second.Stderr = log, log
 	must(r.t, r.second.Start())
+}
+
+// tookOver fails where the second autoscaler has not taken the lease of the one that hangs.
+func (r *ride) tookOver() {
+	if text, err := os.ReadFile(filepath.Join(r.work, "second.log")); err != nil || !strings.Contains(string(text), "the lease is held") {
+		r.t.Errorf("the second autoscaler has not taken the lease: %v\n%s", err, text)
+	}
 }
 
 func (r *ride) endStandBy() {

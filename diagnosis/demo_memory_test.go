@@ -11,6 +11,7 @@ import (
 
 // TestMemoryIsToldOfBeforeTheKill: a leak is named while nothing has been killed yet, explains the alert that is pending, and the kill takes it over.
 func TestMemoryIsToldOfBeforeTheKill(t *testing.T) {
+	onlyWhole(t)
 	t.Parallel()
 	r := newRig(t, demo.Options{Seed: 5}, without{})
 	if rep := r.investigate(t); slices.ContainsFunc(rep.Causes, func(c diagnosis.Cause) bool { return c.ID == "memory-near-limit" }) {

@@ -21,6 +21,7 @@ func (r *rig) lostNode(t *testing.T) *diagnosis.Cause {
 
 // TestPausedNode: an engine that hangs is told from a machine that is lost by what still answers on it; without Prometheus it is said that nobody could look.
 func TestPausedNode(t *testing.T) {
+	onlyWhole(t)
 	t.Parallel()
 	r := newRig(t, demo.Options{Seed: 5}, without{})
 	must(t, r.demo.StartScenario("node-paused"))
@@ -45,6 +46,7 @@ func TestPausedNode(t *testing.T) {
 
 // TestLostMachine: where the machine is gone its exporters are silent as well.
 func TestLostMachine(t *testing.T) {
+	onlyWhole(t)
 	t.Parallel()
 	r := newRig(t, demo.Options{Seed: 5}, without{})
 	must(t, r.demo.StartScenario("node-down"))

@@ -177,11 +177,19 @@ var rehearsals = []struct {
 	{"dependency-slow", "dependency-failing", "shop_store", nil},
 }
 
+// onlyWhole leaves a test out of a short run: what the race detector could see in it, it sees in others.
+func onlyWhole(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("not in a short run")
+	}
+}
+
 // TestRehearsals starts each scenario on a healthy platform, and finds its cause first, and nothing else with confidence.
 func TestRehearsals(t *testing.T) {
 	gate := make(chan struct{}, 6)
 	for _, c := range rehearsals {
-		if testing.Short() && !slices.Contains([]string{"crash-loop", "image-missing", "node-down", "desired-zero", "log-pattern-new"}, c.scenario) {
+		if testing.Short() && !slices.Contains([]string{"crash-loop", "node-down"}, c.scenario) {
 			continue // the race detector sees the same paths in these
 		}
 		t.Run(c.scenario, func(t *testing.T) {
@@ -335,9 +343,7 @@ func TestRootStandsFirst(t *testing.T) {
 	gate := make(chan struct{}, 3)
 	for _, c := range roots {
 		t.Run(c.scenario, func(t *testing.T) {
-			if testing.Short() && c.scenario != "dependency-errors" {
-				t.Skip("the race detector sees the same paths in one")
-			}
+			onlyWhole(t)
 			t.Parallel()
 			gate <- struct{}{}
 			defer func() { <-gate }()

@@ -11,6 +11,7 @@ import (
 // TestOneCauseIsAsSureForWhoeverAsks: seen from all, from the service that it is about and from one that suffers from it, a cause is as sure, began at the
 // same moment and has the same evidence.
 func TestOneCauseIsAsSureForWhoeverAsks(t *testing.T) {
+	onlyWhole(t)
 	t.Parallel()
 	for _, scenario := range []string{"dependency-errors", "dependency-slow"} {
 		t.Run(scenario, func(t *testing.T) {

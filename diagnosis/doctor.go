@@ -365,6 +365,7 @@ func (x *inquiry) report(done bool) Report {
 			}
 		}
 		causes = append(causes, x.platform()...)
+		causes = append(causes, x.stores()...)
 	}
 	if !done {
 		causes = x.holdBack(causes)

@@ -112,6 +112,9 @@ var explainable = map[string][]topic{
 	"certificate-expiring":     {aboutCertificate, aboutErrors},
 	"cpu-throttled":            {aboutCPU, aboutLatency, aboutErrors},
 	"log-burst":                {aboutLogs, aboutDisk},
+	storeConnections:           {aboutUp, aboutErrors, aboutLatency},
+	storeStatement:             {aboutLatency, aboutErrors},
+	storeEvictions:             {aboutLatency, aboutMemory},
 }
 
 // fits tells whether a kind of cause can be behind what an alert is about; perhaps: what the alert is about is not known.

@@ -34,6 +34,8 @@ type Wide struct {
 	OOMKills, HealthFails map[string]float64
 	// NearMemory are the services whose memory comes near its limit: the part of it, 0 to 1.
 	NearMemory map[string]float64
+	// Stores are databases and caches of which exporters tell something out of the ordinary.
+	Stores []Store
 	// RuleQueries are the queries of alerting rules by name, of which alerts do not tell by a link of theirs.
 	RuleQueries map[string]string
 	// Machines are what others tell of the nodes that are down, by name.
@@ -220,7 +222,7 @@ func (x *inquiry) askWide(ctx context.Context) {
 		for _, q := range []struct {
 			query string
 			take  func([]sources.Series)
-		}{{certsQuery, w.takeCerts},
+		}{{certsQuery, w.takeCerts}, {storesQuery, func(s []sources.Series) { w.Stores = storesOf(x.snap, s) }},
 			{oomQuery, func(s []sources.Series) { w.OOMKills = byNode(s) }}, {healthFailsQuery, func(s []sources.Series) { w.HealthFails = byNode(s) }}} {
 			ask(fleet.PrometheusName, q.query, func() error {
 				a, err := m.Instant(ctx, q.query, at)

@@ -137,7 +137,10 @@ func testCreateOnly(t *testing.T, p place) {
 }
 
 func testPages(t *testing.T, p place) {
-	const n = 2500
+	n := 2500
+	if testing.Short() {
+		n = 1100 // two pages
+	}
 	s := p.under("many").open(t)
 	var wg sync.WaitGroup
 	todo := make(chan int)
