@@ -23,9 +23,10 @@ var rideDoc = flag.String("ride", "", "ride ten times the load on the lab, half 
 
 const (
 	rideQuery = `sum by (swarm_service) (rate(lab_http_requests_total{swarm_service="%s"}[30s]))`
-	// A replica's share of requests a second, and what it can carry: two at a time of 50 ms and more each.
-	rideShare          = 12
-	rideLeast, rideMax = 2, 12
+	// A replica's share of requests a second; it can carry one at a time, of 50 ms and more.
+	rideShare          = 8
+	rideLeast, rideMax = 2, 10
+	rideBase, rideStep = 5, 50 // requests a second, before and after the first step
 	autoService        = "ride_web"
 	plainService       = "ride_plain"
 )
@@ -37,7 +38,8 @@ x-twin: &twin
   networks: [net]
   ports: [{target: 8080, mode: host}]
   stop_grace_period: 6s
-  environment: {NAME: ride, RATE: "0", ERROR_RATIO: "0", LATENCY: 50ms, WORKERS: "2"}
+  environment: {NAME: ride, RATE: "0", ERROR_RATIO: "0", LATENCY: 50ms, WORKERS: "1"}
+  healthcheck: {interval: 30s} # each check is a process: dozens of them every 5 s are a load of their own
 x-deploy: &deploy
   replicas: 2
   endpoint_mode: dnsrr
@@ -72,17 +74,17 @@ type rideEvent struct {
 }
 
 var rideEvents = []rideEvent{
-	{0, "the load goes from 10 to 100 requests a second", func(r *ride) { r.load(100) }},
-	{5 * time.Minute, "the load goes to 130, and the autoscaler is killed by SIGKILL at that moment", func(r *ride) { r.load(130); r.killAgent() }},
-	{8 * time.Minute, "Prometheus is cut off", func(r *ride) { r.lab("server", "kill", "prometheus") }},
-	{10 * time.Minute, "Prometheus is back", func(r *ride) { r.lab("server", "start", "prometheus") }},
-	{10*time.Minute + 30*time.Second, "the load goes back to 10", func(r *ride) { r.load(10) }},
-	{10*time.Minute + 45*time.Second, "a second autoscaler stands by", func(r *ride) { r.standBy() }},
-	{11 * time.Minute, "the first one hangs (SIGSTOP): its lease goes to the second", func(r *ride) { r.signalAgent(syscall.SIGSTOP) }},
-	{12*time.Minute + 30*time.Second, "the first one wakes up, and believes in its lease", func(r *ride) { r.tookOver(); r.signalAgent(syscall.SIGCONT) }},
-	{13*time.Minute + 30*time.Second, "the second is told to end", func(r *ride) { r.endStandBy() }},
-	{14 * time.Minute, "the leading manager dies", func(r *ride) { r.killLeader() }},
-	{15 * time.Minute, "it is back", func(r *ride) { r.lab("node", "start", r.dead) }},
+	{0, "the load goes from 5 to 50 requests a second", func(r *ride) { r.load(rideStep) }},
+	{4 * time.Minute, "the load goes to 65, and the autoscaler is killed by SIGKILL at that moment", func(r *ride) { r.load(65); r.killAgent() }},
+	{7 * time.Minute, "Prometheus is cut off", func(r *ride) { r.lab("server", "kill", "prometheus") }},
+	{9 * time.Minute, "Prometheus is back", func(r *ride) { r.lab("server", "start", "prometheus") }},
+	{9*time.Minute + 15*time.Second, "the load goes back to 5", func(r *ride) { r.load(rideBase) }},
+	{9*time.Minute + 20*time.Second, "a second autoscaler stands by", func(r *ride) { r.standBy() }},
+	{9*time.Minute + 30*time.Second, "the first one hangs (SIGSTOP): its lease goes to the second", func(r *ride) { r.signalAgent(syscall.SIGSTOP) }},
+	{11 * time.Minute, "the first one wakes up, and believes in its lease", func(r *ride) { r.tookOver(); r.signalAgent(syscall.SIGCONT) }},
+	{11*time.Minute + 30*time.Second, "the second is told to end", func(r *ride) { r.endStandBy() }},
+	{12 * time.Minute, "the leading manager dies", func(r *ride) { r.killLeader() }},
+	{13 * time.Minute, "it is back", func(r *ride) { r.lab("node", "start", r.dead) }},
 }
 
 // rideEnds bounds the ride, from the first step on: the window of five minutes after the last disturbance, and one replica a minute.
@@ -130,7 +132,7 @@ func TestRideLab(t *testing.T) {
 		wg.Go(func() { r.crowds[i].run(ctx) })
 	}
 	wg.Go(func() { threshold(ctx, t, api, plainService, rideShare, rideLeast, rideMax) })
-	r.load(10)
+	r.load(rideBase)
 	for quiet := time.Now().Add(3 * time.Minute); time.Now().Before(quiet); { // what is measured begins, and the deploy's warm-up ends
 		r.sample()
 	}
@@ -270,10 +272,10 @@ func (r *ride) through() {
 		}
 		s := r.sample()
 		enough := int((s.load + rideShare - 1) / rideShare)
-		if s.load == 100 && r.took == 0 && s.autoUp >= enough {
+		if s.load == rideStep && r.took == 0 && s.autoUp >= enough {
 			r.took = s.t.Sub(r.began)
 		}
-		if s.load == 100 && r.tookBy == 0 && s.plainUp >= enough {
+		if s.load == rideStep && r.tookBy == 0 && s.plainUp >= enough {
 			r.tookBy = s.t.Sub(r.began)
 		}
 		if next == len(rideEvents) && s.auto == rideLeast && s.autoUp == rideLeast {
