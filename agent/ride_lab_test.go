@@ -26,7 +26,7 @@ const (
 	// A replica's share of requests a second; it can carry one at a time, of 50 ms and more.
 	rideShare          = 8
 	rideLeast, rideMax = 2, 10
-	rideBase, rideStep = 5, 50 // requests a second, before and after the first step
+	rideBase, rideHigh = 5, 50 // requests a second, before and after the first step
 	autoService        = "ride_web"
 	plainService       = "ride_plain"
 )
@@ -74,7 +74,7 @@ type rideEvent struct {
 }
 
 var rideEvents = []rideEvent{
-	{0, "the load goes from 5 to 50 requests a second", func(r *ride) { r.load(rideStep) }},
+	{0, "the load goes from 5 to 50 requests a second", func(r *ride) { r.load(rideHigh) }},
 	{4 * time.Minute, "the load goes to 65, and the autoscaler is killed by SIGKILL at that moment", func(r *ride) { r.load(65); r.killAgent() }},
 	{7 * time.Minute, "Prometheus is cut off", func(r *ride) { r.lab("server", "kill", "prometheus") }},
 	{9 * time.Minute, "Prometheus is back", func(r *ride) { r.lab("server", "start", "prometheus") }},
@@ -272,10 +272,10 @@ func (r *ride) through() {
 		}
 		s := r.sample()
 		enough := int((s.load + rideShare - 1) / rideShare)
-		if s.load == rideStep && r.took == 0 && s.autoUp >= enough {
+		if s.load == rideHigh && r.took == 0 && s.autoUp >= enough {
 			r.took = s.t.Sub(r.began)
 		}
-		if s.load == rideStep && r.tookBy == 0 && s.plainUp >= enough {
+		if s.load == rideHigh && r.tookBy == 0 && s.plainUp >= enough {
 			r.tookBy = s.t.Sub(r.began)
 		}
 		if next == len(rideEvents) && s.auto == rideLeast && s.autoUp == rideLeast {
