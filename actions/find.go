@@ -142,7 +142,9 @@ func (r *RunRecord) Services() []string {
 func (r *RunRecord) Warnings() []string { return r.plan.Warnings }
 
 // Touched tells whether the run has changed anything, as far as its steps say.
-func (r *RunRecord) Touched() bool { return len(r.touched()) > 0 || r.silenceID() != "" || r.saidSo() }
+func (r *RunRecord) Touched() bool {
+	return len(r.touched()) > 0 || r.silenceID() != "" || r.saidSo() || len(r.madeParts()) > 0
+}
 
 // StepReports are the steps that were begun, in order. One that has no end is "started".
 func (r *RunRecord) StepReports() []StepReport {

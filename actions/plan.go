@@ -30,6 +30,8 @@ const (
 	DRDay = "dr-day"
 	// Attest writes a person's word down, or takes it away.
 	Attest = "attest"
+	// Apply makes what is missing of a stack, and changes what differs from its files.
+	Apply = "apply"
 )
 
 // Harm is how much an action may break, and so how much is asked before it.
@@ -63,6 +65,8 @@ type Plan struct {
 	Day *DayPlan
 	// Attest is a person's word, or nil: then there are no Changes.
 	Attest *AttestChange
+	// Stack is what is made of a stack beside its services, or what of it is taken away; nil: this is about none.
+	Stack *StackChange
 	// Hook redeploys in place of us, or nil.
 	Hook sources.Hook
 	// HookTag is the tag that the hook is asked for.
@@ -98,6 +102,8 @@ type Change struct {
 	Stack   string
 	// Version is the one that the change is based on.
 	Version uint64
+	// Make: it is not there, and is made: Before is empty, and ID and Version are known once it is there. Remove: it is taken away, and After is empty.
+	Make, Remove bool
 	// Before and After are whole, with their secrets: they never leave this process. What is written down and shown is masked.
 	Before, After sources.Spec
 	// Fields is the difference as shown: masked.
@@ -155,6 +161,8 @@ func (p *Plan) target() string {
 		return dayTarget(p.Day.Stack)
 	case p.Attest != nil:
 		return "check " + p.Attest.Word.Check
+	case p.Stack != nil && len(p.Changes) == 0:
+		return "stack " + p.Stack.Stack
 	}
 	return p.Target()
 }
@@ -165,6 +173,8 @@ func (p *Plan) Word() string {
 	switch {
 	case p.Day != nil:
 		return p.Day.Stack
+	case p.Stack != nil:
+		return p.Stack.Stack
 	case len(names) == 1:
 		return names[0]
 	case len(names) == 0 && p.Material != nil:
@@ -232,6 +242,8 @@ func (p *Plan) Title() string {
 		return "DR day of " + p.Day.Stack
 	case p.Attest != nil:
 		return p.Attest.Title()
+	case p.Stack != nil:
+		return p.stackTitle()
 	case len(p.Changes) == 0:
 		return p.Action
 	case len(p.Changes) > 1:
@@ -275,13 +287,18 @@ const (
 	// StepAttest writes a person's word down, StepAttested looks whether it is there.
 	StepAttest   StepKind = "attest"
 	StepAttested StepKind = "attested"
+	// StepMake makes a service of a stack, StepDrop takes one away again; StepPart and StepPartGone do so with its networks and configs.
+	StepMake     StepKind = "make"
+	StepDrop     StepKind = "drop"
+	StepPart     StepKind = "part"
+	StepPartGone StepKind = "part-gone"
 )
 
 // Step is one thing that a run does, named as the journal names it.
 type Step struct {
 	Name string
 	Kind StepKind
-	// At is the index of the change, or of the DR day's drill, that the step is about; of a verify, the group's number.
+	// At is the index of the change, of the DR day's drill or of the stack's part that the step is about; of a verify, the group's number.
 	At int
 	// Job names the job of a recovery's step or, of a copy, the place that it is on.
 	Job string
@@ -314,14 +331,16 @@ func (p *Plan) Steps() []Step {
 	if p.Hook != nil {
 		out = append(out, Step{Name: "call the webhook " + p.Hook.Name(), Kind: StepHook})
 	}
+	out = append(out, p.partSteps(false)...)
 	for i := range p.Changes {
 		if p.Hook == nil {
-			out = append(out, Step{Name: "update " + p.Changes[i].Service, Kind: StepUpdate, At: i})
+			out = append(out, p.Changes[i].step(i))
 		}
-		if last := i == len(p.Changes)-1; (last || p.Changes[i+1].Group != p.Changes[i].Group) && !p.NoWait {
+		if last := i == len(p.Changes)-1; (last || p.Changes[i+1].Group != p.Changes[i].Group) && !p.NoWait && p.stays(p.Changes[i].Group) {
 			out = append(out, Step{Name: p.verifyName(p.Changes[i].Group), Kind: StepVerify, At: p.Changes[i].Group})
 		}
 	}
+	out = append(out, p.partSteps(true)...)
 	if m := p.Material; m != nil && m.OldID != "" && !p.NoWait {
 		out = append(out, Step{Name: fmt.Sprintf("remove %s %s", m.Kind, m.Old), Kind: StepRemove})
 	}
@@ -331,7 +350,7 @@ func (p *Plan) Steps() []Step {
 func (p *Plan) verifyName(group int) string {
 	var names []string
 	for i := range p.Changes {
-		if p.Changes[i].Group == group {
+		if p.Changes[i].Group == group && !p.Changes[i].Remove {
 			names = append(names, p.Changes[i].Service)
 		}
 	}

@@ -87,7 +87,7 @@ func (r *Running) startApart(ctx context.Context, place string) error {
 	}
 	network := ""
 	err = persist(ctx, func() error {
-		id, err := r.d.Bench.CreateNetwork(ctx, r.netName(), r.labels(place))
+		id, err := r.d.Bench.CreateNetwork(ctx, sources.NetworkSpec{Name: r.netName(), Labels: r.labels(place)})
 		if sources.KindOf(err) == sources.Conflict {
 			names, rerr := r.d.Bench.NetworkNames(ctx, runLabel, r.id)
 			if rerr == nil && slices.Contains(names, r.netName()) {

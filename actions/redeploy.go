@@ -66,17 +66,23 @@ func (d *Deck) redeployed(ctx context.Context, st *sources.ServiceState, asked s
 	if err != nil {
 		return sources.Spec{}, err
 	}
-	image, err := d.Hands.ResolveImage(ctx, ref)
+	image, err := d.resolveImage(ctx, ref)
 	if err != nil {
 		return sources.Spec{}, fmt.Errorf("%s is not redeployed, because its image's digest could not be resolved: %w", st.Name, err)
-	}
-	if image.Digest == "" {
-		return sources.Spec{}, &sources.Error{Source: "registry", Kind: sources.BadAnswer, Op: "resolve " + ref, Err: errors.New("the registry gave no digest"), Next: "an image without a digest cannot be pinned: push it anew"}
 	}
 	if image.Pinned() == st.Spec.Image() {
 		return st.Spec.Forced(), nil
 	}
 	return st.Spec.WithImage(image.Pinned(), image.Platforms), nil
+}
+
+// resolveImage is an image with the digest that its registry has for it now; one that has none is an error.
+func (d *Deck) resolveImage(ctx context.Context, ref string) (sources.Image, error) {
+	image, err := d.Hands.ResolveImage(ctx, ref)
+	if err == nil && image.Digest == "" {
+		err = &sources.Error{Source: "registry", Kind: sources.BadAnswer, Op: "resolve " + ref, Err: errors.New("the registry gave no digest"), Next: "an image without a digest cannot be pinned: push it anew"}
+	}
+	return image, err
 }
 
 // newReference is what is to be resolved: what was asked for, or what there is without its digest.

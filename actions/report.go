@@ -109,6 +109,15 @@ func (p *Plan) Report() Report {
 	if r.Plan.Steps == nil {
 		r.Plan.Steps = []string{}
 	}
+	if s := p.Stack; s != nil {
+		for i := range s.Parts {
+			f := FieldReport{Field: string(s.Parts[i].Kind) + " " + s.Parts[i].Name, After: s.Parts[i].About()}
+			if s.Remove {
+				f.Before, f.After = f.After, nil
+			}
+			r.Plan.Changes = append(r.Plan.Changes, f)
+		}
+	}
 	for i := range p.Changes {
 		for _, f := range p.Changes[i].Fields {
 			r.Plan.Changes = append(r.Plan.Changes, FieldReport{p.Changes[i].Service, f.Field, f.Before, f.After})

@@ -22,6 +22,7 @@ type recordedPlan struct {
 	Recovery *RecoveryChange   `json:"recovery,omitempty"`
 	Day      *DayPlan          `json:"day,omitempty"`
 	Attest   *AttestChange     `json:"attest,omitempty"`
+	Stack    *recordedStack    `json:"stack,omitempty"`
 	Hook     string            `json:"hook,omitempty"` // its name, never its address
 	HookTag  string            `json:"hook_tag,omitempty"`
 	Of       string            `json:"of,omitempty"`
@@ -40,6 +41,8 @@ type recordedService struct {
 	After   string        `json:"after"`
 	Group   int           `json:"group,omitempty"`
 	Rolls   bool          `json:"rolls,omitempty"`
+	Make    bool          `json:"make,omitempty"`   // it was not there, and Before is ""
+	Remove  bool          `json:"remove,omitempty"` // it is taken away, and After is ""
 	Fields  []FieldReport `json:"fields"`
 }
 
@@ -57,7 +60,7 @@ func (r *Running) writeBegin() error {
 		return err
 	}
 	p := r.plan
-	rec := recordedPlan{Services: []recordedService{}, Steps: p.lines(), HookTag: p.HookTag, Of: p.Of, Warnings: p.Warnings, Deadline: p.Deadline.Seconds(), TakeBack: p.TakeBack, NoWait: p.NoWait, Silence: p.Silence.recorded(), Recovery: p.Recovery, Day: p.Day, Attest: p.Attest}
+	rec := recordedPlan{Services: []recordedService{}, Steps: p.lines(), HookTag: p.HookTag, Of: p.Of, Warnings: p.Warnings, Deadline: p.Deadline.Seconds(), TakeBack: p.TakeBack, NoWait: p.NoWait, Silence: p.Silence.recorded(), Recovery: p.Recovery, Day: p.Day, Attest: p.Attest, Stack: p.Stack.recorded()}
 	if p.Hook != nil {
 		rec.Hook = p.Hook.Name()
 	}
@@ -66,7 +69,9 @@ func (r *Running) writeBegin() error {
 	}
 	seen := make([]sources.ServiceState, 0, len(p.Changes))
 	for i := range p.Changes {
-		seen = append(seen, p.Changes[i].seen)
+		if !p.Changes[i].Make {
+			seen = append(seen, p.Changes[i].seen)
+		}
 	}
 	if err := r.d.observe(seen); err != nil { // what the engine remembers from before is forgotten with the first change
 		return err
@@ -74,15 +79,21 @@ func (r *Running) writeBegin() error {
 	var before, after []SpecRef
 	for i := range p.Changes {
 		c := &p.Changes[i]
-		a, b := c.Before.Masked(key), c.After.Masked(key)
-		for _, s := range []sources.Spec{a, b} {
-			if err := r.d.Journal.SaveSpec(s.Hash(), s.JSON()); err != nil {
+		s := recordedService{Name: c.Service, ID: c.ID, Stack: c.Stack, Version: c.Version, Group: c.Group, Rolls: c.Rolls(), Make: c.Make, Remove: c.Remove}
+		if !c.Make {
+			masked := c.Before.Masked(key)
+			if err := r.d.Journal.SaveSpec(masked.Hash(), masked.JSON()); err != nil {
 				return err
 			}
+			s.Before, before = masked.Hash(), append(before, refOf(c.Service, c.ID, c.Version, c.Before, masked))
 		}
-		before = append(before, refOf(c.Service, c.ID, c.Version, c.Before, a))
-		after = append(after, refOf(c.Service, c.ID, 0, c.After, b))
-		s := recordedService{Name: c.Service, ID: c.ID, Stack: c.Stack, Version: c.Version, Before: a.Hash(), After: b.Hash(), Group: c.Group, Rolls: c.Rolls()}
+		if !c.Remove {
+			masked := c.After.Masked(key)
+			if err := r.d.Journal.SaveSpec(masked.Hash(), masked.JSON()); err != nil {
+				return err
+			}
+			s.After, after = masked.Hash(), append(after, refOf(c.Service, c.ID, 0, c.After, masked))
+		}
 		for _, f := range c.Fields {
 			s.Fields = append(s.Fields, FieldReport{c.Service, f.Field, f.Before, f.After})
 		}
@@ -181,6 +192,9 @@ func (d *Deck) Stand(ctx context.Context, r RunRecord) (Standing, error) {
 	if r.plan.Day != nil {
 		d.standDay(&s)
 		return s, nil
+	}
+	if r.plan.Stack != nil {
+		return s, d.standStack(ctx, &s)
 	}
 	key, err := d.key()
 	if err != nil {

@@ -34,12 +34,13 @@ const (
 	RolloutRolledBack RolloutState = "rolled back"  // by the swarm itself: a failure, whatever runs now
 	RolloutOvertaken  RolloutState = "overtaken"    // somebody else changed it meanwhile
 	RolloutUnseen     RolloutState = "out of sight" // could not look
+	RolloutGone       RolloutState = "removed"      // as was asked for
 )
 
 // Ended tells whether the state is a verdict.
 func (s RolloutState) Ended() bool {
 	switch s {
-	case RolloutDone, RolloutFailed, RolloutRolledBack, RolloutOvertaken, RolloutUnseen:
+	case RolloutDone, RolloutFailed, RolloutRolledBack, RolloutOvertaken, RolloutUnseen, RolloutGone:
 		return true
 	}
 	return false
@@ -76,6 +77,8 @@ type applied struct {
 	scaleOnly  bool
 	// by a hook, the spec is not known before; then these are not held against what is seen.
 	anySpec bool
+	// made: the service was not there before. That it is not seen does not mean that it is gone: a listing may have begun before it was made.
+	made bool
 }
 
 // watcher follows one rollout from look to look.
@@ -143,7 +146,7 @@ func (w *watcher) look(snap *fleet.Snapshot, now time.Time) (r Rollout) {
 
 func (w *watcher) gone(r Rollout, snap *fleet.Snapshot, now time.Time) Rollout {
 	r.Reason = "the service is not there"
-	if w.seen || snap.Ready() && snap.Listed.After(w.at) || now.Sub(w.at) >= w.deadline {
+	if w.seen || !w.made && snap.Ready() && snap.Listed.After(w.at) || now.Sub(w.at) >= w.deadline {
 		r.State, r.Reason = RolloutOvertaken, "the service was removed"
 	}
 	return r

@@ -42,7 +42,7 @@ type Progress struct {
 // Done counts the services that are proven well, of all.
 func (p *Progress) Done() (done, all int) {
 	for i := range p.Rollouts {
-		if p.Rollouts[i].State == RolloutDone {
+		if s := p.Rollouts[i].State; s == RolloutDone || s == RolloutGone {
 			done++
 		}
 	}
@@ -69,6 +69,7 @@ type Running struct {
 
 	applied  map[string]*applied // by service id
 	material string              // id of what was made
+	parts    map[string]string   // ids of what was made of a stack beside its services, by the steps' names
 
 	silenceID string        // of the silence that was made or ended
 	checks    []CheckReport // what was looked at of it; guarded by mu
@@ -197,7 +198,7 @@ func (d *Deck) running(id string, p *Plan, reason string, notify func()) *Runnin
 	if notify == nil {
 		notify = func() {}
 	}
-	r := &Running{d: d, id: id, plan: p, reason: reason, notify: notify, done: make(chan struct{}), applied: map[string]*applied{}}
+	r := &Running{d: d, id: id, plan: p, reason: reason, notify: notify, done: make(chan struct{}), applied: map[string]*applied{}, parts: map[string]string{}}
 	r.progress = Progress{Run: id, Title: p.Title(), Actor: d.Policy.Actor, Plan: p, Began: d.Now()}
 	if p.Recovery != nil {
 		r.hold = r.lockHold()
@@ -306,6 +307,9 @@ func (r *Running) step(ctx context.Context, s Step) error {
 	if s.Kind == StepJob {
 		e.Detail = r.jobDetail(s.Job)
 	}
+	if s.Kind == StepPart && err == nil {
+		e.Detail = raw(stepMade{r.parts[s.Name]})
+	}
 	detail := ""
 	if err != nil {
 		e.State, e.Reason, detail = stateFailed, err.Error(), err.Error()
@@ -331,7 +335,20 @@ func (r *Running) do(ctx context.Context, s Step) ([]SpecRef, error) {
 	case StepHook:
 		return r.callHook(ctx)
 	case StepUpdate:
+		if r.plan.Stack != nil && !r.plan.Stack.Remove {
+			if err := r.withIDs(ctx, s.At); err != nil {
+				return nil, err
+			}
+		}
 		return r.update(ctx, &r.plan.Changes[s.At])
+	case StepMake:
+		return r.makeOf(ctx, s.At)
+	case StepDrop:
+		return nil, r.drop(ctx, s.At)
+	case StepPart:
+		return nil, r.part(ctx, s.At)
+	case StepPartGone:
+		return nil, r.partGone(ctx, s.At)
 	case StepVerify:
 		return nil, r.verify(ctx, s.At)
 	case StepRemove:
@@ -390,7 +407,7 @@ func (r *Running) end(ctx context.Context, err error) {
 	default:
 		result, reason = ResultFailed, err.Error()
 	}
-	if result == ResultFailed && r.plan.TakeBack && len(r.applied) > 0 {
+	if result == ResultFailed && r.plan.TakeBack && len(r.applied)+len(r.parts) > 0 {
 		if back := r.takeBack(ctx); back == nil {
 			result = ResultTakenBack
 		} else {
@@ -410,7 +427,7 @@ func (r *Running) finish(result, reason string, err error) {
 	report.Verify = r.verifyReport(result)
 	r.recoveryReport(&report)
 	report.Day = r.dayNow()
-	if (len(r.applied) > 0 || r.silenceID != "") && result != ResultTakenBack {
+	if (len(r.applied) > 0 || r.silenceID != "" || len(r.parts) > 0) && result != ResultTakenBack && !r.plan.takesAway() {
 		report.Undo = "quarterdeck undo " + r.id
 	}
 	r.set(func(p *Progress) { p.Result, p.Reason, p.Ended = result, reason, r.d.Now() })
@@ -435,6 +452,10 @@ func (r *Running) verifyReport(result string) *VerifyReport {
 			continue
 		}
 		looked = true
+		if o.State == RolloutGone {
+			v.Checks = append(v.Checks, CheckReport{Service: o.Service, Name: "removed", OK: true, Detail: "the swarm has no such service any more"})
+			continue
+		}
 		ok := o.State == RolloutDone
 		v.Checks = append(v.Checks, CheckReport{Service: o.Service, Name: "rollout", OK: ok, Detail: strings.TrimSuffix(string(o.State)+": "+o.Reason, ": ")},
 			CheckReport{Service: o.Service, Name: "replicas", OK: o.Well >= o.Want, Detail: fmt.Sprintf("%d of %d run what was asked for, and stay well", o.Well, o.Want)})

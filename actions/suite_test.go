@@ -44,6 +44,10 @@ var suite = []struct {
 	{"several processes", testTogether},
 	{"a person's word", testAttest},
 	{"a word that is refused", testAttestRefused},
+	{"a stack is applied", testApply},
+	{"a stack that is refused", testApplyRefused},
+	{"a stack is taken back", testApplyTakesBack},
+	{"a stack is left half way", testApplyLeft},
 }
 
 func TestActionsDemo(t *testing.T) {

@@ -80,7 +80,7 @@ func (r *RunRecord) applied() map[string]SpecRef {
 	out := map[string]SpecRef{}
 	for i := range r.Steps {
 		e := &r.Steps[i]
-		if e.Phase == phaseStep && e.State == stateDone && (strings.HasPrefix(e.Step, "update ") || strings.HasPrefix(e.Step, "call ")) {
+		if e.Phase == phaseStep && e.State == stateDone && (strings.HasPrefix(e.Step, "update ") || strings.HasPrefix(e.Step, "call ") || strings.HasPrefix(e.Step, makeStep)) {
 			for _, ref := range refsOf(e.After) {
 				out[ref.ID] = ref
 			}
@@ -116,7 +116,7 @@ func (d *Deck) findRun(run string) (*RunRecord, error) {
 				return nil, &Refusal{fmt.Sprintf("%q is the beginning of more than one run's id", run)}
 			}
 			found = r
-		case run == "" && (len(r.applied()) > 0 || r.Action == Silence && r.silenceID() != "" || r.Action == Attest && r.saidSo()) && r.UndoneBy == "" && r.Action != Undo && r.Result != ResultTakenBack && !d.Journal.Held(r.ID):
+		case run == "" && (len(r.applied()) > 0 || r.Action == Silence && r.silenceID() != "" || r.Action == Attest && r.saidSo() || r.Action == Apply && len(r.madeParts()) > 0) && r.UndoneBy == "" && r.Action != Undo && r.Result != ResultTakenBack && !d.Journal.Held(r.ID):
 			return r, nil
 		}
 	}
@@ -154,6 +154,9 @@ func (d *Deck) planUndo(ctx context.Context, r *RunRecord) (*Plan, error) {
 	if r.plan.Attest != nil && p.Nothing == "" && p.Refused == "" {
 		return d.undoAttest(ctx, r)
 	}
+	if r.plan.Stack != nil && p.Nothing == "" && p.Refused == "" {
+		return d.undoApply(ctx, r, p)
+	}
 	applied := r.touched()
 	if len(applied) == 0 && r.plan.Material == nil && p.Nothing == "" && p.Refused == "" {
 		p.Nothing = "run " + r.ID + " has changed nothing"
@@ -161,10 +164,7 @@ func (d *Deck) planUndo(ctx context.Context, r *RunRecord) (*Plan, error) {
 	if p.Nothing != "" || p.Refused != "" {
 		return d.finish(p), nil
 	}
-	most := 0
-	for _, s := range r.plan.Services {
-		most = max(most, s.Group)
-	}
+	most := r.lastGroup()
 	for _, s := range r.plan.Services {
 		if ref, done := applied[s.ID]; done {
 			if err := d.takeBack(ctx, p, s, ref, most-s.Group); err != nil {
@@ -183,6 +183,15 @@ func (d *Deck) planUndo(ctx context.Context, r *RunRecord) (*Plan, error) {
 		}
 	}
 	return d.finish(p), nil
+}
+
+// lastGroup is the number of the last group of services that the run has changed.
+func (r *RunRecord) lastGroup() int {
+	most := 0
+	for _, s := range r.plan.Services {
+		most = max(most, s.Group)
+	}
+	return most
 }
 
 // oldGone tells whether the secret or config that a run has rotated is not there any more.
@@ -213,7 +222,7 @@ func (r *RunRecord) touched() map[string]SpecRef {
 	}
 	for i := range r.Steps {
 		for _, s := range r.plan.Services {
-			if _, known := out[s.ID]; !known && r.Steps[i].Phase == phaseStep && (r.Steps[i].Step == "update "+s.Name || strings.HasPrefix(r.Steps[i].Step, "call ")) {
+			if _, known := out[s.ID]; !known && s.ID != "" && r.Steps[i].Phase == phaseStep && (r.Steps[i].Step == "update "+s.Name || strings.HasPrefix(r.Steps[i].Step, "call ")) {
 				out[s.ID] = SpecRef{Service: s.Name, ID: s.ID, Spec: s.After}
 			}
 		}

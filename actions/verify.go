@@ -129,6 +129,12 @@ func (r *Running) takeBack(ctx context.Context) error {
 		if done == nil {
 			continue
 		}
+		if c.Make {
+			if err := r.step(ctx, Step{Name: "remove service " + c.Service, Kind: StepDrop, At: i}); err != nil {
+				return err
+			}
+			continue
+		}
 		st, err := r.reach(ctx, c.ID)
 		if err != nil {
 			return err
@@ -147,7 +153,10 @@ func (r *Running) takeBack(ctx context.Context) error {
 		}
 		watched = append(watched, &watcher{applied: *r.applied[c.ID], deadline: r.deadline()})
 	}
-	return r.watch(ctx, watched)
+	if err := r.watch(ctx, watched); err != nil || r.plan.Stack == nil {
+		return err
+	}
+	return r.partsBack(ctx)
 }
 
 // extra adds a change to the plan that the run itself has found to be needed, and gives its index.

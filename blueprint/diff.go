@@ -2,7 +2,6 @@ package blueprint
 
 import (
 	"crypto/rand"
-	"encoding/json"
 	"slices"
 	"strings"
 
@@ -35,7 +34,7 @@ func Compare(stacks []*Stack, files, running []sources.ServiceState) []Differenc
 			out = append(out, Difference{Service: want.Name, Stack: want.Stack, State: Missing})
 			continue
 		}
-		fields := slices.DeleteFunc(sources.Diff(running[at].Spec.Masked(key), want.Spec.Masked(key)), func(c sources.FieldChange) bool { return theEngines(c, want) })
+		fields := sources.FileDiff(running[at].Spec.Masked(key), want.Spec.Masked(key), "TaskTemplate.Networks.")
 		if len(fields) > 0 {
 			out = append(out, Difference{want.Name, want.Stack, Differs, fields})
 		}
@@ -49,27 +48,4 @@ func Compare(stacks []*Stack, files, running []sources.ServiceState) []Differenc
 	}
 	slices.SortStableFunc(out, func(a, b Difference) int { return strings.Compare(a.Service, b.Service) })
 	return out
-}
-
-// spoken are the fields that differ too where they are only in what runs: somebody has put them there.
-var spoken = []string{"TaskTemplate.ContainerSpec.Env.", "TaskTemplate.ContainerSpec.Args", "TaskTemplate.ContainerSpec.Command", "TaskTemplate.ContainerSpec.Mounts.",
-	"TaskTemplate.ContainerSpec.Secrets.", "TaskTemplate.ContainerSpec.Configs.", "TaskTemplate.Placement.Constraints.", "EndpointSpec.Ports.", "Labels.", "TaskTemplate.Resources."}
-
-// theEngines tells of a difference whether it is one that no file could be without.
-func theEngines(c sources.FieldChange, want *sources.ServiceState) bool {
-	dotted, last := strings.Join(c.Path, "."), c.Path[len(c.Path)-1]
-	switch {
-	case strings.HasPrefix(dotted, "TaskTemplate.Networks."), last == "SecretID", last == "ConfigID":
-		return true
-	case dotted == "TaskTemplate.ContainerSpec.Image" && want.Digest == "":
-		runs, _ := c.Before.(string)
-		tag, _, _ := strings.Cut(runs, "@")
-		return tag == c.After
-	case c.After == nil:
-		return !slices.ContainsFunc(spoken, func(p string) bool { return strings.HasPrefix(dotted, p) })
-	case c.Before == nil:
-		n, ok := c.After.(json.Number)
-		return ok && n.String() == "0"
-	}
-	return false
 }

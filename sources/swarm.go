@@ -183,6 +183,7 @@ type Network struct {
 	Ingress, Attachable, Internal  bool
 	Subnets                        []string
 	Created                        time.Time
+	Labels                         map[string]string
 }
 
 // Reference is a secret or a config: its name and dates, never its value.

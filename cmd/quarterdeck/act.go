@@ -228,6 +228,12 @@ func (s *surroundings) question(in *os.File, lines *bufio.Reader, text string) s
 func writePlan(out io.Writer, p *actions.Plan) {
 	fmt.Fprintln(out, plain.Line(p.Title()))
 	w := tabwriter.NewWriter(out, 2, 8, 2, ' ', 0)
+	if st := p.Stack; st != nil {
+		verb := map[bool]string{true: "removed", false: "made"}[st.Remove]
+		for i := range st.Parts {
+			fmt.Fprintf(out, "  %s is %s\n", plain.Line(st.Parts[i].About()), verb)
+		}
+	}
 	for i := range p.Changes {
 		c := &p.Changes[i]
 		for _, f := range c.Fields {
@@ -236,7 +242,7 @@ func writePlan(out io.Writer, p *actions.Plan) {
 		}
 	}
 	_ = w.Flush() // the terminal has gone: the run's own output will tell
-	if p.Recovery != nil || p.Day != nil {
+	if p.Recovery != nil || p.Day != nil || p.Stack != nil {
 		for i, x := range p.Steps() {
 			fmt.Fprintf(out, "  %d. %s\n", i+1, plain.Line(x.Name))
 		}

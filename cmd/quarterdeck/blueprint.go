@@ -33,24 +33,25 @@ func newBlueprintCommand(s *surroundings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "blueprint",
 		Short: "Ready stack files for each stage",
-		Long: `Ready stack files for each stage, with the settings that the checks of the stages ask for. Nothing is deployed by it: the files are yours, for your
-repository and your pipeline.
+		Long: `Ready stack files for each stage, with the settings that the checks of the stages ask for. The files are yours, for your repository and your pipeline;
+a stack can also be applied from here.
 
   quarterdeck blueprint list
   quarterdeck blueprint write platform --stage 1 --set DOMAIN=apps.example.com --set ACME_MAIL=ops@example.com
-  quarterdeck blueprint diff --stage 1 --values platform/values.yml`,
+  quarterdeck blueprint diff --stage 1 --values platform/values.yml
+  quarterdeck blueprint apply edge --values platform/values.yml`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return &exitStatus{exitUsage, errors.New("say which: list, write or diff; see `quarterdeck blueprint --help`")}
+			return &exitStatus{exitUsage, errors.New("say which: list, write, diff or apply; see `quarterdeck blueprint --help`")}
 		},
 	}
 	cmd.PersistentFlags().IntVar(&o.stage, "stage", 0, "only this `stage`, 1 to 4")
-	cmd.AddCommand(newBlueprintListCommand(s, o), newBlueprintWriteCommand(s, o), newBlueprintDiffCommand(s, o))
+	cmd.AddCommand(newBlueprintListCommand(s, o), newBlueprintWriteCommand(s, o), newBlueprintDiffCommand(s, o), newBlueprintApplyCommand(s, o))
 	return cmd
 }
 
 func (o *blueprintFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&o.values, "values", "", "a YAML `file` with KEY: VALUE")
+	cmd.Flags().StringVarP(&o.values, "values", "f", "", "a YAML `file` with KEY: VALUE")
 	cmd.Flags().StringArrayVar(&o.set, "set", nil, "`KEY=VALUE`, before what the file says; may be given several times")
 }
 

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"path"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -80,12 +78,7 @@ func stackServices(stacks []*blueprint.Stack, values blueprint.Values) ([]source
 	}
 	var out []sources.ServiceState
 	for _, st := range stacks {
-		var bodies [][]byte
-		for _, name := range st.Compose {
-			at := slices.IndexFunc(files, func(f blueprint.File) bool { return f.Path == path.Join(st.Name, name) })
-			bodies = append(bodies, files[at].Body)
-		}
-		services, err := swarm.ReadStack(st.Name, bodies...)
+		services, err := swarm.ReadStack(st.Name, composeOf(files, st)...)
 		if err != nil {
 			return nil, err
 		}

@@ -138,15 +138,21 @@ func testTaken(t *testing.T, b bench) {
 func testNetworks(t *testing.T, b bench) {
 	h, name := handsOf(t, b.host), benchName("net")
 	labels := map[string]string{"qd.test.run": name}
-	id, err := h.CreateNetwork(t.Context(), name, labels)
+	spec := sources.NetworkSpec{Name: name, Labels: labels, Attachable: true, Internal: true}
+	id, err := h.CreateNetwork(t.Context(), spec)
 	if err != nil || id == "" {
 		t.Fatal(id, err)
 	}
 	t.Cleanup(func() { _ = h.RemoveNetwork(context.WithoutCancel(t.Context()), id) })
-	_, err = h.CreateNetwork(t.Context(), name, labels)
+	_, err = h.CreateNetwork(t.Context(), spec)
 	benchRefused(t, "a network of that name", err, sources.Conflict)
 	if names, err := h.NetworkNames(t.Context(), "qd.test.run", name); err != nil || !slices.Equal(names, []string{name}) {
 		t.Errorf("%q, %v", names, err)
+	}
+	all, err := h.Networks(t.Context())
+	at := slices.IndexFunc(all, func(n sources.Network) bool { return n.ID == id })
+	if err != nil || at < 0 || all[at].Name != name || all[at].Scope != "swarm" || all[at].Driver != "overlay" || !all[at].Attachable || !all[at].Internal || all[at].Labels["qd.test.run"] != name {
+		t.Errorf("%+v, %v", all, err)
 	}
 	if names, err := h.NetworkNames(t.Context(), "qd.test.run", name+"x"); err != nil || len(names) != 0 {
 		t.Errorf("of another label: %q, %v", names, err)

@@ -231,7 +231,7 @@ func toNode(n *swarm.Node) sources.Node {
 
 func toNetwork(n *network.Summary) sources.Network {
 	out := sources.Network{ID: n.ID, Name: n.Name, Driver: n.Driver, Scope: n.Scope, Stack: n.Labels[stackLabel],
-		Ingress: n.Ingress, Attachable: n.Attachable, Internal: n.Internal, Created: n.Created}
+		Ingress: n.Ingress, Attachable: n.Attachable, Internal: n.Internal, Created: n.Created, Labels: n.Labels}
 	for _, c := range n.IPAM.Config {
 		if c.Subnet.IsValid() {
 			out.Subnets = append(out.Subnets, c.Subnet.String())

@@ -14,7 +14,6 @@ import (
 	compose "github.com/docker/cli/cli/compose/types"
 	"github.com/docker/cli/opts"
 	"github.com/moby/moby/api/types/container"
-	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/api/types/swarm"
 
@@ -25,6 +24,15 @@ import (
 // environment. They are read by its own loader. What this program does not take over from a file is an error, so that nothing is missed in
 // silence; ids are not known, so that references to secrets, configs and networks have names alone.
 func ReadStack(stack string, files ...[]byte) ([]sources.ServiceState, error) {
+	c, err := loadStack(stack, files)
+	if err != nil {
+		return nil, err
+	}
+	return servicesOf(stack, c)
+}
+
+// loadStack reads stack files by the loader of the docker command.
+func loadStack(stack string, files [][]byte) (*compose.Config, error) {
 	details := compose.ConfigDetails{WorkingDir: "/", Environment: map[string]string{}}
 	for i, body := range files {
 		dict, err := loader.ParseYAML(body)
@@ -37,9 +45,14 @@ func ReadStack(stack string, files ...[]byte) ([]sources.ServiceState, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the stack %s: %w", stack, err)
 	}
+	return c, nil
+}
+
+func servicesOf(stack string, c *compose.Config) ([]sources.ServiceState, error) {
 	var out []sources.ServiceState
 	for i := range c.Services {
 		v := swarm.Service{}
+		var err error
 		if v.Spec, err = specOfService(stack, &c.Services[i], c); err != nil {
 			return nil, fmt.Errorf("the service %s of the stack %s: %w", c.Services[i].Name, stack, err)
 		}
@@ -56,7 +69,8 @@ func ReadStack(stack string, files ...[]byte) ([]sources.ServiceState, error) {
 	return out, nil
 }
 
-// specOfService is the spec of a service as the docker command makes it (docker/cli, cli/compose/convert, which cannot be had without all of its commands).
+// specOfService is the spec of a service as the docker command makes it (docker/cli, cli/compose/convert: that package imports the docker command's own
+// commands, and with them the orchestrator's module and what they send of themselves, so that it is not linked in).
 func specOfService(stack string, s *compose.ServiceConfig, c *compose.Config) (out swarm.ServiceSpec, err error) {
 	if err := unknownToUs(*s); err != nil {
 		return out, err
@@ -72,8 +86,9 @@ func specOfService(stack string, s *compose.ServiceConfig, c *compose.Config) (o
 	}
 	out.UpdateConfig, out.RollbackConfig = updateOf(d.UpdateConfig), updateOf(d.RollbackConfig)
 	out.EndpointSpec = &swarm.EndpointSpec{Mode: swarm.ResolutionMode(d.EndpointMode)}
-	for _, p := range s.Ports {
-		out.EndpointSpec.Ports = append(out.EndpointSpec.Ports, swarm.PortConfig{Protocol: network.IPProtocol(p.Protocol), TargetPort: p.Target, PublishedPort: p.Published, PublishMode: swarm.PortConfigPublishMode(p.Mode)})
+	for _, p := range s.Ports { // what is left out is as the engine takes it, so that it is no difference to what runs
+		out.EndpointSpec.Ports = append(out.EndpointSpec.Ports, swarm.PortConfig{Protocol: network.IPProtocol(orElse(p.Protocol, "tcp")), TargetPort: p.Target, PublishedPort: p.Published,
+			PublishMode: swarm.PortConfigPublishMode(orElse(p.Mode, "ingress"))})
 	}
 	t := &out.TaskTemplate
 	t.ContainerSpec = &swarm.ContainerSpec{Image: s.Image, Command: s.Entrypoint, Args: s.Command, Hostname: s.Hostname, StopGracePeriod: compose.ConvertDurationPtr(s.StopGracePeriod), Labels: map[string]string{stackLabel: stack}}
@@ -99,16 +114,19 @@ func specOfService(stack string, s *compose.ServiceConfig, c *compose.Config) (o
 		f := fileOf(compose.FileReferenceConfig(x), "/")
 		t.ContainerSpec.Configs = append(t.ContainerSpec.Configs, &swarm.ConfigReference{ConfigName: named(stack, x.Source, c.Configs[x.Source].Name), File: (*swarm.ConfigReferenceFileTarget)(&f)})
 	}
-	for _, v := range s.Volumes {
-		m := mount.Mount{Type: mount.Type(v.Type), Source: v.Source, Target: v.Target, ReadOnly: v.ReadOnly}
-		if v.Type == "volume" {
-			m.Source = named(stack, v.Source, c.Volumes[v.Source].Name)
-			m.VolumeOptions = &mount.VolumeOptions{Labels: map[string]string{stackLabel: stack}}
+	for i := range s.Volumes {
+		m, err := mountOf(stack, &s.Volumes[i], c)
+		if err != nil {
+			return out, err
 		}
 		t.ContainerSpec.Mounts = append(t.ContainerSpec.Mounts, m)
 	}
-	for k := range s.Networks {
-		t.Networks = append(t.Networks, swarm.NetworkAttachmentConfig{Target: named(stack, k, c.Networks[k].Name), Aliases: []string{s.Name}})
+	for k, n := range networksOf(s) {
+		a := swarm.NetworkAttachmentConfig{Target: named(stack, k, c.Networks[k].Name), Aliases: []string{s.Name}}
+		if n != nil {
+			a.Aliases = append(slices.Clone(n.Aliases), s.Name)
+		}
+		t.Networks = append(t.Networks, a)
 	}
 	slices.SortFunc(t.Networks, func(a, b swarm.NetworkAttachmentConfig) int { return strings.Compare(a.Target, b.Target) })
 	t.Placement = &swarm.Placement{Constraints: d.Placement.Constraints, MaxReplicas: d.Placement.MaxReplicas}
@@ -140,7 +158,7 @@ func declared(s *compose.ServiceConfig, c *compose.Config) error {
 		}
 	}
 	for k := range s.Networks {
-		if _, ok := c.Networks[k]; !ok && k != "default" {
+		if _, ok := c.Networks[k]; !ok && k != defaultNetwork {
 			return fmt.Errorf("the file has no network %q", k)
 		}
 	}

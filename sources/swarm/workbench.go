@@ -50,9 +50,10 @@ func gone(err error) error {
 }
 
 // CreateNetwork makes an overlay network.
-func (h *Hands) CreateNetwork(ctx context.Context, name string, labels map[string]string) (id string, err error) {
-	err = h.write.change(ctx, "create network "+name, func(ctx context.Context, api *client.Client) error {
-		r, err := api.NetworkCreate(ctx, name, client.NetworkCreateOptions{Driver: "overlay", Scope: "swarm", Labels: labels})
+func (h *Hands) CreateNetwork(ctx context.Context, spec sources.NetworkSpec) (id string, err error) {
+	o := client.NetworkCreateOptions{Driver: "overlay", Scope: "swarm", Labels: spec.Labels, Options: spec.Options, Attachable: spec.Attachable, Internal: spec.Internal}
+	err = h.write.change(ctx, "create network "+spec.Name, func(ctx context.Context, api *client.Client) error {
+		r, err := api.NetworkCreate(ctx, spec.Name, o)
 		id = r.ID
 		return err
 	})
@@ -71,6 +72,11 @@ func (h *Hands) RemoveNetwork(ctx context.Context, id string) error {
 		return nil
 	}
 	return gone(err)
+}
+
+// Networks are the networks of the swarm.
+func (h *Hands) Networks(ctx context.Context) ([]sources.Network, error) {
+	return h.read.networks(ctx, nil)
 }
 
 // NetworkNames are the networks with a label.

@@ -93,8 +93,12 @@ func same(a, b any) bool {
 	return errX == nil && errY == nil && bytes.Equal(x, y)
 }
 
-// check is what the engine refuses.
+// check is what the engine refuses. What a spec leaves out that the engine writes into it is in it afterwards.
 func (w *World) check(s *Service, spec *swarm.ServiceSpec) error {
+	if m := &spec.Mode; m.Global == nil && m.ReplicatedJob == nil && (m.Replicated == nil || m.Replicated.Replicas == nil) {
+		one := uint64(1)
+		m.Replicated = &swarm.ReplicatedService{Replicas: &one}
+	}
 	switch {
 	case s == nil && !isName(spec.Name):
 		return refused("InvalidArgument", ErrInvalid, badName)
@@ -158,10 +162,6 @@ func (w *World) Create(spec swarm.ServiceSpec) (string, error) {
 		if s.Spec.Name == spec.Name {
 			return "", fmt.Errorf("rpc error: code = AlreadyExists desc = name conflicts with an existing object: service %s already exists: %w", spec.Name, ErrConflict)
 		}
-	}
-	if spec.Mode.Replicated == nil && spec.Mode.Global == nil && spec.Mode.ReplicatedJob == nil {
-		one := uint64(1)
-		spec.Mode.Replicated = &swarm.ReplicatedService{Replicas: &one}
 	}
 	s := &Service{slots: map[string][]*Task{}, gen: 1, lastGen: 1, hash: hashText(spec.Name) ^ w.seed}
 	s.Profile = Profile{Kind: "go", Format: "logfmt", Errors: 0.001, Median: 0.05, Sigma: 0.5, CPU: 0.05, Memory: 40 * mib, Lines: 0.2, Prepare: 500 * time.Millisecond, StartTime: time.Second}
