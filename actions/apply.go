@@ -84,7 +84,7 @@ func (d *Deck) PlanApply(ctx context.Context, want *sources.Stack) (*Plan, error
 	case len(a.refused) > 0:
 		p.Refused = strings.Join(a.refused, "; ")
 	case len(p.Changes) == 0 && len(p.Stack.Parts) == 0:
-		p.Nothing = fmt.Sprintf("the %d services of %s run as the files say", len(want.Services), want.Name)
+		p.Nothing = "the stack " + want.Name + " runs as its files say"
 	}
 	return d.finish(p), nil
 }

@@ -26,14 +26,17 @@ func (p *Plan) stackTitle() string {
 		n    int
 		word string
 	}{{made, "made"}, {changed, "changed"}, {gone, "removed"}} {
-		if x.n > 0 {
+		switch {
+		case x.n == 0:
+		case what != "":
 			what += fmt.Sprintf(", %d %s", x.n, x.word)
+		case x.n == 1:
+			what = ": 1 service " + x.word
+		default:
+			what = fmt.Sprintf(": %d services %s", x.n, x.word)
 		}
 	}
-	if what == "" {
-		return fmt.Sprintf("%s the stack %s", p.Action, p.Stack.Stack)
-	}
-	return fmt.Sprintf("%s the stack %s: services%s", p.Action, p.Stack.Stack, what[1:])
+	return p.Action + " the stack " + p.Stack.Stack + what
 }
 
 // step is the one that brings a change about.

@@ -95,7 +95,7 @@ func (p *platform) stackParts(t testing.TB, name string) []string {
 func (r *rig) same(want *sources.Stack) {
 	r.t.Helper()
 	again, err := r.PlanApply(r.t.Context(), want)
-	if err != nil || !strings.Contains(again.Nothing, "run as the files say") {
+	if err != nil || !strings.Contains(again.Nothing, "runs as its files say") {
 		r.t.Errorf("applied again: %q, refused %q, %v: %+v", again.Nothing, again.Refused, err, again.Changes)
 	}
 }
@@ -110,7 +110,7 @@ func testApply(t *testing.T, p *platform) {
 	}
 	p.secretOf(t, name+"-key", "hunter2-of-the-stack")
 	plan := r.planned(r.PlanApply(t.Context(), first))
-	if title := plan.Title(); title != "apply the stack "+name+": services 2 made" || plan.Harm != actions.Serious || len(plan.Stack.Parts) != 2 || plan.Changes[0].Service != name+"_api" || plan.Changes[0].Group == plan.Changes[1].Group {
+	if title := plan.Title(); title != "apply the stack "+name+": 2 services made" || plan.Harm != actions.Serious || len(plan.Stack.Parts) != 2 || plan.Changes[0].Service != name+"_api" || plan.Changes[0].Group == plan.Changes[1].Group {
 		t.Errorf("%s, harm %d, %+v", title, plan.Harm, plan.Stack.Parts)
 	}
 	if got := p.stackParts(t, name); len(got) > 0 {
@@ -159,7 +159,7 @@ func testApply(t *testing.T, p *platform) {
 func (r *rig) unmade(name, run string) {
 	r.t.Helper()
 	back := r.undo(run)
-	if back.Harm != actions.Grave || !strings.HasSuffix(back.Title(), "services 2 removed") || back.Changes[0].Service != name+"_web" {
+	if back.Harm != actions.Grave || !strings.HasSuffix(back.Title(), "2 services removed") || back.Changes[0].Service != name+"_web" {
 		r.t.Errorf("%s, harm %d", back.Title(), back.Harm)
 	}
 	report, err := r.run(back, actions.ResultDone)

@@ -132,6 +132,9 @@ func (h *history) end(e *journal.Entry) {
 		var r recordedPlan
 		if json.Unmarshal(begin.Detail, &r) == nil {
 			for _, s := range r.Services {
+				if s.Make || s.Remove { // how long that takes says nothing of a rollout
+					continue
+				}
 				m := h.scaled
 				if s.Rolls {
 					m = h.took

@@ -17,6 +17,8 @@ import (
 	"github.com/prometheus/prometheus/model/rulefmt"
 	"github.com/prometheus/prometheus/promql/parser"
 	"go.yaml.in/yaml/v3"
+
+	"quarterdeck/stages"
 )
 
 // given are values for all that has no default.
@@ -255,5 +257,22 @@ func TestRules(t *testing.T) {
 		if err := yaml.Unmarshal(body, &v); err != nil || len(v) == 0 {
 			t.Errorf("%s: %v", f, err)
 		}
+	}
+}
+
+// TestChecksNameStacks: a check that says that a stack answers it names one that there is.
+func TestChecksNameStacks(t *testing.T) {
+	named := 0
+	for _, c := range stages.All {
+		if c.Stack == "" {
+			continue
+		}
+		named++
+		if !slices.ContainsFunc(All, func(s *Stack) bool { return s.Name == c.Stack && s.Stage == c.Stage }) {
+			t.Errorf("%s, of stage %d, names %s", c.ID, c.Stage, c.Stack)
+		}
+	}
+	if named == 0 {
+		t.Error("no check names a stack")
 	}
 }

@@ -171,6 +171,11 @@ func Fill(stacks []*Stack, given Values) (Values, error) {
 	return out, nil
 }
 
+// Missing are the parameters of the stack that need a value and have none in given.
+func (s *Stack) Missing(given Values) []*Param {
+	return slices.DeleteFunc(s.Params(), func(p *Param) bool { return p.Default != "" || given[p.Key] != "" })
+}
+
 var variable = regexp.MustCompile(`\$\{([A-Z0-9_]+)`)
 
 // Params are the parameters that a stack's files have.

@@ -57,6 +57,8 @@ type Check struct {
 	Fix string
 	// Attested: a person answers it, for this many days; where it can be measured all the same, the measure does.
 	Attested int
+	// Stack is the stack of the blueprint whose files answer it; "": none does.
+	Stack string
 	// Saved: what it finds fault with is mended among the backups.
 	Saved bool
 	judge func(*Evidence, *Settings) Finding

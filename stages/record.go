@@ -166,6 +166,9 @@ func (x *Result) Markdown() string {
 		fmt.Fprintf(&out, "Measured: %s\n\n", markdown.Text(v))
 	}
 	fmt.Fprintf(&out, "Passes: %s\n\n%s\n\nDo: %s\n\nSee it yourself: %s\n", markdown.Text(x.Threshold), markdown.Text(x.Check.Why), x.Check.Fix, markdown.Code(x.Evidence))
+	if x.Check.Stack != "" {
+		fmt.Fprintf(&out, "\nThe blueprint has a stack that answers it: `quarterdeck blueprint apply %s`\n", x.Check.Stack)
+	}
 	x.listSubjects(&out, len(x.Subjects))
 	return out.String()
 }

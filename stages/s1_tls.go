@@ -10,7 +10,7 @@ import (
 )
 
 var tlsExpiry = &Check{
-	ID: "tls-expiry", Stage: 1,
+	ID: "tls-expiry", Stage: 1, Stack: "edge",
 	Question: "do certificates renew on their own?",
 	Why:      "ACME certificates live for 90 days and are renewed 30 days before their end. One that has less left has failed to renew, and nobody has been told.",
 	Threshold: func(s *Settings) string {

@@ -7,7 +7,7 @@ import (
 )
 
 var logAgentSupported = &Check{
-	ID: "log-agent-supported", Stage: 2,
+	ID: "log-agent-supported", Stage: 2, Stack: "observe",
 	Question:  "is what ships the logs still maintained?",
 	Why:       "Promtail is at its end of life since March 2026: nobody mends it any more. Alloy reads the same files and Docker's own stream, and the Docker driver for Loki is part of Loki.",
 	Threshold: func(*Settings) string { return "Alloy, or Loki's Docker driver; Promtail is a warning; none fails" },

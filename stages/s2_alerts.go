@@ -3,7 +3,7 @@ package stages
 import "fmt"
 
 var criticalAlerts = &Check{
-	ID: "critical-alerts", Stage: 2,
+	ID: "critical-alerts", Stage: 2, Stack: "observe",
 	Question: "are there a few alerts that always mean something?",
 	Why:      "Without any, users are the alarm. With dozens nobody reads them: three to five that always call for a hand are what a person on call can know by heart.",
 	Threshold: func(s *Settings) string {

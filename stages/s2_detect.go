@@ -110,7 +110,7 @@ var dashboardHabit = &Check{
 }
 
 var dashboardPerService = &Check{
-	ID: "dashboard-per-service", Stage: 2,
+	ID: "dashboard-per-service", Stage: 2, Stack: "observe",
 	Question:  "has every service a dashboard?",
 	Why:       "In an incident nobody has the time to make one. What is on it is what the team has learnt about the service.",
 	Threshold: func(*Settings) string { return "at least one each; none fails" },

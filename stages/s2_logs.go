@@ -7,7 +7,7 @@ import (
 )
 
 var logsPerService = &Check{
-	ID: "logs-per-service", Stage: 2,
+	ID: "logs-per-service", Stage: 2, Stack: "observe",
 	Question: "do the logs of every service arrive?",
 	Why:      "A service whose lines do not arrive is found by logging in to its node, and a dead task's lines go with it. It is noticed on the night that they are needed.",
 	Threshold: func(s *Settings) string {

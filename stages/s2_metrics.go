@@ -8,7 +8,7 @@ import (
 )
 
 var metricsPerService = &Check{
-	ID: "metrics-per-service", Stage: 2,
+	ID: "metrics-per-service", Stage: 2, Stack: "observe",
 	Question:  "does every service have figures of CPU, memory, network and disk?",
 	Why:       "A leak, a throttled process and a full disk are seen in these four before users feel them. A service without them is one whose trouble begins in the dark.",
 	Threshold: func(*Settings) string { return "every service has all four; one that is missing fails" },

@@ -36,7 +36,7 @@ func saved(c *recovery.Coverage) bool {
 }
 
 var backupFresh = &Check{
-	ID: "backup-fresh", Stage: 3, Saved: true,
+	ID: "backup-fresh", Stage: 3, Stack: "agent", Saved: true,
 	Question: "is every backup as new as its policy asks?",
 	Why:      "What was written since the newest snapshot is what a restore loses. A schedule that stopped weeks ago looks like one that works until the day of the restore.",
 	Threshold: func(s *Settings) string {

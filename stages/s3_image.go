@@ -24,7 +24,7 @@ func (e *Evidence) fact(v *fleet.Service) (ImageFact, *Subject) {
 }
 
 var imageTraceable = &Check{
-	ID: "image-traceable", Stage: 3,
+	ID: "image-traceable", Stage: 3, Stack: "registry",
 	Question: "is every image that runs still in its registry, with a scan that found nothing grave?",
 	Why:      "A node that comes back empty has to pull what ran before. An image that was thrown away, or that only one node has, ends there; one with a known hole is pulled with it.",
 	Threshold: func(*Settings) string {

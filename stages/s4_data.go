@@ -16,7 +16,7 @@ const (
 )
 
 var cacheHit = &Check{
-	ID: "cache-hit", Stage: 4,
+	ID: "cache-hit", Stage: 4, Stack: "cache",
 	Question: "does the cache answer most of what it is asked?",
 	Why:      "A cache that misses costs a question to it and one to the database. Under ten times the load the database has only what the cache lets through.",
 	Threshold: func(s *Settings) string {
@@ -42,7 +42,7 @@ var cacheHit = &Check{
 }
 
 var slowQueries = &Check{
-	ID: "slow-queries", Stage: 4,
+	ID: "slow-queries", Stage: 4, Stack: "cache",
 	Question: "does the database answer at once, and has it room for more connections?",
 	Why:      "One slow statement holds its rows and its connection while others queue behind it. A server at its limit of connections turns users away with the machine half idle.",
 	Threshold: func(s *Settings) string {

@@ -139,6 +139,10 @@ func (m *Model) handleAct(msg tea.Msg) tea.Cmd {
 		msg.box.apply(msg)
 	case tagsMsg:
 		msg.box.apply(msg)
+	case valuesMsg:
+		return m.applyValues(msg)
+	case deliveryMsg:
+		msg.box.apply(msg)
 	}
 	return nil
 }

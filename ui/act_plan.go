@@ -204,6 +204,12 @@ func (p *page) diff(m *Model, plan *actions.Plan) {
 	if mat := plan.Material; mat != nil && mat.New != "" {
 		p.add(m.st.Text, fmt.Sprintf("%s %s is made", mat.Kind, mat.New))
 	}
+	if st := plan.Stack; st != nil {
+		verb := map[bool]string{true: "removed", false: "made"}[st.Remove]
+		for i := range st.Parts {
+			p.add(m.st.Text, st.Parts[i].About()+" is "+verb)
+		}
+	}
 	names, fields := 0, 0
 	for i := range plan.Changes {
 		names = max(names, plain.Width(inLine(plan.Changes[i].Service)))
@@ -215,6 +221,10 @@ func (p *page) diff(m *Model, plan *actions.Plan) {
 	for i := range plan.Changes {
 		c := &plan.Changes[i]
 		head := plain.Fit(inLine(c.Service), names)
+		if c.Make || c.Remove {
+			p.whole(m, c, head, fields)
+			continue
+		}
 		if len(c.Fields) == 1 && len(plan.Changes) > 1 {
 			p.field(m, m.st.Title.Render(head)+"  ", names+2, fields, &c.Fields[0])
 			continue
@@ -223,6 +233,19 @@ func (p *page) diff(m *Model, plan *actions.Plan) {
 		for k := range c.Fields {
 			p.field(m, "  ", 2, fields, &c.Fields[k])
 		}
+	}
+}
+
+// whole is a service that is made, with all that it is made of, or one that is removed.
+func (p *page) whole(m *Model, c *actions.Change, head string, fields int) {
+	if c.Remove {
+		p.drawn(m.st.Title.Render(head) + m.st.Muted.Render("  is removed"))
+		return
+	}
+	p.drawn(m.st.Title.Render(head) + m.st.Muted.Render("  is made"))
+	for i := range c.Fields {
+		_, after := c.Fields[i].Text()
+		p.drawn("  " + m.st.Muted.Render(plain.Fit(inLine(c.Fields[i].Field), fields)) + "  " + m.st.Title.Render(plain.Clip(shortDigest(inLine(after)), max(p.w-fields-4, 8))))
 	}
 }
 

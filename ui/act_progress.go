@@ -113,7 +113,7 @@ func (m *Model) stateCounts(p *actions.Progress) string {
 	}
 	var b strings.Builder
 	for _, s := range []actions.RolloutState{actions.RolloutFailed, actions.RolloutRolledBack, actions.RolloutOvertaken, actions.RolloutUnseen, actions.RolloutBack,
-		actions.RolloutRolling, actions.RolloutSettling, actions.RolloutWaiting, actions.RolloutDone} {
+		actions.RolloutRolling, actions.RolloutSettling, actions.RolloutWaiting, actions.RolloutDone, actions.RolloutGone} {
 		if counts[s] > 0 {
 			sign, style := m.rolloutSign(s)
 			b.WriteString(style.Render(fmt.Sprintf("%s %d %s  ", sign, counts[s], words[s])))
@@ -136,7 +136,7 @@ func rolloutWord(p *actions.Progress, o *actions.Rollout) string {
 func (m *Model) rolloutSign(s actions.RolloutState) (string, theme.Style) {
 	g := m.st.Signs
 	switch s {
-	case actions.RolloutDone:
+	case actions.RolloutDone, actions.RolloutGone:
 		return g.OK, m.st.OK
 	case actions.RolloutFailed, actions.RolloutRolledBack:
 		return g.Down, m.st.Error
@@ -209,7 +209,7 @@ func (b *progressBox) order() []*actions.Rollout {
 			return 0
 		case actions.RolloutWaiting:
 			return 2
-		case actions.RolloutDone:
+		case actions.RolloutDone, actions.RolloutGone:
 			return 3
 		}
 		return 1
@@ -265,7 +265,7 @@ func (b *progressBox) service(m *Model, p *page, o *actions.Rollout, names int) 
 	sign, style := m.rolloutSign(o.State)
 	head := m.st.Title.Render(plain.Fit(inLine(o.Service), names)) + " " + style.Render(plain.Fit(sign+" "+rolloutWord(&b.entry.progress, o), 14))
 	switch {
-	case o.Began.IsZero():
+	case o.Began.IsZero(), o.State == actions.RolloutGone:
 	case o.State == actions.RolloutWaiting && o.Want == 0:
 		if b.entry.progress.Result == "" {
 			head += m.st.Muted.Render(" changed, not looked at yet")

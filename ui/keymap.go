@@ -31,6 +31,7 @@ const (
 	areaCauses
 	areaIncident
 	areaRule
+	areaDelivery
 
 	areaCompare
 	areaOverlay
@@ -40,7 +41,7 @@ var areaTitles = map[area]string{
 	areaAll: "Everywhere", areaPanes: "Panes side by side", areaList: "Lists", areaServices: "Services", areaLogs: "Logs",
 	areaMetrics: "Metrics", areaAlerts: "Alerts", areaTimeline: "Timeline", areaStages: "Stages", areaBackups: "Backups", areaRows: "Tasks, alerts, timeline, stages, backups", areaTasks: "Tasks", areaRule: "An alert's rule", areaHistory: "A service's history", areaChange: "What changed",
 	areaRecord: "A run's record", areaReading: "Handover, report", areaCauses: "Why: the causes", areaIncident: "An incident", areaOverlay: "Dialogs",
-	areaCompare: "Before and after",
+	areaCompare: "Before and after", areaDelivery: "A delivery",
 }
 
 // boxed tells whether an area's keys mean something in a box alone.
@@ -180,6 +181,8 @@ const (
 	actWhole
 	actReport
 	actAttest
+	actApply
+	actDelivery
 )
 
 // binding is one line of the keymap.
@@ -250,6 +253,7 @@ var keymap = []binding{
 	bind(areaServices, actUndo, 36, "u", "undo", "u"),
 	bind(areaServices, actHistory, 37, "b", "history, go back", "b"),
 	bind(areaServices, actChange, 38, "d", "what changed", "d"),
+	bind(areaServices, actDelivery, 0, "p", "delivery: from commit to healthy", "p"),
 	bind(areaServices, actHandover, 0, "H", "handover", "H"),
 	bind(areaServices, actMore, 0, "+", "one replica more", "+", "="),
 	bind(areaServices, actLess, 0, "-", "one replica less", "-"),
@@ -317,6 +321,7 @@ var keymap = []binding{
 	bind(areaStages, actWhole, 8, "v", "all of it", "v"),
 	bind(areaStages, actReport, 10, "e", "report", "e"),
 	bind(areaStages, actAttest, 9, "a", "attest", "a"),
+	bind(areaStages, actApply, 0, "A", "apply the blueprint's stack that answers it", "A"),
 	bind(areaStages, actRefresh, 11, "ctrl+r", "judge anew", "ctrl+r"),
 
 	bind(areaBackups, actEnter, 5, "enter", "snapshots, service then", "enter"),
@@ -339,6 +344,7 @@ var keymap = []binding{
 	bind(areaRows, actUndo, 36, "u", "undo", "u"),
 	bind(areaRows, actHistory, 37, "b", "history, go back", "b"),
 	bind(areaRows, actChange, 15, "d", "what changed", "d"),
+	bind(areaRows, actDelivery, 0, "p", "delivery: from commit to healthy", "p"),
 	bind(areaRows, actHandover, 50, "H", "handover", "H"),
 	bind(areaRows, actMore, 0, "+", "one replica more", "+", "="),
 	bind(areaRows, actLess, 0, "-", "one replica less", "-"),
@@ -398,6 +404,11 @@ var keymap = []binding{
 
 	bind(areaRule, actAllSeries, 10, "a", "all series", "a"),
 	bind(areaRule, actEnter, 20, "enter", "its service, then", "enter"),
+	bind(areaDelivery, actRefresh, 10, "ctrl+r", "ask again", "ctrl+r"),
+	bind(areaDelivery, actRedeploy, 20, "r", "redeploy", "r"),
+	bind(areaDelivery, actCopy, 30, "c", "copy", "c"),
+	bind(areaDelivery, actDelivery, 0, "p", "close", "p"),
+
 	bind(areaRule, actRule, 0, "Q", "close", "Q"),
 
 	bind(areaOverlay, actConfirm, 10, "enter", "take", "enter"),

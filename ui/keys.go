@@ -285,6 +285,8 @@ func (m *Model) doWithService(a act) tea.Cmd {
 		return m.doAct(a)
 	case actHistory, actChange, actHandover:
 		return m.doLook(a)
+	case actDelivery:
+		return m.openDelivery()
 	case actSilence, actEndSilence, actRule:
 		return m.doInAlerts(a)
 	case actKinds, actFold, actOnlyService:

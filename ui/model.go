@@ -8,6 +8,8 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"quarterdeck/actions"
+	"quarterdeck/blueprint"
+	"quarterdeck/delivery"
 	"quarterdeck/diagnosis"
 	"quarterdeck/incident"
 	"quarterdeck/recovery"
@@ -39,6 +41,10 @@ type Options struct {
 	Keeper Keeper
 	// Stages judges the checks of the stages; nil: nobody does.
 	Stages *stages.Feed
+	// Stack gives what the files of a stack of the blueprint make with values; nil: none can be applied.
+	Stack func(st *blueprint.Stack, values blueprint.Values) (*sources.Stack, error)
+	// Delivery asks how far the newest change to a service has come; nil: nobody can tell.
+	Delivery func(ctx context.Context, v *fleet.Service) delivery.Delivery
 	// Doctor looks for causes; nil: nobody does.
 	Doctor *diagnosis.Doctor
 	// Context is the platform's name, as the header shows it.

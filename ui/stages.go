@@ -10,6 +10,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"quarterdeck/actions"
+	"quarterdeck/blueprint"
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 	"quarterdeck/stages"
@@ -25,6 +26,9 @@ type stagesPane struct {
 	made   stagesOf
 	rows   map[string]stageRow
 	opened bool // the cursor was put on what is next since the view was opened
+	// file and values are what was given for stacks of the blueprint so far.
+	file   string
+	values blueprint.Values
 }
 
 type stagesOf struct {
@@ -93,6 +97,8 @@ func (m *Model) doInStages(a act) (tea.Cmd, bool) {
 		return m.nextCheck(), true
 	case actAttest:
 		return m.askAttest(), true
+	case actApply:
+		return m.askApply(), true
 	case actBackup, actDrill:
 		service := m.stageService()
 		switch {

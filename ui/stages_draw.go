@@ -217,6 +217,9 @@ func (m *Model) aboutCheck(p *page, row stageRow, h int) {
 			do = "do: a, or " + x.Check.Fix
 		}
 		p.add(st.Accent, do)
+		if stack := m.stackOfCheck(); stack != nil && m.o.Stack != nil {
+			p.add(st.Accent, "or: A applies the blueprint's stack "+stack.Name)
+		}
 	}
 	rest := &page{w: p.w}
 	m.tooEarly(rest, row.stage)

@@ -56,7 +56,7 @@ func TestBlueprintApplyOnDemo(t *testing.T) {
 	if web.Spec.Labels["com.docker.stack.namespace"] != "web" || !strings.Contains(web.Spec.TaskTemplate.ContainerSpec.Image, "@sha256:") || len(web.Spec.TaskTemplate.ContainerSpec.Secrets) != 1 {
 		t.Errorf("%+v", web.Spec)
 	}
-	if again := apply(exitDone, "nothing-to-do", "--yes"); again["reason"] != "the 1 services of web run as the files say" {
+	if again := apply(exitDone, "nothing-to-do", "--yes"); again["reason"] != "the stack web runs as its files say" {
 		t.Errorf("%v", again["reason"])
 	}
 	spec := web.Spec

@@ -13,9 +13,9 @@ import (
 	"quarterdeck/blueprint"
 )
 
-// TestBlueprintIsWhatDockerDeploys deploys each stack of the blueprint by the docker command itself, and asks what would be changed of it: nothing may be. The
+// TestBlueprintLab deploys each stack of the blueprint by the docker command itself, and asks what would be changed of it: nothing may be. The
 // images need not be there: the specs are compared, and nothing has to run.
-func TestBlueprintIsWhatDockerDeploys(t *testing.T) {
+func TestBlueprintLab(t *testing.T) {
 	host := os.Getenv("DOCKER_HOST")
 	if host == "" {
 		t.Fatal("DOCKER_HOST is not set: eval \"$(testdata/lab/lab env)\"")

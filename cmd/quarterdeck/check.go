@@ -158,6 +158,7 @@ type resultJSON struct {
 	Threshold  string        `json:"threshold"`
 	Evidence   string        `json:"evidence"`
 	Fix        string        `json:"fix"`
+	Stack      string        `json:"stack,omitempty"` // of the blueprint, which answers it
 	Required   bool          `json:"required"`
 	Customised bool          `json:"customised"`
 	Reason     string        `json:"reason,omitempty"`
@@ -180,7 +181,7 @@ func checkOf(r *stages.Report) checkJSON {
 		x := stageJSON{Stage: st.Number, Name: st.Name, Gate: st.Gate, Customised: st.Customised, Trap: st.Trap, OutOfOrder: st.OutOfOrder, Checks: []resultJSON{}}
 		for k := range st.Results {
 			c := &st.Results[k]
-			j := resultJSON{ID: c.Check.ID, State: c.State, Value: c.Value, Threshold: c.Threshold, Evidence: c.Evidence, Fix: c.Check.Fix, Required: c.Required,
+			j := resultJSON{ID: c.Check.ID, State: c.State, Value: c.Value, Threshold: c.Threshold, Evidence: c.Evidence, Fix: c.Check.Fix, Stack: c.Check.Stack, Required: c.Required,
 				Customised: c.Customised, Reason: c.Reason, Question: c.Check.Question, Why: c.Check.Why, Subjects: []subjectJSON{}}
 			for _, s := range c.Subjects {
 				j.Subjects = append(j.Subjects, subjectJSON(s))
@@ -224,6 +225,9 @@ func writeCheck(out io.Writer, r *stages.Report) error {
 	}
 	if next := r.Next(); next != nil {
 		fmt.Fprintf(out, "next: %s %s\n  %s\n  do: %s\n", next.Check.ID, next.Check.Question, next.Check.Why, next.Check.Fix)
+		if next.Check.Stack != "" {
+			fmt.Fprintf(out, "  or: quarterdeck blueprint apply %s\n", next.Check.Stack)
+		}
 	}
 	return nil
 }

@@ -54,6 +54,10 @@ func consoleOn(ctx context.Context, s *surroundings, set *config.Settings, demo 
 		o.NoDeck = err
 	}
 	o.Doctor = p.doctor(o.Deck)
+	o.Stack = stackWanted
+	if o.Delivery, err = p.deliveryOf(); err != nil {
+		return err
+	}
 	if o.Deck != nil {
 		o.Incidents = p.desk(o.Deck)
 	}

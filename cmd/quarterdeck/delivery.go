@@ -84,6 +84,19 @@ func (x *systems) deliveries(images sources.Images) delivery.Sources {
 	return from
 }
 
+// deliveryOf follows the newest change to one service, for the console.
+func (p *platform) deliveryOf() (func(context.Context, *fleet.Service) delivery.Delivery, error) {
+	images, err := p.registry()
+	if err != nil {
+		return nil, err
+	}
+	p.closers = append(p.closers, images)
+	from := p.systems.deliveries(images)
+	return func(ctx context.Context, v *fleet.Service) delivery.Delivery {
+		return delivery.Follow(ctx, from, []*fleet.Service{v})[0]
+	}, nil
+}
+
 // deliverable are the services that are delivered: all that are meant to stay, or the one that is named.
 func deliverable(snap *fleet.Snapshot, name string) ([]*fleet.Service, error) {
 	var out []*fleet.Service

@@ -90,6 +90,9 @@ func runSnapshot(ctx context.Context, s *surroundings, o snapshotOptions) error 
 	if wired.Stages, err = p.stageFeed(wired); err != nil {
 		return err
 	}
+	if wired.Delivery, err = p.deliveryOf(); err != nil {
+		return err
+	}
 	m, err := ui.New(wired)
 	if err != nil {
 		return &exitStatus{exitUsage, err}
