@@ -14,6 +14,7 @@ import (
 	"quarterdeck/actions/journal"
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
+	"quarterdeck/sources/harbor"
 	"quarterdeck/sources/portainer"
 	"quarterdeck/sources/registry"
 	"quarterdeck/sources/swarm"
@@ -43,9 +44,11 @@ func (p *platform) deck() (*actions.Deck, error) {
 	}
 	hands := swarm.NewHands(p.swarm, write)
 	d := &actions.Deck{Hands: hands, Bench: hands, EngineLogs: swarm.NewLogs(p.swarm), Recovery: actions.RecoverySettings{Image: set.S3.RunnerImage, Repository: set.S3.RepositorySecret}, Fleet: p.fleet, Journal: j, Logs: p.logs, Policy: policy, Now: time.Now, Logger: p.log}
-	if d.Registry, err = p.registry(); err != nil {
+	plain, err := p.registry()
+	if err != nil {
 		return nil, err
 	}
+	d.Registry = tagLists{p.systems.scans, plain}
 	if d.Hooks, err = p.hooks(); err != nil {
 		return nil, err
 	}
@@ -84,6 +87,21 @@ func (p *platform) hooks() (map[string]sources.Hook, error) {
 		out[name] = h
 	}
 	return out, nil
+}
+
+// tagLists lists tags by Harbor where an image is in one and it answers, and by the registry itself else.
+type tagLists struct {
+	harbor *harbor.Client // nil: there is none
+	other  sources.Registry
+}
+
+func (x tagLists) Tags(ctx context.Context, image string) ([]string, error) {
+	if x.harbor != nil && x.harbor.Covers(image) {
+		if tags, err := x.harbor.Tags(ctx, image); err == nil {
+			return tags, nil
+		}
+	}
+	return x.other.Tags(ctx, image)
 }
 
 // registry is where tags are listed.

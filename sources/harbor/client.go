@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,13 +25,16 @@ type Options struct {
 	Logger     *slog.Logger // nil: silent
 }
 
-// Client reads scans. It holds no state but kept-alive connections; safe for concurrent use.
+// Client reads scans and tags. It holds no state but kept-alive connections; safe for concurrent use.
 type Client struct {
 	api   *sources.API
 	hosts []string
 }
 
-var _ sources.Scans = (*Client)(nil)
+var (
+	_ sources.Scans    = (*Client)(nil)
+	_ sources.Registry = (*Client)(nil)
+)
 
 // New makes a client and asks nothing. An address that cannot be one, or TLS files that cannot be read, are an error here.
 func New(o Options) (*Client, error) {
@@ -151,6 +155,39 @@ func artifactPath(image string) (string, error) {
 	}
 	repository := url.PathEscape(url.PathEscape(strings.Join(elements[2:], "/")))
 	return "/api/v2.0/projects/" + elements[1] + "/repositories/" + repository + "/artifacts/" + url.PathEscape(reference), nil
+}
+
+// Bounds of a list of tags: so many artifacts a page, which is the most that Harbor gives (parameter page_size), and so many pages.
+const (
+	tagsAPage = 100
+	tagsPages = 20
+)
+
+// Tags are the tags of an image's repository, of what was pushed last first (operation listArtifacts).
+func (c *Client) Tags(ctx context.Context, image string) ([]string, error) {
+	op := "list the tags of " + image
+	path, err := artifactPath(image)
+	if err != nil {
+		return nil, &sources.Error{Source: name, Op: op, Kind: sources.BadQuestion, Err: err, Next: "name the image as HOST/PROJECT/REPOSITORY:TAG"}
+	}
+	path = path[:strings.LastIndexByte(path, '/')]
+	var out []string
+	for page := 1; page <= tagsPages; page++ {
+		var artifacts []struct{ Tags []struct{ Name string } }
+		_, err := c.api.Call(ctx, sources.Ask{Op: op, Path: path, Query: url.Values{"page": {strconv.Itoa(page)}, "page_size": {strconv.Itoa(tagsAPage)}, "sort": {"-push_time"}, "with_tag": {"true"}}}, &artifacts)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range artifacts {
+			for _, t := range a.Tags {
+				out = append(out, t.Name)
+			}
+		}
+		if len(artifacts) < tagsAPage {
+			break
+		}
+	}
+	return out, nil
 }
 
 // Probe asks for the version, and whether the account may list projects.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,13 +17,14 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fake answers as Harbor's published description has it (goharbor/harbor, api/v2.0/swagger.yaml of August 2026, API version 2.0: getArtifact, getSystemInfo,
-// listProjects); it has not been held against a real Harbor.
+// fake answers as Harbor's published description has it (goharbor/harbor, api/v2.0/swagger.yaml of August 2026, API version 2.0: getArtifact, listArtifacts,
+// getSystemInfo, listProjects); it has not been held against a real Harbor.
 type fake struct {
 	*httptest.Server
 	status   int // not 0: what it answers to everything, with body
 	body     string
 	artifact string
+	tags     int // artifacts with a tag each in the repository that is listed
 	asked    []string
 	accept   string
 }
@@ -44,6 +47,8 @@ func start(t *testing.T) *fake {
 			_, _ = w.Write([]byte(`{"errors":[{"code":"UNAUTHORIZED","message":"unauthorized"}]}`))
 		case r.URL.Path == "/api/v2.0/projects":
 			_, _ = w.Write([]byte(`[{"name":"shop"}]`))
+		case strings.HasSuffix(r.URL.Path, "/artifacts"):
+			_, _ = w.Write([]byte(f.page(r.URL.Query())))
 		default:
 			_, _ = w.Write([]byte(f.artifact))
 		}
@@ -181,5 +186,50 @@ func TestProbe(t *testing.T) {
 	}
 	if p := f.client(t, sources.Access{}).Probe(t.Context()); p.State != sources.NoAuth || fmt.Sprint(p.Missing) != "[scans]" || p.Fix == "" {
 		t.Errorf("%+v", p)
+	}
+}
+
+// page is a page of the artifacts, the newest first, each third without a tag.
+func (f *fake) page(q url.Values) string {
+	page, _ := strconv.Atoi(q.Get("page"))
+	size, _ := strconv.Atoi(q.Get("page_size"))
+	if page < 1 || size < 1 || size > 100 || q.Get("with_tag") != "true" || q.Get("sort") != "-push_time" {
+		return "null"
+	}
+	var items []string
+	for i := (page - 1) * size; i < min(page*size, f.tags); i++ {
+		tags := fmt.Sprintf(`[{"id":%d,"name":"1.%d","immutable":false}]`, i, f.tags-i)
+		if i%3 == 2 {
+			tags = "null"
+		}
+		items = append(items, fmt.Sprintf(`{"id":%d,"type":"IMAGE","digest":"sha256:%04x","tags":%s}`, i, i, tags))
+	}
+	return "[" + strings.Join(items, ",") + "]"
+}
+
+// Tags come page by page, and no further than there are any.
+func TestTags(t *testing.T) {
+	f := start(t)
+	c := f.client(t, robot)
+	for _, tc := range []struct{ artifacts, tags, pages int }{{0, 0, 1}, {3, 2, 1}, {100, 67, 2}, {250, 167, 3}, {5000, 1333, 20}} {
+		f.tags, f.asked = tc.artifacts, nil
+		tags, err := c.Tags(t.Context(), "harbor.example/shop/a/web:1.0@sha256:aa")
+		if err != nil || len(tags) != tc.tags || len(f.asked) != tc.pages {
+			t.Fatalf("of %d artifacts %d tags in %d pages, %v", tc.artifacts, len(tags), len(f.asked), err)
+		}
+		if tc.tags > 0 && tags[0] != fmt.Sprintf("1.%d", tc.artifacts) {
+			t.Errorf("the first is %s", tags[0])
+		}
+		if !strings.HasPrefix(f.asked[0], "/api/v2.0/projects/shop/repositories/a%252Fweb/artifacts?page=1&page_size=100&") {
+			t.Error(f.asked[0])
+		}
+	}
+	f.asked = nil
+	if _, err := c.Tags(t.Context(), "nginx:1"); sources.KindOf(err) != sources.BadQuestion || len(f.asked) != 0 {
+		t.Error(err)
+	}
+	f.status = 404
+	if _, err := c.Tags(t.Context(), "harbor.example/shop/web"); sources.KindOf(err) != sources.NotFound || !strings.Contains(err.Error(), "no such image") {
+		t.Error(err)
 	}
 }
