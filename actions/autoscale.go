@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"quarterdeck/actions/journal"
 	"quarterdeck/autoscale"
@@ -22,22 +21,12 @@ const (
 	phaseStart    = "start"
 )
 
-// stopNote bounds why the autoscaler is stopped, in bytes.
-const stopNote = 500
-
 // StopScaling stops every autoscaler of the swarm, by a config that they look for before each change. That one is there already is as good.
 func (d *Deck) StopScaling(ctx context.Context, reason string) error {
 	if err := d.recordStop(phaseStop, reason); err != nil {
 		return err
 	}
-	note := strings.ToValidUTF8(reason, "\uFFFD")
-	note = note[:min(len(note), stopNote)]
-	_, err := d.Hands.CreateMaterial(ctx, sources.Config, sources.Material{Name: autoscale.StopConfig, Data: []byte("stop\n"),
-		Labels: map[string]string{labelWho: d.Policy.Actor, labelAt: d.Now().UTC().Format(time.RFC3339), labelNote: strings.ToValidUTF8(note, "")}})
-	if sources.KindOf(err) == sources.Conflict {
-		return nil
-	}
-	return err
+	return d.makeStop(ctx, reason, "")
 }
 
 // StartScaling lets the autoscalers go on.
@@ -45,14 +34,7 @@ func (d *Deck) StartScaling(ctx context.Context, reason string) error {
 	if err := d.recordStop(phaseStart, reason); err != nil {
 		return err
 	}
-	c, err := d.Bench.ReadConfig(ctx, autoscale.StopConfig)
-	if err == nil {
-		err = d.Hands.RemoveMaterial(ctx, sources.Config, c.ID)
-	}
-	if sources.KindOf(err) == sources.NotFound {
-		return nil
-	}
-	return err
+	return d.liftStop(ctx)
 }
 
 func (d *Deck) recordStop(phase, reason string) error {
@@ -68,7 +50,8 @@ func (d *Deck) MayScale(ctx context.Context, service string) error {
 	c, err := d.Bench.ReadConfig(ctx, autoscale.StopConfig)
 	switch {
 	case err == nil:
-		return &Refusal{autoscale.StopWords(&c.Reference)}
+		stop := autoscale.StopOf(&c.Reference)
+		return &Refusal{stop.Words()}
 	case sources.KindOf(err) != sources.NotFound:
 		return err
 	}
@@ -84,17 +67,40 @@ func (d *Deck) MayScale(ctx context.Context, service string) error {
 
 // PlanAutoscale plans what an autoscaler has decided: the service must still have the number that it was decided for. It is not waited for the verdict: the next decision looks.
 func (d *Deck) PlanAutoscale(ctx context.Context, x *autoscale.Decision) (*Plan, error) {
-	if x.Recommended < 1 || x.Recommended > MaxReplicas {
-		return nil, &Refusal{fmt.Sprintf("%d replicas are no number for an autoscaler", x.Recommended)}
-	}
-	p, err := d.PlanScale(ctx, []ScaleTarget{{Service: x.ID, Replicas: uint64(x.Recommended)}}) //nolint:gosec // bounded above
+	p, err := d.PlanRecommended(ctx, []autoscale.Decision{*x})
 	if err != nil {
 		return nil, err
 	}
-	p.NoWait, p.Reason = true, x.Reason
+	p.NoWait = true
+	return p, nil
+}
+
+// PlanRecommended plans what was recommended, for somebody who waits for the verdict. The services must still have the numbers that it was decided for.
+func (d *Deck) PlanRecommended(ctx context.Context, list []autoscale.Decision) (*Plan, error) {
+	targets, was, reasons := make([]ScaleTarget, len(list)), make(map[string]uint64, len(list)), make([]string, len(list))
+	for i := range list {
+		x := &list[i]
+		if x.Recommended < 1 || x.Recommended > MaxReplicas {
+			return nil, &Refusal{fmt.Sprintf("%d replicas are no number for an autoscaler", x.Recommended)}
+		}
+		targets[i] = ScaleTarget{Service: x.ID, Replicas: uint64(x.Recommended)} //nolint:gosec // bounded above
+		was[x.ID] = uint64(x.Current)                                            //nolint:gosec // a number of replicas
+		if reasons[i] = x.Reason; len(list) > 1 {
+			reasons[i] = x.Service + ": " + x.Reason
+		}
+	}
+	p, err := d.planScale(ctx, targets, true)
+	if err != nil {
+		return nil, err
+	}
+	p.Reason = strings.Join(reasons, "; ")
 	for i := range p.Changes {
-		if now, _ := p.Changes[i].Before.Replicas(); now != uint64(x.Current) { //nolint:gosec // a number of replicas
+		c := &p.Changes[i]
+		if now, _ := c.Before.Replicas(); now != was[c.ID] {
 			p.Refused = fmt.Sprintf("somebody has given it %d replicas meanwhile", now)
+			if len(list) > 1 {
+				p.Refused = fmt.Sprintf("somebody has given %s %d replicas meanwhile", c.Service, now)
+			}
 		}
 	}
 	return p, nil

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"quarterdeck/autoscale"
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 )
@@ -67,6 +68,8 @@ type Plan struct {
 	Attest *AttestChange
 	// Stack is what is made of a stack beside its services, or what of it is taken away; nil: this is about none.
 	Stack *StackChange
+	// Scaling stops all autoscaling or lets it go on, or nil: then there are no Changes.
+	Scaling *ScalingChange
 	// Hook redeploys in place of us, or nil.
 	Hook sources.Hook
 	// HookTag is the tag that the hook is asked for.
@@ -163,6 +166,8 @@ func (p *Plan) target() string {
 		return "check " + p.Attest.Word.Check
 	case p.Stack != nil && len(p.Changes) == 0:
 		return "stack " + p.Stack.Stack
+	case p.Scaling != nil:
+		return autoscale.StopConfig
 	}
 	return p.Target()
 }
@@ -244,6 +249,8 @@ func (p *Plan) Title() string {
 		return p.Attest.Title()
 	case p.Stack != nil:
 		return p.stackTitle()
+	case p.Scaling != nil:
+		return p.Scaling.Title()
 	case len(p.Changes) == 0:
 		return p.Action
 	case len(p.Changes) > 1:
@@ -292,6 +299,9 @@ const (
 	StepDrop     StepKind = "drop"
 	StepPart     StepKind = "part"
 	StepPartGone StepKind = "part-gone"
+	// StepScaling stops all autoscaling or lets it go on, StepScalingSet looks whether it is so.
+	StepScaling    StepKind = "scaling"
+	StepScalingSet StepKind = "scaling-set"
 )
 
 // Step is one thing that a run does, named as the journal names it.
@@ -312,6 +322,9 @@ func (p *Plan) Steps() []Step {
 	}
 	if p.Attest != nil {
 		return []Step{{Name: p.Attest.Title(), Kind: StepAttest}, {Name: "verify that the swarm has it so", Kind: StepAttested}}
+	}
+	if p.Scaling != nil {
+		return []Step{{Name: p.Scaling.Title(), Kind: StepScaling}, {Name: "verify that the swarm has it so", Kind: StepScalingSet}}
 	}
 	if p.Recovery != nil {
 		if p.Refused != "" {

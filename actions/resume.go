@@ -23,6 +23,7 @@ type recordedPlan struct {
 	Day      *DayPlan          `json:"day,omitempty"`
 	Attest   *AttestChange     `json:"attest,omitempty"`
 	Stack    *recordedStack    `json:"stack,omitempty"`
+	Scaling  *ScalingChange    `json:"scaling,omitempty"`
 	Hook     string            `json:"hook,omitempty"` // its name, never its address
 	HookTag  string            `json:"hook_tag,omitempty"`
 	Of       string            `json:"of,omitempty"`
@@ -60,7 +61,7 @@ func (r *Running) writeBegin() error {
 		return err
 	}
 	p := r.plan
-	rec := recordedPlan{Services: []recordedService{}, Steps: p.lines(), HookTag: p.HookTag, Of: p.Of, Warnings: p.Warnings, Deadline: p.Deadline.Seconds(), TakeBack: p.TakeBack, NoWait: p.NoWait, Silence: p.Silence.recorded(), Recovery: p.Recovery, Day: p.Day, Attest: p.Attest, Stack: p.Stack.recorded()}
+	rec := recordedPlan{Services: []recordedService{}, Steps: p.lines(), HookTag: p.HookTag, Of: p.Of, Warnings: p.Warnings, Deadline: p.Deadline.Seconds(), TakeBack: p.TakeBack, NoWait: p.NoWait, Silence: p.Silence.recorded(), Recovery: p.Recovery, Day: p.Day, Attest: p.Attest, Stack: p.Stack.recorded(), Scaling: p.Scaling}
 	if p.Hook != nil {
 		rec.Hook = p.Hook.Name()
 	}
@@ -382,7 +383,7 @@ func (d *Deck) resumed(ctx context.Context, s *Standing, notify func()) (*Runnin
 // planOf makes a run's plan again from the journal.
 func (d *Deck) planOf(ctx context.Context, run *RunRecord) (*Plan, error) {
 	rec := &run.plan
-	p := &Plan{Action: run.Action, At: run.Began, Of: rec.Of, Warnings: rec.Warnings, Deadline: time.Duration(rec.Deadline * float64(time.Second)), TakeBack: rec.TakeBack, NoWait: rec.NoWait, HookTag: rec.HookTag, Reason: run.Why, Silence: rec.Silence.change(), Recovery: rec.Recovery, Day: rec.Day, Attest: rec.Attest}
+	p := &Plan{Action: run.Action, At: run.Began, Of: rec.Of, Warnings: rec.Warnings, Deadline: time.Duration(rec.Deadline * float64(time.Second)), TakeBack: rec.TakeBack, NoWait: rec.NoWait, HookTag: rec.HookTag, Reason: run.Why, Silence: rec.Silence.change(), Recovery: rec.Recovery, Day: rec.Day, Attest: rec.Attest, Scaling: rec.Scaling}
 	if m := rec.Material; m != nil {
 		p.Material = &MaterialChange{Kind: m.Kind, Old: m.Old, OldID: m.OldID, New: m.New}
 	}

@@ -363,6 +363,10 @@ func (r *Running) do(ctx context.Context, s Step) ([]SpecRef, error) {
 		return nil, r.attest(ctx)
 	case StepAttested:
 		return nil, r.attested(ctx)
+	case StepScaling:
+		return nil, r.switchScaling(ctx)
+	case StepScalingSet:
+		return nil, r.scalingSwitched(ctx)
 	case StepDrill:
 		return nil, r.drillOfDay(ctx, s.At)
 	case StepDay:
@@ -427,7 +431,7 @@ func (r *Running) finish(result, reason string, err error) {
 	report.Verify = r.verifyReport(result)
 	r.recoveryReport(&report)
 	report.Day = r.dayNow()
-	if (len(r.applied) > 0 || r.silenceID != "" || len(r.parts) > 0) && result != ResultTakenBack && !r.plan.takesAway() {
+	if (len(r.applied) > 0 || r.silenceID != "" || len(r.parts) > 0 || r.plan.Scaling != nil && result == ResultDone) && result != ResultTakenBack && !r.plan.takesAway() {
 		report.Undo = "quarterdeck undo " + r.id
 	}
 	r.set(func(p *Progress) { p.Result, p.Reason, p.Ended = result, reason, r.d.Now() })

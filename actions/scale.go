@@ -22,6 +22,11 @@ const MaxReplicas = 10_000
 
 // PlanScale plans other numbers of replicas. Services that have the number already are left out.
 func (d *Deck) PlanScale(ctx context.Context, targets []ScaleTarget) (*Plan, error) {
+	return d.planScale(ctx, targets, false)
+}
+
+// planScale plans other numbers of replicas; own: they are those that the services' own policies ask for.
+func (d *Deck) planScale(ctx context.Context, targets []ScaleTarget, own bool) (*Plan, error) {
 	snap, err := d.Ready(ctx)
 	if err != nil {
 		return nil, err
@@ -63,6 +68,9 @@ func (d *Deck) PlanScale(ctx context.Context, targets []ScaleTarget) (*Plan, err
 		}
 		p.Changes = append(p.Changes, d.change(st, st.Spec.WithReplicas(want), key))
 		p.scaleWarnings(st, now, want, room)
+		if limit := autoscaleLimits(st.Labels); limit != "" && !own {
+			p.warn("%s: autoscaling is declared (%s): it may change the number again", st.Name, limit)
+		}
 	}
 	if len(p.Changes) > severalServices {
 		p.raise(Serious, "")
@@ -154,9 +162,6 @@ func (p *Plan) scaleWarnings(st *sources.ServiceState, now, want uint64, room *f
 				break
 			}
 		}
-	}
-	if limit := autoscaleLimits(st.Labels); limit != "" {
-		p.warn("%s: autoscaling is declared (%s): it may change the number again", st.Name, limit)
 	}
 }
 

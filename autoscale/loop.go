@@ -19,6 +19,7 @@ type Loop struct {
 
 	policies  map[string]parsed // by service id
 	histories map[string]History
+	at        time.Time // of the last round
 }
 
 type parsed struct {
@@ -87,15 +88,27 @@ func (l *Loop) Decide(snap *fleet.Snapshot, e *Evidence, now time.Time) []Decisi
 	return out
 }
 
-// look is how far back a recommendation that stands alone looks: as far as the algorithm does, and a round for the samples to begin.
+// look is how far back a loop looks that begins: as far as the algorithm does, and a round for the samples to begin.
 const look = Window + 2*Every
+
+// Round reads what is measured now and decides for each service of the snapshot. A loop whose last round was not about one period ago begins anew: it decides for the moments of the last
+// minutes first, with what was measured then, as one that has run through them.
+func (l *Loop) Round(ctx context.Context, snap *fleet.Snapshot, m sources.Metrics, now time.Time) []Decision {
+	back := 2 * Every
+	if since := now.Sub(l.at); since < Every/2 || since > gap {
+		back, l.histories = look, nil
+	}
+	e := Gather(ctx, m, l.Policies(snap), now.Add(-back), now)
+	if l.histories == nil {
+		for t := now.Add(-back); t.Before(now); t = t.Add(Every) {
+			l.Decide(snap, e.At(t), t)
+		}
+	}
+	l.at = now
+	return l.Decide(snap, e, now)
+}
 
 // Recommendations are the decisions for a snapshot as a loop would make them that has run for the last minutes, with what was measured then.
 func Recommendations(ctx context.Context, snap *fleet.Snapshot, m sources.Metrics, now time.Time) []Decision {
-	l := &Loop{}
-	e := Gather(ctx, m, l.Policies(snap), now.Add(-look), now)
-	for t := now.Add(-look); t.Before(now); t = t.Add(Every) {
-		l.Decide(snap, e.At(t), t)
-	}
-	return l.Decide(snap, e, now)
+	return (&Loop{}).Round(ctx, snap, m, now)
 }

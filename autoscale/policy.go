@@ -138,6 +138,9 @@ func (p *Policy) Usable() bool {
 	return p.On && !slices.ContainsFunc(p.Problems, func(x Problem) bool { return x.Fatal })
 }
 
+// SwitchedOff tells whether a label says that the service is not to be scaled.
+func (p *Policy) SwitchedOff() bool { return p.off }
+
 // Why is the first thing that makes it unusable; "": it is usable.
 func (p *Policy) Why() string {
 	switch {

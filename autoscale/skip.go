@@ -1,6 +1,7 @@
 package autoscale
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -97,25 +98,43 @@ func locks(snap *fleet.Snapshot) map[string]string {
 // StopConfig is a config that stops every autoscaler of a swarm for as long as it is there, whoever has made it: `quarterdeck autoscale stop`, or `docker config create`.
 const StopConfig = "qd-autoscale-stop"
 
+// Stop is who has stopped the autoscalers, when and why. What is not known is empty. Who and Why are untrusted.
+type Stop struct {
+	Who, Why string
+	At       time.Time
+	// Run is the run that has stopped them; "": none of ours.
+	Run string
+}
+
+// StopOf is what the stop's config tells.
+func StopOf(c *sources.Reference) Stop {
+	return Stop{Who: cut(c.Labels["qd.who"]), Why: cut(c.Labels["qd.note"]), At: c.Created, Run: c.Labels[sources.LabelRun]}
+}
+
+// StoppedBy is who has stopped the autoscalers; nil: nobody has.
+func StoppedBy(configs []sources.Reference) *Stop {
+	for i := range configs {
+		if c := &configs[i]; c.Name == StopConfig {
+			s := StopOf(c)
+			return &s
+		}
+	}
+	return nil
+}
+
 // Stopped says who has stopped the autoscalers, and why; "": nobody has.
 func Stopped(snap *fleet.Snapshot) string {
-	for i := range snap.Configs {
-		if c := &snap.Configs[i]; c.Name == StopConfig {
-			return StopWords(c)
-		}
+	if s := StoppedBy(snap.Configs); s != nil {
+		return s.Words()
 	}
 	return ""
 }
 
-// StopWords say of the config who has made it, and why. Its labels are untrusted.
-func StopWords(c *sources.Reference) string {
-	who, why := c.Labels["qd.who"], c.Labels["qd.note"]
-	if who == "" {
-		who = "somebody"
-	}
-	text := fmt.Sprintf("stopped by %s on %s (config %s)", cut(who), c.Created.UTC().Format("2006-01-02 15:04:05Z"), StopConfig)
-	if why != "" {
-		text += ": " + cut(why)
+// Words say who has stopped them, and why.
+func (s *Stop) Words() string {
+	text := fmt.Sprintf("stopped by %s on %s (config %s)", cmp.Or(s.Who, "somebody"), s.At.UTC().Format("2006-01-02 15:04:05Z"), StopConfig)
+	if s.Why != "" {
+		text += ": " + s.Why
 	}
 	return text
 }

@@ -5,6 +5,8 @@ import (
 	"math"
 	"strconv"
 	"time"
+
+	"quarterdeck/recovery"
 )
 
 // sentence is the decision's reason: "CPU 84% of target 60%, 4 -> 6, held by max 6".
@@ -73,6 +75,30 @@ func measured(d *Decision) string {
 	text := fmt.Sprintf("%s %s of target %s", m.Title(), value, amount(m, m.Target))
 	if m.Each {
 		text += " a replica"
+	}
+	return text
+}
+
+// TargetText is a metric's target for people: "CPU 60%", "query requests 100 a replica".
+func (m *Metric) TargetText() string {
+	text := m.Title() + " " + amount(m, m.Target)
+	if m.Each {
+		text += " a replica"
+	}
+	return text
+}
+
+// Text is the policy in a line: "2 to 8 replicas, CPU 60%, at least 4 in \"0 8 * * 1-5 for 10h min 4\"". It quotes labels: untrusted.
+func (p *Policy) Text() string {
+	text := fmt.Sprintf("%d to %d replicas", p.Min, p.Max)
+	for i := range p.Metrics {
+		text += ", " + p.Metrics[i].TargetText()
+	}
+	for i := range p.Hours {
+		text += fmt.Sprintf(", at least %d in %q", p.Hours[i].Min, p.Hours[i].Text)
+	}
+	if p.WarmUp != DefaultWarmUp {
+		text += ", warm-up " + recovery.SpanText(p.WarmUp)
 	}
 	return text
 }
