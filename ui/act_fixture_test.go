@@ -74,7 +74,7 @@ func generationOf(s sources.Spec) string { return fmt.Sprint(s.Image(), s.ForceU
 func (h *fakeHands) tell() {
 	w := *h.world
 	w.At = h.clock.now()
-	w.Services, w.Tasks = slices.Clone(h.world.Services), slices.Clone(h.world.Tasks)
+	w.Services, w.Tasks, w.Configs = slices.Clone(h.world.Services), slices.Clone(h.world.Tasks), slices.Clone(h.world.Configs)
 	h.fleet.Fold(sources.Change{At: w.At, World: &w})
 }
 
@@ -173,20 +173,37 @@ func (h *fakeHands) ResolveImage(ctx context.Context, ref string) (sources.Image
 	return sources.Image{Ref: ref, Digest: "sha256:feedc0de89abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}, nil
 }
 
-func (h *fakeHands) CreateMaterial(context.Context, sources.MaterialKind, sources.Material) (string, error) {
+func (h *fakeHands) CreateMaterial(_ context.Context, kind sources.MaterialKind, x sources.Material) (string, error) {
 	h.calls.Add(1)
-	return "", errors.New("not of these tests")
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if kind != sources.Config {
+		return "", errors.New("not of these tests")
+	}
+	h.world.Configs = append(h.world.Configs, sources.Reference{ID: "id-" + x.Name, Name: x.Name, Labels: x.Labels, Created: h.clock.now()})
+	h.tell()
+	return "id-" + x.Name, nil
 }
 
-func (h *fakeHands) RemoveMaterial(context.Context, sources.MaterialKind, string) error {
+func (h *fakeHands) RemoveMaterial(_ context.Context, kind sources.MaterialKind, id string) error {
 	h.calls.Add(1)
-	return errors.New("not of these tests")
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if kind != sources.Config {
+		return errors.New("not of these tests")
+	}
+	h.world.Configs = slices.DeleteFunc(h.world.Configs, func(x sources.Reference) bool { return x.ID == id })
+	h.tell()
+	return nil
 }
 
 func (h *fakeHands) Materials(_ context.Context, kind sources.MaterialKind) ([]sources.Reference, error) {
 	h.calls.Add(1)
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if kind == sources.Config && h.materials == nil {
+		return slices.Clone(h.world.Configs), nil
+	}
 	return h.materials[kind], nil
 }
 

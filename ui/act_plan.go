@@ -143,6 +143,12 @@ func planPage(m *Model, plan *actions.Plan, note string, w int) *page {
 	if plan.Silence != nil {
 		p.silence(m, plan.Silence)
 	}
+	if plan.Scaling != nil {
+		p.scaling(m, plan.Scaling)
+		if len(plan.Warnings) > 0 {
+			p.gap()
+		}
+	}
 	if len(plan.Changes) > fewChanges {
 		p.warnings(m, plan)
 		p.diff(m, plan)

@@ -157,6 +157,7 @@ func (m *Model) applyRunEnded(msg runEndedMsg) tea.Cmd {
 	if m.view == viewStages { // what was done here is to be seen here
 		m.o.Stages.Refresh()
 	}
+	m.o.Scaling.Refresh() // what was recommended was about the replicas before
 	box, open := m.overlay.(*progressBox)
 	e.read = open && box.entry == e
 	var look tea.Cmd

@@ -112,15 +112,22 @@ func (m *Model) aboutLines(r rect) []string {
 		reasonStyle = stateCell(st, then, v, 12).style
 	}
 	lines := []string{head}
-	room := 3
+	room, causes := 3, false
+	_, policy := m.advised(v)
+	if policy != nil && r.h > room {
+		room++
+	}
 	if r.h >= room+causeHeight && m.ailing() != nil {
-		room += causeHeight
+		room, causes = room+causeHeight, true
 	}
 	for _, l := range wrapMost(inLine(reason), r.w-3, 1+min(max(r.h-room, 0), 1)) {
 		lines = append(lines, reasonStyle.Render(plain.Fit("   "+l, r.w)))
 	}
-	if room > 3 {
+	if causes {
 		lines = append(lines, m.causeLines(r.w)...)
+	}
+	if policy != nil && r.h > 3 {
+		lines = append(lines, m.scaleLine(v, r.w))
 	}
 	lines = append(lines, st.Muted.Render(plain.Fit("   "+serviceFacts(v, shortImage(v.Image)), r.w)))
 	for len(lines) < r.h {

@@ -20,6 +20,8 @@ type graph struct {
 	names []string
 	limit string // the reading that is its threshold
 	panel int    // 1 + the place among the shown panels; 0: a graph of the standard series
+	// scaling is 1 for the replicas of a service with a policy, 2 + its place for one of the policy's metrics; 0: another graph.
+	scaling int
 }
 
 // fullest is the reading of the replica that is nearest to its own memory limit.
@@ -55,12 +57,16 @@ func (p *metricsPane) chartLines(m *Model, g graph, service string, w, h int) []
 		spec.Cursor = &at
 	}
 	title := g.title
-	if g.panel > 0 {
+	switch {
+	case g.panel > 0:
 		title += p.panels.fill(m, &spec, g, service)
-	} else {
+	case g.scaling > 0:
+		p.fillScaling(m, &spec, g, service)
+	default:
 		spec.Empty = p.whyEmpty(m, service)
 		if p.service == service {
 			p.fill(m, &spec, g, service)
+			p.fillTarget(m, &spec, g, service)
 			title += p.note(m, g, service)
 		}
 	}
@@ -217,7 +223,10 @@ func (p *metricsPane) fullLines(m *Model, service string, w, h int) []string {
 	if p.query != nil && m.view == viewMetrics {
 		return p.query.lines(m, w, h)
 	}
+	head := m.scaleBlock(m.then().Service(service), w, h/4)
+	h -= len(head)
 	shown, absent := p.measured(service)
+	shown = p.withScaling(m, service, shown)
 	shown = p.leading(m, service, shown)
 	shown = append(shown[:len(shown):len(shown)], p.panels.graphs(service)...)
 	foot := p.absentLines(m, absent, w, h/4)
@@ -233,7 +242,7 @@ func (p *metricsPane) fullLines(m *Model, service string, w, h int) []string {
 	}
 	p.rows = max(rows-max(h/max(height, 1), 1)+1, 1) // the last ones fill the page
 	p.scroll = max(min(p.scroll, p.rows-1), 0)
-	var out []string
+	out := make([]string, 0, h)
 	for r := p.scroll; r < rows && len(out) < h; r++ {
 		hh := min(height, h-len(out))
 		if hh < 4 && len(out) > 0 {
@@ -256,7 +265,7 @@ func (p *metricsPane) fullLines(m *Model, service string, w, h int) []string {
 		out = append(out, beside(a, b, " ")...)
 	}
 	out = append(out, blankLines(w, h-len(out))...)
-	return append(out[:h], foot...)
+	return append(append(head, out[:h]...), foot...)
 }
 
 // absence is a reason and the graphs that are empty for it.

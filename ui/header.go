@@ -96,7 +96,7 @@ func (m *Model) brandPieces() []piece {
 		ps = append(ps, piece{text: " ", style: st.Text}, piece{text: " READ-ONLY ", style: st.DemoBadge, drop: 5})
 	}
 	ps = append(ps, m.whenPieces()...)
-	return append(append(append(ps, m.incidentPieces()...), m.runPieces()...), m.teamPieces()...)
+	return append(append(append(append(ps, m.scalingPieces()...), m.incidentPieces()...), m.runPieces()...), m.teamPieces()...)
 }
 
 func (m *Model) countPieces() []piece {

@@ -183,6 +183,7 @@ const (
 	actAttest
 	actApply
 	actDelivery
+	actScaling
 )
 
 // binding is one line of the keymap.
@@ -227,6 +228,7 @@ var keymap = []binding{
 	bind(areaAll, actBrush, 0, ".", "compare two moments: once for the first, again for the second", "."),
 	bind(areaAll, actLive, 0, "0", "live: back to now", "0"),
 	bind(areaAll, actRuns, 0, "R", "runs: under way, ended, interrupted", "R"),
+	bind(areaAll, actScaling, 0, "Z", "autoscaling: stop all of it, or let it go on", "Z"),
 	bind(areaAll, actRedraw, 0, "ctrl+l", "draw again", "ctrl+l"),
 	bind(areaAll, actSuspend, 0, "ctrl+z", "to the shell and back (fg)", "ctrl+z"),
 	bind(areaAll, actQuit, 0, "q", "back, or quit from the overview", "q"),
@@ -257,6 +259,7 @@ var keymap = []binding{
 	bind(areaServices, actHandover, 0, "H", "handover", "H"),
 	bind(areaServices, actMore, 0, "+", "one replica more", "+", "="),
 	bind(areaServices, actLess, 0, "-", "one replica less", "-"),
+	bind(areaServices, actApply, 0, "A", "apply the recommended replicas", "A"),
 	bind(areaServices, actMark, 40, "space", "mark", "space"),
 	bind(areaServices, actMarkAll, 0, "ctrl+a", "mark all shown, or none", "ctrl+a"),
 	bind(areaServices, actSort, 50, "o", "sort", "o"),
@@ -303,6 +306,7 @@ var keymap = []binding{
 	bind(areaMetrics, actTable, 0, "t", "a query's result as a table, or as a chart", "t"),
 	bind(areaMetrics, actKeep, 36, "K", "keep the query as a panel", "K"),
 	bind(areaMetrics, actTakeOff, 0, "x", "take a panel off", "x"),
+	bind(areaMetrics, actApply, 0, "A", "apply the recommended replicas", "A"),
 	bind(areaMetrics, actChange, 45, "d", "what changed before the moment", "d"),
 	bind(areaMetrics, actHistory, 46, "b", "history, go back", "b"),
 
@@ -348,6 +352,7 @@ var keymap = []binding{
 	bind(areaRows, actHandover, 50, "H", "handover", "H"),
 	bind(areaRows, actMore, 0, "+", "one replica more", "+", "="),
 	bind(areaRows, actLess, 0, "-", "one replica less", "-"),
+	bind(areaRows, actApply, 0, "A", "apply the recommended replicas", "A"),
 
 	bind(areaTasks, actLastLines, 12, "D", "a task's last lines, dead or alive", "D"),
 

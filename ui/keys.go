@@ -129,6 +129,8 @@ func (m *Model) do(a act) tea.Cmd {
 		return m.openIncident()
 	case actRuns:
 		return m.openRuns()
+	case actScaling:
+		return m.switchScaling()
 	case actBack:
 		m.back()
 	case actHelp:
@@ -283,6 +285,8 @@ func (m *Model) doWithService(a act) tea.Cmd {
 		return m.copySelection()
 	case actScale, actMore, actLess, actRedeploy, actUndo:
 		return m.doAct(a)
+	case actApply:
+		return m.applyAdvice()
 	case actHistory, actChange, actHandover:
 		return m.doLook(a)
 	case actDelivery:

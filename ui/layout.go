@@ -13,8 +13,6 @@ const (
 	leastHeight = 10
 	// wideWidth is from where panes stand side by side.
 	wideWidth = 120
-	// tasksHead is the block that tells a service's settings over its tasks.
-	tasksHead = 5
 )
 
 // rect is a place on the screen, in cells. h 0: not shown. The first line is the pane's title.
@@ -91,7 +89,7 @@ func (m *Model) withAbout(r *rects, body rect) {
 	r.about = rect{0, body.y + body.h - n, body.w, n}
 }
 
-// aboutHeight is how many lines of a body's height tell of the selected service: more where it is not well, and where its reason does not fit in one.
+// aboutHeight is how many lines of a body's height tell of the selected service: more where it is not well, where its reason does not fit in one, and where it has a policy.
 func (m *Model) aboutHeight(height, w int) int {
 	n := 3
 	if height < 14 {
@@ -100,7 +98,11 @@ func (m *Model) aboutHeight(height, w int) int {
 	if m.ailing() != nil {
 		n += causeHeight
 	}
-	if v := m.then().Service(m.services.selected()); v != nil && plain.Width(inLine(m.whyOf(v))) > w-3 {
+	v := m.then().Service(m.services.selected())
+	if v != nil && plain.Width(inLine(m.whyOf(v))) > w-3 {
+		n++
+	}
+	if _, policy := m.advised(v); policy != nil {
 		n++
 	}
 	return n

@@ -165,8 +165,9 @@ func fitColumns(cols []column, width int) (shown []int, widths []int) {
 	kept := make([]bool, len(cols))
 	total := 0
 	for i, c := range cols {
-		kept[i] = true
-		total += c.width + 1
+		if kept[i] = c.width > 0; kept[i] { // one without a width is not there
+			total += c.width + 1
+		}
 	}
 	total--
 	for total > width {

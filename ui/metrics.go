@@ -37,6 +37,7 @@ type metricsPane struct {
 	compare    compareWith
 	then       pastReadings
 	panels     panelsPane
+	course     courseRead
 	query      *queryPane // nil: the charts of the service
 }
 
@@ -74,7 +75,7 @@ func (p *metricsPane) leading(m *Model, service string, shown []graph) []graph {
 func (p *metricsPane) want(m *Model, service string, every bool) tea.Cmd {
 	load := p.panels.want(m, every)
 	p.auto.choose(m, service)
-	asked := fmt.Sprint(service, "\x00", m.when.span, "\x00", m.when.end.UnixNano(), "\x00", every, "\x00", p.shownPair(), "\x00", p.compare, "\x00", p.panels.loads, "\x00", p.queryKey(m))
+	asked := fmt.Sprint(service, "\x00", m.when.span, "\x00", m.when.end.UnixNano(), "\x00", every, "\x00", p.shownPair(), "\x00", p.compare, "\x00", p.panels.loads, "\x00", p.queryKey(m), "\x00", m.courseKey(service))
 	if asked == p.asked {
 		return load
 	}
@@ -116,7 +117,7 @@ func (p *metricsPane) requestAll(m *Model, service string) tea.Cmd {
 	if p.query != nil && p.query.query != "" && m.view == viewMetrics {
 		return p.query.request(m, service)
 	}
-	return tea.Batch(p.request(m, service), p.requestThen(m, service), p.panels.request(m, service))
+	return tea.Batch(p.request(m, service), p.requestThen(m, service), p.requestCourse(m, service), p.panels.request(m, service))
 }
 
 // request reads the standard series.

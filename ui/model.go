@@ -8,6 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"quarterdeck/actions"
+	"quarterdeck/autoscale"
 	"quarterdeck/blueprint"
 	"quarterdeck/delivery"
 	"quarterdeck/diagnosis"
@@ -45,6 +46,8 @@ type Options struct {
 	Stack func(st *blueprint.Stack, values blueprint.Values) (*sources.Stack, error)
 	// Delivery asks how far the newest change to a service has come; nil: nobody can tell.
 	Delivery func(ctx context.Context, v *fleet.Service) delivery.Delivery
+	// Scaling says what an autoscaler would do; nil: nobody does.
+	Scaling *autoscale.Feed
 	// Doctor looks for causes; nil: nobody does.
 	Doctor *diagnosis.Doctor
 	// Context is the platform's name, as the header shows it.
@@ -118,6 +121,7 @@ type Model struct {
 	backups  backupsPane
 	nodes    listPane
 	loss     lossSeen
+	scaling  scalingSeen
 
 	hands     hands
 	team      []actions.TeamRun   // all runs that are known, as of the last wake-up
@@ -150,6 +154,7 @@ func New(o Options) (*Model, error) {
 	}
 	m.snap, m.opened = o.Fleet.Snapshot(), o.Now()
 	m.backups.contents, m.stages.report = o.Backups.Contents(), o.Stages.Report()
+	m.lookAtScaling()
 	return m, nil
 }
 
@@ -193,6 +198,7 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case wakeMsg:
 		m.snap = msg.snap
 		m.backups.contents, m.stages.report = m.o.Backups.Contents(), m.o.Stages.Report()
+		m.lookAtScaling()
 		m.hands.look(m.o.Now())
 		cmd = tea.Batch(m.lookAtStart(), m.wakeLook())
 	case settleMsg:
@@ -250,7 +256,7 @@ func (m *Model) arrange() tea.Cmd {
 
 func (m *Model) sizePanes(r rects) {
 	m.services.setHeight(r.table.h - 2)
-	m.tasks.setHeight(r.table.h - 2 - tasksHead)
+	m.tasks.setHeight(r.table.h - 2 - m.tasksHead(r.table.w))
 	m.alerts.setHeight(r.table.h - 2 - m.alertsHead() - m.alertsFoot(r.table.h))
 	m.timeline.setHeight(r.table.h - 3 - m.timelineFoot(r.table.h))
 	m.stages.setHeight(r.table.h - 3)

@@ -43,7 +43,7 @@ func (m *Model) clickRow(r rects, y int) {
 	first := r.table.y + 2
 	switch m.view {
 	case viewTasks:
-		first += tasksHead
+		first += m.tasksHead(r.table.w)
 	case viewTimeline:
 		first++ // the kinds
 	case viewAlerts:

@@ -15,7 +15,9 @@ type pump struct {
 	runs  <-chan struct{} // signalled by runs
 	saved <-chan struct{} // signalled by the catalogue of backups
 	gates <-chan struct{} // signalled by the checks of the stages
-	send  func(wakeMsg)
+	// scales is signalled by the decisions about replicas.
+	scales <-chan struct{}
+	send   func(wakeMsg)
 }
 
 // Run pumps until ctx ends.
@@ -36,6 +38,8 @@ func (p pump) Run(ctx context.Context) {
 			other = true
 		case <-p.gates:
 			other = true
+		case <-p.scales:
+			other = true
 		}
 		select {
 		case <-ctx.Done():
@@ -50,6 +54,8 @@ func (p pump) Run(ctx context.Context) {
 		case <-p.saved:
 			other = true
 		case <-p.gates:
+			other = true
+		case <-p.scales:
 			other = true
 		default:
 		}

@@ -247,6 +247,7 @@ func (p *servicesPane) lines(m *Model, w, h int, focused, wide bool) []string {
 	then := m.then()
 	metrics, logs := m.snap.UsageStatus(), m.snap.RateStatus()
 	cols := serviceColumns(wide)
+	p.scaleColumn(m, cols, w)
 	if !wide {
 		widenName(cols, w, p.longest(then))
 	}
@@ -258,6 +259,13 @@ func (p *servicesPane) lines(m *Model, w, h int, focused, wide bool) []string {
 		cells := serviceCells(st, then, v, widths)
 		if len(cells) > colReason {
 			cells[colReason].text = m.whyOf(v)
+			if why := m.scaleReason(v); cells[colReason].text == "" && why.text != "" {
+				cells[colReason] = why
+			}
+		}
+		if d, _ := m.advised(v); widths[colScale] > 0 && d != nil {
+			mark, style := m.scaleMark(v, w >= wordsFrom)
+			cells[colScale] = cell{text: mark, style: style}
 		}
 		if then.Past {
 			dim(cells, v, st)

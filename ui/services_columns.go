@@ -17,6 +17,7 @@ const (
 	colMark = iota
 	colName
 	colRun
+	colScale
 	colState
 	colCPUSpark
 	colCPU
@@ -36,6 +37,7 @@ func serviceColumns(wide bool) []column {
 		colMark:        {title: "", width: 1},
 		colName:        {title: "SERVICE", width: 14, flex: true},
 		colRun:         {title: "RUN", width: 5, right: true},
+		colScale:       {title: "TO", drop: 4},
 		colState:       {title: "STATE", width: 12},
 		colCPUSpark:    {title: "", width: 5, drop: 7},
 		colCPU:         {title: "CPU", width: 5, right: true, drop: 2},
@@ -123,6 +125,7 @@ func serviceCells(st theme.Styles, s *fleet.Snapshot, v *fleet.Service, widths [
 	cells[colMark] = cell{text: " "}
 	cells[colName] = cell{text: v.Name, style: st.Text}
 	cells[colRun] = cell{text: run, style: runStyle}
+	cells[colScale] = cell{text: ""}
 	cells[colState] = stateCell(st, s, v, widths[colState])
 	cells[colCPU] = cell{text: number(v.CPUNow, "cores"), style: st.Text}
 	cells[colMemory] = cell{text: number(v.MemoryNow, "bytes"), style: st.Text}

@@ -57,7 +57,7 @@ func Shoot(ctx context.Context, m *Model, s Shot) (string, error) {
 		wg.Go(func() { m.feed.Run(ctx) })
 	}
 	wg.Go(func() {
-		pump{fleet: m.o.Fleet, lines: m.logs.lines, runs: m.hands.news, saved: m.o.Backups.Changed(), gates: m.o.Stages.Changed(), send: func(w wakeMsg) { program.Send(w) }}.Run(ctx)
+		pump{fleet: m.o.Fleet, lines: m.logs.lines, runs: m.hands.news, saved: m.o.Backups.Changed(), gates: m.o.Stages.Changed(), scales: m.o.Scaling.Changed(), send: func(w wakeMsg) { program.Send(w) }}.Run(ctx)
 	})
 	wg.Go(func() {
 		defer program.Quit()

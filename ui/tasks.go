@@ -72,7 +72,18 @@ func (m *Model) tasksLines(r rects) []string {
 	return beside(lines, m.logsLines(r.logs, m.focus == paneLogs), m.st.Border.Render(m.st.Signs.Bar))
 }
 
-// serviceHead is exactly tasksHead lines of the service's settings.
+// settingsHeight is the block that tells a service's settings over its tasks.
+const settingsHeight = 5
+
+// tasksHead is how many lines stand over a service's tasks: its settings, and its autoscaling where it has a policy.
+func (m *Model) tasksHead(w int) int {
+	return settingsHeight + len(m.scaleBlock(m.then().Service(m.tasks.service), w, scalingMost))
+}
+
+// scalingMost is how many lines a service's autoscaling takes at most over its tasks.
+const scalingMost = 5
+
+// serviceHead is exactly tasksHead lines: the service's settings, and its autoscaling.
 func (m *Model) serviceHead(v *fleet.Service, w int) []string {
 	sign, word, style := m.st.Health(string(v.Health))
 	first := " " + sign + " " + word
@@ -99,10 +110,11 @@ func (m *Model) serviceHead(v *fleet.Service, w int) []string {
 		place = append(place, "update: "+v.UpdateMessage)
 	}
 	lines = append(lines, m.st.Muted.Render(plain.Fit(" "+inLine(strings.Join(place, " · ")), w)))
-	for len(lines) < tasksHead {
+	lines = append(lines, m.scaleBlock(v, w, scalingMost)...)
+	for len(lines) < m.tasksHead(w) {
 		lines = append(lines, strings.Repeat(" ", w))
 	}
-	return lines[:tasksHead]
+	return lines
 }
 
 // count is a number of things, the thing in the singular.

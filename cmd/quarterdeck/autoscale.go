@@ -78,6 +78,15 @@ func (s *surroundings) measured(ctx context.Context) (*platform, *fleet.Snapshot
 	return p, snap, asJSON, nil
 }
 
+// scaling decides for the console what an autoscaler would do.
+func (p *platform) scaling() *autoscale.Feed {
+	f := &autoscale.Feed{Fleet: p.fleet.Snapshot, Timeout: p.settings.Timeout, Now: time.Now}
+	if p.metrics != nil {
+		f.Metrics = p.metrics
+	}
+	return f
+}
+
 func runRecommend(ctx context.Context, s *surroundings, services []string) error {
 	p, snap, asJSON, err := s.measured(ctx)
 	if err != nil {

@@ -64,12 +64,14 @@ func consoleOn(ctx context.Context, s *surroundings, set *config.Settings, demo 
 	if o.Stages, err = p.stageFeed(o); err != nil {
 		return err
 	}
+	o.Scaling = p.scaling()
 	m, err := ui.New(o)
 	if err != nil {
 		return &exitStatus{exitUsage, err}
 	}
 	defer p.watch(ctx)()
 	defer inBackground(ctx, o.Stages.Run)()
+	defer inBackground(ctx, o.Scaling.Run)()
 	if o.Deck != nil {
 		defer p.record(ctx, o.Deck)()
 		defer p.followIncidents(ctx, o.Incidents)()

@@ -93,6 +93,7 @@ func runSnapshot(ctx context.Context, s *surroundings, o snapshotOptions) error 
 	if wired.Delivery, err = p.deliveryOf(); err != nil {
 		return err
 	}
+	wired.Scaling = p.scaling()
 	m, err := ui.New(wired)
 	if err != nil {
 		return &exitStatus{exitUsage, err}
@@ -100,6 +101,7 @@ func runSnapshot(ctx context.Context, s *surroundings, o snapshotOptions) error 
 	stop := p.watch(ctx)
 	defer stop()
 	defer inBackground(ctx, wired.Stages.Run)()
+	defer inBackground(ctx, wired.Scaling.Run)()
 	text, err := ui.Shoot(ctx, m, ui.Shot{View: o.view, Width: w, Height: h, Select: o.selected, Keys: strings.Fields(o.keys), Settle: o.settle})
 	if err != nil {
 		return &exitStatus{exitUsage, err}

@@ -38,7 +38,7 @@ func join(parts ...string) string {
 // that have no room are counted.
 func (p *drawing) legendRows() (rows [][]entry, hidden int) {
 	entries := p.entries()
-	if len(p.runs) == 1 && widthOf(entries) > p.Width { // the chart's title says what it is
+	if p.lines() == 1 && widthOf(entries) > p.Width { // the chart's title says what it is
 		for i := range entries {
 			if entries[i].series {
 				entries[i].name = ""
@@ -123,14 +123,19 @@ func (p *drawing) entries() []entry {
 		}
 		then := p.Series[i].Then
 		switch {
+		case p.Series[i].Dashed:
+			sign = p.Styles.Signs.Dash
+			if r.any && p.y.hi > p.y.lo && r.hi > p.y.hi {
+				sign = p.Styles.Signs.Up
+			}
 		case then && p.ASCII:
 			sign = "."
 		case then:
 			sign = "⠂"
-		case len(p.runs) > 1 && (p.ASCII || p.Styles.Name == theme.None):
+		case p.lines() > 1 && (p.ASCII || p.Styles.Name == theme.None):
 			sign = string(r.digit())
 		}
-		out = append(out, entry{sign: sign, name: plain.Clip(p.Series[i].Name, 24), value: p.valueOf(r), pen: r.style.Pen(), series: true, then: then})
+		out = append(out, entry{sign: sign, name: plain.Clip(p.Series[i].Name, 24), value: p.valueOf(r), pen: r.style.Pen(), series: !p.Series[i].Dashed, then: then})
 	}
 	if p.Limit != nil && finite(*p.Limit) {
 		e := entry{sign: p.Styles.Signs.Dash, name: plain.Clip(p.LimitName, 24), value: Humanize(*p.Limit, p.Unit), pen: p.Styles.Limit.Pen()}

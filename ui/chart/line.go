@@ -128,7 +128,7 @@ func (s Spec) plan() *drawing {
 func (p *drawing) extent() (lo, hi float64, some bool) {
 	lo, hi = math.Inf(1), math.Inf(-1)
 	for _, r := range p.runs {
-		if r.any {
+		if r.any && !p.Series[r.index].Dashed {
 			lo, hi, some = min(lo, r.lo), max(hi, r.hi), true
 		}
 	}
@@ -138,8 +138,14 @@ func (p *drawing) extent() (lo, hi float64, some bool) {
 	if p.Min0 {
 		lo, hi = min(lo, 0), max(hi, 0)
 	}
-	if p.Limit != nil && !math.IsNaN(*p.Limit) && *p.Limit <= 3*hi && *p.Limit >= lo-3*(hi-lo) {
+	most, least := 3*hi, lo-3*(hi-lo)
+	if p.Limit != nil && !math.IsNaN(*p.Limit) && *p.Limit <= most && *p.Limit >= least {
 		lo, hi = min(lo, *p.Limit), max(hi, *p.Limit)
+	}
+	for _, r := range p.runs {
+		if r.any && p.Series[r.index].Dashed && r.hi <= most && r.lo >= least {
+			lo, hi = min(lo, r.lo), max(hi, r.hi)
+		}
 	}
 	return lo, hi, true
 }
@@ -177,7 +183,14 @@ func (p *drawing) draw(some bool) {
 	}
 	if some {
 		for i := len(p.runs) - 1; i >= 0; i-- { // the first one is on top
-			p.drawRun(&p.runs[i])
+			if !p.Series[i].Dashed {
+				p.drawRun(&p.runs[i])
+			}
+		}
+		for i := range p.runs {
+			if p.Series[i].Dashed {
+				p.drawDashed(&p.runs[i])
+			}
 		}
 		p.drawLimit()
 	}
@@ -217,9 +230,19 @@ func (p *drawing) drawRun(r *run) {
 		}
 		lastX, lastY, lastT = x, y, pt.T
 	}
-	if lastX >= 0 && !then && len(p.runs) > 1 && (p.ASCII || p.Styles.Name == theme.None) { // the lines have no colours to tell them apart
+	if lastX >= 0 && !then && p.lines() > 1 && (p.ASCII || p.Styles.Name == theme.None) { // the lines have no colours to tell them apart
 		p.c.force(lastX/2, lastY/4, r.digit(), pen)
 	}
+}
+
+// lines is how many series are drawn as lines or dots, and not as a threshold.
+func (p *drawing) lines() (n int) {
+	for i := range p.Series {
+		if !p.Series[i].Dashed {
+			n++
+		}
+	}
+	return n
 }
 
 func (p *drawing) thenDot(x, y int, pen uint8) {
@@ -228,6 +251,24 @@ func (p *drawing) thenDot(x, y int, pen uint8) {
 		return
 	}
 	p.c.set(x, y, pen)
+}
+
+// drawDashed draws a threshold that moves: a dash in each cell where no line is.
+func (p *drawing) drawDashed(r *run) {
+	pen, dash := p.c.addPen(r.style.Pen()), firstRune(p.Styles.Signs.Dash)
+	at := -1
+	for col := range p.c.w {
+		for at+1 < len(r.points) && p.column(r.points[at+1].T, 2*p.c.w)/2 <= col {
+			at++
+		}
+		if at < 0 {
+			continue
+		}
+		now := p.Start.Add(time.Duration(float64(p.End.Sub(p.Start)) * float64(col) / float64(p.c.w)))
+		if v := r.points[at].V; finite(v) && v >= p.y.lo && v <= p.y.hi && !r.gap(r.points[at].T, now) {
+			p.c.put(col, p.y.dot(v, 4*p.c.h)/4, dash, pen)
+		}
+	}
 }
 
 func (p *drawing) drawLimit() {

@@ -44,6 +44,8 @@ type Series struct {
 	Style  theme.Style
 	// Then is for a series of another time, moved to this one: it is drawn as dots, below the others, with a sign of its own.
 	Then bool
+	// Dashed is for a threshold that moves: it is drawn as the limit is, at the height that it has at each time, and does not stretch the axis by much.
+	Dashed bool
 	// Value is a value in words where the unit does not tell all; nil: Humanize.
 	Value func(v float64) string
 }
