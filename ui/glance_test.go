@@ -21,8 +21,8 @@ func TestAKeyThatMeansNothingSaysSo(t *testing.T) {
 	if got := bottomLine(m); !strings.Contains(got, "d (Services: what changed) means nothing in the nodes") {
 		t.Errorf("%q", got)
 	}
-	press(t, m, "1", "Q")
-	if got := bottomLine(m); !strings.Contains(got, "Q means nothing in the services; ? lists what does") {
+	press(t, m, "1", "Y")
+	if got := bottomLine(m); !strings.Contains(got, "Y means nothing in the services; ? lists what does") {
 		t.Errorf("%q", got)
 	}
 }
