@@ -15,6 +15,21 @@ type ServiceState struct {
 	Previous Spec
 }
 
+// NodeWant is what can be wanted of a node: its role (manager, worker) and its availability (active, pause, drain).
+type NodeWant struct {
+	Role         string `json:"role"`
+	Availability string `json:"availability"`
+}
+
+// NodeState is one node read whole: what it is, and the version that a change must name.
+type NodeState struct {
+	Node
+	Version uint64
+}
+
+// Want is what is wanted of the node now. Its role is the one that is asked for: a manager that was asked for and is none yet has no Reachability.
+func (n *NodeState) Want() NodeWant { return NodeWant{n.Role, n.Availability} }
+
 // Image is a reference that a registry has resolved.
 type Image struct {
 	Ref       string   // as asked, without a digest: registry/name:tag
@@ -53,6 +68,12 @@ type Hands interface {
 	// UpdateService gives a service a new spec, if its version is still the one named. Registry credentials for the spec's
 	// image are sent as the docker command would find them. warnings are the engine's words.
 	UpdateService(ctx context.Context, id string, version uint64, spec Spec) (warnings []string, err error)
+	// NodeState reads one node by name or id. BadQuestion: more than one node has the name.
+	NodeState(ctx context.Context, nameOrID string) (NodeState, error)
+	// UpdateNode wants something else of a node, if its version is still the one named; its labels stay.
+	UpdateNode(ctx context.Context, id string, version uint64, want NodeWant) error
+	// NodeTasks are the tasks that the orchestrator knows on a node now, by its id, those that have ended with them.
+	NodeTasks(ctx context.Context, id string) ([]Task, error)
 	// ResolveImage asks the image's registry, through the engine, for the digest that a reference has now.
 	ResolveImage(ctx context.Context, ref string) (Image, error)
 	// CreateMaterial makes a secret or a config and gives its id.

@@ -37,6 +37,7 @@ type fakeHands struct {
 	world *sources.World
 	specs map[string]sources.Spec // by service id
 	made  int                     // updates
+	turns map[string]uint64       // versions of nodes that were changed, by id
 
 	materials map[sources.MaterialKind][]sources.Reference
 }
@@ -52,7 +53,7 @@ func specFor(s *sources.Service) sources.Spec {
 }
 
 func newHandsOf(c *clock, f *fleet.Fleet) *fakeHands {
-	h := &fakeHands{clock: c, fleet: f, world: world(), specs: map[string]sources.Spec{}}
+	h := &fakeHands{clock: c, fleet: f, world: world(), specs: map[string]sources.Spec{}, turns: map[string]uint64{}}
 	h.world.Engine.ClusterID = "cluster"
 	for i := range h.world.Services {
 		s := &h.world.Services[i]
@@ -74,7 +75,7 @@ func generationOf(s sources.Spec) string { return fmt.Sprint(s.Image(), s.ForceU
 func (h *fakeHands) tell() {
 	w := *h.world
 	w.At = h.clock.now()
-	w.Services, w.Tasks, w.Configs = slices.Clone(h.world.Services), slices.Clone(h.world.Tasks), slices.Clone(h.world.Configs)
+	w.Services, w.Tasks, w.Nodes, w.Configs = slices.Clone(h.world.Services), slices.Clone(h.world.Tasks), slices.Clone(h.world.Nodes), slices.Clone(h.world.Configs)
 	h.fleet.Fold(sources.Change{At: w.At, World: &w})
 }
 
@@ -130,6 +131,45 @@ func (h *fakeHands) set(s *sources.Service, spec sources.Spec) {
 	n, _ := spec.Replicas()
 	s.Desired, s.Generation, s.Updated = int(n), generationOf(spec), h.clock.now()
 	h.tell()
+}
+
+func (h *fakeHands) node(id string) *sources.Node {
+	at := slices.IndexFunc(h.world.Nodes, func(n sources.Node) bool { return n.ID == id })
+	return &h.world.Nodes[at]
+}
+
+func (h *fakeHands) NodeState(_ context.Context, id string) (sources.NodeState, error) {
+	h.calls.Add(1)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return sources.NodeState{Node: *h.node(id), Version: h.turns[id]}, nil
+}
+
+// UpdateNode takes a node's tasks to the first node where it is drained.
+func (h *fakeHands) UpdateNode(_ context.Context, id string, version uint64, want sources.NodeWant) error {
+	h.calls.Add(1)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.turns[id] != version {
+		return &sources.Error{Source: "swarm", Kind: sources.Conflict, Op: "update " + id, Err: errors.New("update out of sequence")}
+	}
+	h.turns[id]++
+	n := h.node(id)
+	n.Role, n.Availability = want.Role, want.Availability
+	for i := range h.world.Tasks {
+		if t := &h.world.Tasks[i]; want.Availability == "drain" && t.NodeID == id {
+			t.NodeID = "n1"
+		}
+	}
+	h.tell()
+	return nil
+}
+
+func (h *fakeHands) NodeTasks(_ context.Context, id string) ([]sources.Task, error) {
+	h.calls.Add(1)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(h.world.Tasks), func(t sources.Task) bool { return t.NodeID != id }), nil
 }
 
 // meddle is somebody else who scales a service.

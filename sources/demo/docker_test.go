@@ -71,7 +71,7 @@ func TestDockerCommandLine(t *testing.T) {
 		{"events --since 48h --until 0s --filter service=nope", `\A\z`, 0},
 		{"system df", `Error response from daemon: the demo's engine does not know GET /system/df`, 1},
 		{"images", `Error response from daemon: the demo's engine does not know GET /images/json`, 1},
-		{"node promote node2", `Error response from daemon: rpc error: code = Unimplemented desc = the demo's nodes keep their roles`, 1},
+		{"node demote node1", `code = FailedPrecondition desc = attempting to demote the last manager of the swarm`, 1},
 	} {
 		out, exit := dockerCLI(t, p, strings.Fields(c.args)...)
 		if exit != c.exit || !regexp.MustCompile(c.want).MatchString(out) {
@@ -111,6 +111,8 @@ func TestDockerCommandLineChanges(t *testing.T) {
 		{"node inspect --pretty node3", `disk=nvme`, 0},
 		{"node update --availability drain node3", `^node3\n$`, 0},
 		{"node ls --filter name=node3", `node3 +Ready +Drain`, 0},
+		{"node promote node2", `^Node node2 promoted to a manager in the swarm\.\n$`, 0},
+		{"node inspect --format {{.Spec.Role}} node2", `^manager\n$`, 0},
 		{"service update --detach --image registry.quarterdeck.demo/shop/web:4.12.1 shop_web", `^shop_web\n$`, 0},
 		{"service inspect --format {{.Spec.TaskTemplate.ContainerSpec.Image}} shop_web", `:4\.12\.1@sha256:[0-9a-f]{64}\n$`, 0},
 		{"service update --detach --image registry.quarterdeck.demo/shop/web:missing-1 shop_cart", `image registry\.quarterdeck\.demo/shop/web:missing-1 could not be accessed on a registry to record\nits digest`, 0},

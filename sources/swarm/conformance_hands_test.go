@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -36,6 +38,7 @@ func testHands(t *testing.T, p platform, r registry) {
 		{"scale", testScale},
 		{"resolve an image", func(t *testing.T, p platform) { testResolve(t, p, r) }},
 		{"secrets", func(t *testing.T, p platform) { testMaterials(t, p, sources.Secret) }},
+		{"a node", testNode},
 		{"configs", func(t *testing.T, p platform) { testMaterials(t, p, sources.Config) }},
 		{"reading and changing through two endpoints", testTwoEndpoints},
 		{"a change whose answer is cut off", testCutAnswer},
@@ -169,6 +172,75 @@ func testScale(t *testing.T, p platform) {
 	for _, n := range []int{p.size + 1, p.size} {
 		change(t, h, p.service, func(s sources.Spec) sources.Spec { return s.WithReplicas(uint64(n)) })
 		w.settle(t, fmt.Sprintf("%d running", n), running(p.service, n))
+	}
+}
+
+// testNode pauses a node, which moves nothing, and lets it go on.
+func testNode(t *testing.T, p platform) {
+	h := handsOf(t, p.host)
+	w, err := connect(t, p.host).List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := slices.IndexFunc(w.Nodes, func(n sources.Node) bool { return !n.Leader && n.Availability == "active" })
+	if at < 0 {
+		t.Fatalf("no node to pause: %+v", w.Nodes)
+	}
+	one := w.Nodes[at]
+	read := func() sources.NodeState {
+		t.Helper()
+		n, err := h.NodeState(t.Context(), one.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	set := func(availability string) {
+		t.Helper()
+		for deadline := time.Now().Add(waitLimit); ; { // a manager moves the version on by itself
+			n := read()
+			err := h.UpdateNode(context.WithoutCancel(t.Context()), n.ID, n.Version, sources.NodeWant{Role: n.Role, Availability: availability})
+			if err == nil {
+				return
+			}
+			if sources.KindOf(err) != sources.Conflict || time.Now().After(deadline) {
+				t.Fatal(err)
+			}
+		}
+	}
+	before := read()
+	if before.Name != one.Name || before.Version == 0 || before.Want() != (sources.NodeWant{Role: one.Role, Availability: "active"}) {
+		t.Fatalf("%+v", before)
+	}
+	for ref, want := range map[string]sources.Kind{one.Name: 0, one.ID[:12]: 0, one.ID[:3]: sources.NotFound, "no-such-node": sources.NotFound} {
+		if n, err := h.NodeState(t.Context(), ref); sources.KindOf(err) != want || want == 0 && n.ID != one.ID {
+			t.Errorf("%s: %s %v", ref, n.ID, err)
+		}
+	}
+	on, err := h.NodeTasks(t.Context(), one.ID)
+	if err != nil || slices.ContainsFunc(on, func(x sources.Task) bool { return x.NodeID != one.ID }) {
+		t.Errorf("its tasks: %+v %v", on, err)
+	}
+	for i := range w.Tasks {
+		if x := &w.Tasks[i]; x.NodeID == one.ID && x.State == sources.TaskRunning && x.Since.Before(time.Now().Add(-time.Minute)) && !slices.ContainsFunc(on, func(y sources.Task) bool { return y.ID == x.ID }) {
+			t.Errorf("task %s runs on it and is not among its tasks", x.ID)
+		}
+	}
+	defer set("active")
+	set("pause")
+	after := read()
+	if after.Availability != "pause" || after.Role != before.Role || after.Version <= before.Version || !maps.Equal(after.Labels, before.Labels) {
+		t.Errorf("it was %+v, it is %+v", before, after)
+	}
+	err = h.UpdateNode(t.Context(), one.ID, before.Version, sources.NodeWant{Role: before.Role, Availability: "drain"})
+	if sources.KindOf(err) != sources.Conflict || sources.NextOf(err) == "" || read().Availability != "pause" {
+		t.Errorf("an old version: %v", err)
+	}
+	if err := h.UpdateNode(t.Context(), one.ID, read().Version, sources.NodeWant{Role: before.Role, Availability: "away"}); sources.KindOf(err) != sources.BadQuestion {
+		t.Errorf("no availability at all: %v", err)
+	}
+	if err := h.UpdateNode(t.Context(), "no-such-node", 1, before.Want()); sources.KindOf(err) != sources.NotFound {
+		t.Errorf("no such node: %v", err)
 	}
 }
 

@@ -85,7 +85,11 @@ func New(w *world.World, self int, faults *Faults) *Server {
 	} {
 		s.mux.HandleFunc(pattern, func(rw http.ResponseWriter, r *http.Request) {
 			s.faults.serve(rw, r, func(rw http.ResponseWriter) {
-				if err := h(rw, r); err != nil {
+				err := s.managing(r.URL.Path)
+				if err == nil {
+					err = h(rw, r)
+				}
+				if err != nil {
 					fail(rw, err)
 				}
 			})
@@ -100,6 +104,18 @@ func New(w *world.World, self int, faults *Faults) *Server {
 	}
 	s.mux.HandleFunc("/", elsewhere)
 	return s
+}
+
+// managing refuses, on a node that is no manager any more, what only managers answer (moby daemon/cluster/errors.go).
+func (s *Server) managing(path string) error {
+	section, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	switch section {
+	case "configs", "nodes", "secrets", "services", "swarm", "tasks":
+		if s.w.Manager(s.self).ManagerStatus == nil {
+			return problem{http.StatusServiceUnavailable, "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state. Please run this command on a manager node or promote the current node to a manager."}
+		}
+	}
+	return nil
 }
 
 // sections are the first words of the engine's paths of which the demo knows few or none.
@@ -269,7 +285,7 @@ func (s *Server) info(rw http.ResponseWriter, _ *http.Request) error {
 		ServerVersion: world.EngineVersion, OSType: "linux", OperatingSystem: "Quarterdeck demo (a simulation)", Architecture: "x86_64", KernelVersion: "6.1.0-demo",
 		NCPU: int(self.Description.Resources.NanoCPUs / 1e9), MemTotal: self.Description.Resources.MemoryBytes, LoggingDriver: "json-file", CgroupDriver: "systemd", CgroupVersion: "2",
 		SystemTime: s.w.Now().UTC().Format("2006-01-02T15:04:05.000000000Z"), Labels: []string{}, DockerRootDir: "/var/lib/docker", IndexServerAddress: "https://index.docker.io/v1/", LiveRestoreEnabled: false,
-		Swarm: swarm.Info{NodeID: self.ID, NodeAddr: self.Status.Addr, LocalNodeState: swarm.LocalNodeStateActive, ControlAvailable: true, RemoteManagers: peers, Nodes: len(nodes), Managers: managers, Cluster: &cluster},
+		Swarm: swarm.Info{NodeID: self.ID, NodeAddr: self.Status.Addr, LocalNodeState: swarm.LocalNodeStateActive, ControlAvailable: self.ManagerStatus != nil, RemoteManagers: peers, Nodes: len(nodes), Managers: managers, Cluster: &cluster},
 	})
 }
 
