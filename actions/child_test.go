@@ -74,6 +74,12 @@ func (h *deadly) RemoveMaterial(ctx context.Context, kind sources.MaterialKind, 
 	return err
 }
 
+func (h *deadly) UpdateNode(ctx context.Context, id string, version uint64, want sources.NodeWant) error {
+	err := h.Hands.UpdateNode(ctx, id, version, want)
+	h.made(err)
+	return err
+}
+
 // child is the other process: what it has to say goes to standard output, a line each.
 func child(raw string) int {
 	var j job
@@ -145,6 +151,8 @@ func (j *job) begin(ctx context.Context, d *actions.Deck) (*actions.Running, err
 		plan, err = d.PlanDrill(ctx, j.Service, j.Snapshot)
 	case actions.Restore:
 		plan, err = d.PlanRestore(ctx, j.Service, j.Snapshot)
+	case actions.Demote:
+		plan, err = d.PlanNode(ctx, j.Action, j.Service)
 	case actions.DRDay:
 		plan, err = d.PlanDay(ctx, j.Service, time.Time{})
 	case "resume":

@@ -27,6 +27,7 @@ type Deck struct {
 	Alerts   sources.Alerts          // nil: alerts cannot be silenced
 	Logs     sources.Logs            // nil: a dead task's last lines are not shown
 	Hooks    map[string]sources.Hook // by service or stack
+	Metrics  sources.Metrics         // nil: what was used is not known, and nothing is right-sized
 	Sink     sources.LogSink         // nil: the journal is not pushed
 	Marks    sources.Annotator       // nil: no marks on dashboards
 	// Bench, Objects and EngineLogs are for backups, drills and restores; nil: there are none. EngineLogs are the engine's own, where a runner's lines are read.
@@ -136,7 +137,7 @@ func (d *Deck) finish(p *Plan) *Plan {
 		p.Deadline = d.Policy.Deadline
 	}
 	slices.SortStableFunc(p.Changes, func(a, b Change) int { return a.Group - b.Group })
-	if p.Refused == "" && p.Nothing == "" && len(p.Changes) == 0 && p.Material == nil && p.Silence == nil && p.Recovery == nil && p.Day == nil && p.Attest == nil && p.Scaling == nil && (p.Stack == nil || len(p.Stack.Parts) == 0) {
+	if p.Refused == "" && p.Nothing == "" && len(p.Changes) == 0 && p.Material == nil && p.Silence == nil && p.Recovery == nil && p.Day == nil && p.Attest == nil && p.Scaling == nil && p.Node == nil && (p.Stack == nil || len(p.Stack.Parts) == 0) {
 		p.Nothing = "nothing would change"
 	}
 	d.Policy.guard(p, p.At)

@@ -132,7 +132,7 @@ func (r *RunRecord) Services() []string {
 	if r.plan.Day != nil {
 		return r.plan.Day.services()
 	}
-	if out == nil && r.Target != "" && r.plan.Silence == nil && r.plan.Attest == nil && r.plan.Scaling == nil {
+	if out == nil && r.Target != "" && r.plan.Silence == nil && r.plan.Attest == nil && r.plan.Scaling == nil && r.plan.Node == nil {
 		out = strings.Split(r.Target, ",")
 	}
 	return out
@@ -143,7 +143,7 @@ func (r *RunRecord) Warnings() []string { return r.plan.Warnings }
 
 // Touched tells whether the run has changed anything, as far as its steps say.
 func (r *RunRecord) Touched() bool {
-	return len(r.touched()) > 0 || r.silenceID() != "" || r.saidSo() || len(r.madeParts()) > 0 || r.switched()
+	return len(r.touched()) > 0 || r.silenceID() != "" || r.saidSo() || len(r.madeParts()) > 0 || r.switched() || r.nodeSet()
 }
 
 // StepReports are the steps that were begun, in order. One that has no end is "started".

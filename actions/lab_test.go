@@ -92,6 +92,11 @@ func TestManagerDiesLab(t *testing.T) {
 	}
 }
 
+// TestDrainLab drains a node of the lab and lets it take tasks again. It moves what runs there: it must not run beside other tests.
+func TestDrainLab(t *testing.T) {
+	testDrain(t, lab(t), "node3")
+}
+
 func TestSilenceLab(t *testing.T) {
 	p := lab(t)
 	testSilence(t, p, os.Getenv("ALERTMANAGER_URL"))

@@ -33,6 +33,13 @@ const (
 	Attest = "attest"
 	// Apply makes what is missing of a stack, and changes what differs from its files.
 	Apply = "apply"
+	// Drain empties a node and Activate lets it take tasks again; Promote makes it a manager and Demote a worker.
+	Drain    = "drain"
+	Activate = "activate"
+	Promote  = "promote"
+	Demote   = "demote"
+	// Rightsize makes reservations fit what is used.
+	Rightsize = "rightsize"
 )
 
 // Harm is how much an action may break, and so how much is asked before it.
@@ -70,12 +77,16 @@ type Plan struct {
 	Stack *StackChange
 	// Scaling stops all autoscaling or lets it go on, or nil: then there are no Changes.
 	Scaling *ScalingChange
+	// Node is what is wanted of a node, or nil: then there are no Changes.
+	Node *NodeChange
 	// Hook redeploys in place of us, or nil.
 	Hook sources.Hook
 	// HookTag is the tag that the hook is asked for.
 	HookTag string
 	// Of is the run that is taken back, of an undo.
 	Of string
+	// Saves is what right-sizing saves an hour, by the nodes' prices; negative: it costs more; 0: nothing, or that is not known.
+	Saves float64
 	// Reason is why, in the words of whoever asked.
 	Reason string
 	// Warnings are risks that are worth reading before a yes.
@@ -168,11 +179,13 @@ func (p *Plan) target() string {
 		return "stack " + p.Stack.Stack
 	case p.Scaling != nil:
 		return autoscale.StopConfig
+	case p.Node != nil:
+		return nodeTarget(p.Node.Node)
 	}
 	return p.Target()
 }
 
-// Word is what is typed to confirm a guarded plan: the name of the service that it touches, or the stack's.
+// Word is what is typed to confirm a guarded plan: the name of the service that it touches, or the stack's, or the node's.
 func (p *Plan) Word() string {
 	names := p.touched()
 	switch {
@@ -180,6 +193,8 @@ func (p *Plan) Word() string {
 		return p.Day.Stack
 	case p.Stack != nil:
 		return p.Stack.Stack
+	case p.Node != nil:
+		return p.Node.Node
 	case len(names) == 1:
 		return names[0]
 	case len(names) == 0 && p.Material != nil:
@@ -193,7 +208,7 @@ func (p *Plan) Word() string {
 	return fmt.Sprint(len(names), " services")
 }
 
-// touched are the services that a plan is about: those that it changes; of a silence that is made those whose alerts it mutes, and the one
+// touched are the services that a plan is about: those that it changes, or whose tasks leave a node; of a silence that is made those whose alerts it mutes, and the one
 // that its matchers name. One that is ended touches none: what rings again hides nothing.
 func (p *Plan) touched() []string {
 	var names []string
@@ -211,6 +226,11 @@ func (p *Plan) touched() []string {
 	if p.Day != nil {
 		for _, name := range p.Day.services() {
 			add(name)
+		}
+	}
+	if p.Node != nil {
+		for i := range p.Node.Moves {
+			add(p.Node.Moves[i].Service)
 		}
 	}
 	if s := p.Silence; s != nil && !s.End {
@@ -251,6 +271,8 @@ func (p *Plan) Title() string {
 		return p.stackTitle()
 	case p.Scaling != nil:
 		return p.Scaling.Title()
+	case p.Node != nil:
+		return p.Node.Title()
 	case len(p.Changes) == 0:
 		return p.Action
 	case len(p.Changes) > 1:
@@ -302,6 +324,10 @@ const (
 	// StepScaling stops all autoscaling or lets it go on, StepScalingSet looks whether it is so.
 	StepScaling    StepKind = "scaling"
 	StepScalingSet StepKind = "scaling-set"
+	// StepNode wants something of a node, StepNodeSo waits until it is so, and StepNodeBack takes it back.
+	StepNode     StepKind = "node"
+	StepNodeSo   StepKind = "node-so"
+	StepNodeBack StepKind = "node-back"
 )
 
 // Step is one thing that a run does, named as the journal names it.
@@ -325,6 +351,13 @@ func (p *Plan) Steps() []Step {
 	}
 	if p.Scaling != nil {
 		return []Step{{Name: p.Scaling.Title(), Kind: StepScaling}, {Name: "verify that the swarm has it so", Kind: StepScalingSet}}
+	}
+	if c := p.Node; c != nil {
+		out = append(out, Step{Name: c.Title(), Kind: StepNode})
+		if !p.NoWait {
+			out = append(out, Step{Name: c.verifyName(), Kind: StepNodeSo})
+		}
+		return out
 	}
 	if p.Recovery != nil {
 		if p.Refused != "" {

@@ -43,9 +43,9 @@ func (p *Plan) reported() string {
 	return p.Target()
 }
 
-// changes tells whether the plan has a service in hand.
+// changes tells whether the plan has a service in hand, or whatever else the journal names as a run's target.
 func (p *Plan) changes(service string) bool {
-	return p.Recovery != nil && p.Recovery.Service == service || p.Day != nil && dayTarget(p.Day.Stack) == service || slices.ContainsFunc(p.Changes, func(c Change) bool { return c.Service == service })
+	return p.Recovery != nil && p.Recovery.Service == service || p.Day != nil && dayTarget(p.Day.Stack) == service || p.Node.hasInHand(service) || slices.ContainsFunc(p.Changes, func(c Change) bool { return c.Service == service })
 }
 
 // jobRecord is what the journal keeps of a job: what came of it, and the last that its runner said.

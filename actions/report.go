@@ -29,6 +29,7 @@ type Report struct {
 	Run     string       `json:"run"`
 	Action  string       `json:"action"`
 	Service string       `json:"service"` // names with commas between
+	Node    string       `json:"node,omitempty"`
 	Plan    PlanReport   `json:"plan"`
 	Result  string       `json:"result"`
 	Reason  string       `json:"reason"`
@@ -63,6 +64,10 @@ type PlanReport struct {
 	Changes  []FieldReport `json:"changes"`
 	Steps    []string      `json:"steps"`
 	Warnings []string      `json:"warnings"`
+	// Saves is what right-sizing saves an hour; negative: it costs more.
+	Saves float64 `json:"saves_hour,omitempty"`
+	// Moves are, where a node is drained, the services whose tasks leave it.
+	Moves []NodeMove `json:"moves,omitempty"`
 }
 
 // FieldReport is one field that changes. Before and After are JSON values; null: not there.
@@ -132,6 +137,13 @@ func (p *Plan) Report() Report {
 			if s.Alerts[i].State != sources.Pending {
 				r.Plan.Changes = append(r.Plan.Changes, FieldReport{s.Alerts[i].Service, "alert " + s.Alerts[i].Name, before, after})
 			}
+		}
+	}
+	r.Plan.Saves = p.Saves
+	if c := p.Node; c != nil {
+		r.Node, r.Plan.Moves = c.Node, c.Moves
+		if name, before, after := c.Field(); before != after {
+			r.Plan.Changes = append(r.Plan.Changes, FieldReport{"", name, before, after})
 		}
 	}
 	if p.Nothing != "" {

@@ -24,6 +24,7 @@ type recordedPlan struct {
 	Attest   *AttestChange     `json:"attest,omitempty"`
 	Stack    *recordedStack    `json:"stack,omitempty"`
 	Scaling  *ScalingChange    `json:"scaling,omitempty"`
+	Node     *NodeChange       `json:"node,omitempty"`
 	Hook     string            `json:"hook,omitempty"` // its name, never its address
 	HookTag  string            `json:"hook_tag,omitempty"`
 	Of       string            `json:"of,omitempty"`
@@ -61,7 +62,7 @@ func (r *Running) writeBegin() error {
 		return err
 	}
 	p := r.plan
-	rec := recordedPlan{Services: []recordedService{}, Steps: p.lines(), HookTag: p.HookTag, Of: p.Of, Warnings: p.Warnings, Deadline: p.Deadline.Seconds(), TakeBack: p.TakeBack, NoWait: p.NoWait, Silence: p.Silence.recorded(), Recovery: p.Recovery, Day: p.Day, Attest: p.Attest, Stack: p.Stack.recorded(), Scaling: p.Scaling}
+	rec := recordedPlan{Services: []recordedService{}, Steps: p.lines(), HookTag: p.HookTag, Of: p.Of, Warnings: p.Warnings, Deadline: p.Deadline.Seconds(), TakeBack: p.TakeBack, NoWait: p.NoWait, Silence: p.Silence.recorded(), Recovery: p.Recovery, Day: p.Day, Attest: p.Attest, Stack: p.Stack.recorded(), Scaling: p.Scaling, Node: p.Node}
 	if p.Hook != nil {
 		rec.Hook = p.Hook.Name()
 	}
@@ -103,7 +104,11 @@ func (r *Running) writeBegin() error {
 	if err := r.d.endTaken(p.Of, r.id); err != nil {
 		return err
 	}
-	_, err = r.write(journal.Entry{Phase: phaseBegin, Before: raw(before), After: raw(after), Detail: raw(rec), Reason: r.reason})
+	e := journal.Entry{Phase: phaseBegin, Before: raw(before), After: raw(after), Detail: raw(rec), Reason: r.reason}
+	if c := p.Node; c != nil {
+		e.Before, e.After = raw(c.Before), raw(c.After)
+	}
+	_, err = r.write(e)
 	return err
 }
 
@@ -196,6 +201,9 @@ func (d *Deck) Stand(ctx context.Context, r RunRecord) (Standing, error) {
 	}
 	if r.plan.Stack != nil {
 		return s, d.standStack(ctx, &s)
+	}
+	if r.plan.Node != nil {
+		return s, d.standNode(ctx, &s)
 	}
 	key, err := d.key()
 	if err != nil {
@@ -353,6 +361,7 @@ func (d *Deck) resumed(ctx context.Context, s *Standing, notify func()) (*Runnin
 	r := d.running(s.Run.ID, p, s.Run.Why, notify)
 	r.skip, r.resumed, r.silent = s.Done, true, s.Run.silent
 	r.progress.Began = s.Run.Began
+	r.nodeSet = p.Node != nil && s.Done > 0
 	done := s.Run.applied()
 	for i := range p.Changes {
 		c := &p.Changes[i]
@@ -383,7 +392,7 @@ func (d *Deck) resumed(ctx context.Context, s *Standing, notify func()) (*Runnin
 // planOf makes a run's plan again from the journal.
 func (d *Deck) planOf(ctx context.Context, run *RunRecord) (*Plan, error) {
 	rec := &run.plan
-	p := &Plan{Action: run.Action, At: run.Began, Of: rec.Of, Warnings: rec.Warnings, Deadline: time.Duration(rec.Deadline * float64(time.Second)), TakeBack: rec.TakeBack, NoWait: rec.NoWait, HookTag: rec.HookTag, Reason: run.Why, Silence: rec.Silence.change(), Recovery: rec.Recovery, Day: rec.Day, Attest: rec.Attest, Scaling: rec.Scaling}
+	p := &Plan{Action: run.Action, At: run.Began, Of: rec.Of, Warnings: rec.Warnings, Deadline: time.Duration(rec.Deadline * float64(time.Second)), TakeBack: rec.TakeBack, NoWait: rec.NoWait, HookTag: rec.HookTag, Reason: run.Why, Silence: rec.Silence.change(), Recovery: rec.Recovery, Day: rec.Day, Attest: rec.Attest, Scaling: rec.Scaling, Node: rec.Node}
 	if m := rec.Material; m != nil {
 		p.Material = &MaterialChange{Kind: m.Kind, Old: m.Old, OldID: m.OldID, New: m.New}
 	}

@@ -71,6 +71,8 @@ type Running struct {
 	material string              // id of what was made
 	parts    map[string]string   // ids of what was made of a stack beside its services, by the steps' names
 
+	nodeSet bool // the node was told what is wanted of it
+
 	silenceID string        // of the silence that was made or ended
 	checks    []CheckReport // what was looked at of it; guarded by mu
 
@@ -367,6 +369,12 @@ func (r *Running) do(ctx context.Context, s Step) ([]SpecRef, error) {
 		return nil, r.switchScaling(ctx)
 	case StepScalingSet:
 		return nil, r.scalingSwitched(ctx)
+	case StepNode:
+		return nil, r.setNode(ctx)
+	case StepNodeSo:
+		return nil, r.nodeSo(ctx)
+	case StepNodeBack:
+		return nil, r.resetNode(ctx)
 	case StepDrill:
 		return nil, r.drillOfDay(ctx, s.At)
 	case StepDay:
@@ -411,7 +419,7 @@ func (r *Running) end(ctx context.Context, err error) {
 	default:
 		result, reason = ResultFailed, err.Error()
 	}
-	if result == ResultFailed && r.plan.TakeBack && len(r.applied)+len(r.parts) > 0 {
+	if result == ResultFailed && r.plan.TakeBack && (len(r.applied)+len(r.parts) > 0 || r.nodeSet) {
 		if back := r.takeBack(ctx); back == nil {
 			result = ResultTakenBack
 		} else {
@@ -431,7 +439,7 @@ func (r *Running) finish(result, reason string, err error) {
 	report.Verify = r.verifyReport(result)
 	r.recoveryReport(&report)
 	report.Day = r.dayNow()
-	if (len(r.applied) > 0 || r.silenceID != "" || len(r.parts) > 0 || r.plan.Scaling != nil && result == ResultDone) && result != ResultTakenBack && !r.plan.takesAway() {
+	if (len(r.applied) > 0 || r.silenceID != "" || len(r.parts) > 0 || r.plan.Scaling != nil && result == ResultDone || r.nodeSet) && result != ResultTakenBack && !r.plan.takesAway() {
 		report.Undo = "quarterdeck undo " + r.id
 	}
 	r.set(func(p *Progress) { p.Result, p.Reason, p.Ended = result, reason, r.d.Now() })

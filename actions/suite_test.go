@@ -35,6 +35,7 @@ var suite = []struct {
 	{"global services and jobs", testModes},
 	{"slips of the finger", testSlips},
 	{"capacity", testCapacity},
+	{"reservations that fit", testRightsize},
 	{"credentials stay hidden", testMasked},
 	{"undo leaves what others have changed", testUndoLeavesOthers},
 	{"undo refuses what was changed again", testUndoRefuses},

@@ -162,6 +162,9 @@ func happeningOf(e *journal.Entry, began time.Time) (fleet.Happening, bool) {
 			h.Service = sources.ServiceOf(fleet.EqualLabels(made.Matchers), sources.AlertLabels)
 		}
 	}
+	if node, ok := strings.CutPrefix(e.Target, nodeTarget("")); ok {
+		h.Service, h.Node = "", node
+	}
 	switch e.Phase {
 	case phaseBegin:
 		h.Kind, h.Text = fleet.ActionBegun, noted(e, "begun", e.Reason)

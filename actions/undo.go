@@ -116,7 +116,7 @@ func (d *Deck) findRun(run string) (*RunRecord, error) {
 				return nil, &Refusal{fmt.Sprintf("%q is the beginning of more than one run's id", run)}
 			}
 			found = r
-		case run == "" && (len(r.applied()) > 0 || r.Action == Silence && r.silenceID() != "" || r.Action == Attest && r.saidSo() || r.Action == Apply && len(r.madeParts()) > 0 || r.Action == Autoscale && r.switched()) && r.UndoneBy == "" && r.Action != Undo && r.Result != ResultTakenBack && !d.Journal.Held(r.ID):
+		case run == "" && (len(r.applied()) > 0 || r.Action == Silence && r.silenceID() != "" || r.Action == Attest && r.saidSo() || r.Action == Apply && len(r.madeParts()) > 0 || r.Action == Autoscale && r.switched() || r.nodeSet()) && r.UndoneBy == "" && r.Action != Undo && r.Result != ResultTakenBack && !d.Journal.Held(r.ID):
 			return r, nil
 		}
 	}
@@ -159,6 +159,9 @@ func (d *Deck) planUndo(ctx context.Context, r *RunRecord) (*Plan, error) {
 	}
 	if r.plan.Scaling != nil && p.Nothing == "" && p.Refused == "" {
 		return d.undoScaling(ctx, r)
+	}
+	if r.plan.Node != nil && p.Nothing == "" && p.Refused == "" {
+		return d.undoNode(ctx, r)
 	}
 	applied := r.touched()
 	if len(applied) == 0 && r.plan.Material == nil && p.Nothing == "" && p.Refused == "" {

@@ -119,9 +119,12 @@ func (r *Running) lastLines(ctx context.Context, service string, t *sources.Task
 	return page.Entries
 }
 
-// takeBack gives the services that were changed their specs of before, and watches them come back.
+// takeBack gives the services that were changed their specs of before, and watches them come back; a node is wanted again what it was.
 func (r *Running) takeBack(ctx context.Context) error {
 	r.set(func(p *Progress) { p.TakingBack = true })
+	if r.plan.Node != nil {
+		return r.step(ctx, Step{Name: "take back " + r.plan.Node.Title(), Kind: StepNodeBack})
+	}
 	var watched []*watcher
 	for i := len(r.plan.Changes) - 1; i >= 0; i-- {
 		c := &r.plan.Changes[i]

@@ -1,6 +1,7 @@
 package capacity
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -171,6 +172,27 @@ func quorumWithout(s *fleet.Snapshot, lost *fleet.Node) string {
 		return ""
 	}
 	return "its managers would have no majority: what runs goes on, and nothing can be changed or replaced"
+}
+
+// Demote says why a manager cannot become a worker: of the managers that are left more than half must answer, or the swarm could not be changed any more (swarmkit,
+// manager/controlapi/node.go, UpdateNode). left counts those; "": it can.
+func Demote(s *fleet.Snapshot, id string) (left int, why string) {
+	answer := 0
+	for i := range s.Nodes {
+		if n := &s.Nodes[i]; n.Role == "manager" && n.ID != id {
+			left++
+			if n.Reachability == "reachable" {
+				answer++
+			}
+		}
+	}
+	switch {
+	case left == 0:
+		why = "it is the last manager"
+	case answer <= left/2:
+		why = fmt.Sprintf("of the %d managers that would be left only %d answer, which is no majority", left, answer)
+	}
+	return left, why
 }
 
 // MostMore bounds how many more replicas are tried.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -102,6 +103,18 @@ func (s Spec) ForceUpdate() uint64 {
 // WithReplicas is the spec with another number of replicas. It must be a replicated service's.
 func (s Spec) WithReplicas(n uint64) Spec {
 	return s.with(json.Number(fmt.Sprint(n)), "Mode", "Replicated", "Replicas")
+}
+
+// WithReservations is the spec with other reservations of a task; what is 0 stays as it is.
+func (s Spec) WithReservations(nanoCPUs, bytes int64) Spec {
+	out := s
+	if nanoCPUs > 0 {
+		out = out.with(json.Number(strconv.FormatInt(nanoCPUs, 10)), "TaskTemplate", "Resources", "Reservations", "NanoCPUs")
+	}
+	if bytes > 0 {
+		out = out.with(json.Number(strconv.FormatInt(bytes, 10)), "TaskTemplate", "Resources", "Reservations", "MemoryBytes")
+	}
+	return out
 }
 
 // WithImage is the spec with another image; platforms are those that the registry says it is for (none: the limits that the spec has are kept).

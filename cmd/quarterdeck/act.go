@@ -242,6 +242,12 @@ func writePlan(out io.Writer, p *actions.Plan) {
 		}
 	}
 	_ = w.Flush() // the terminal has gone: the run's own output will tell
+	if p.Node != nil {
+		writeNodePlan(out, p.Node)
+	}
+	if text := p.SavesText(); text != "" {
+		fmt.Fprintln(out, " ", text)
+	}
 	if p.Recovery != nil || p.Day != nil || p.Stack != nil {
 		for i, x := range p.Steps() {
 			fmt.Fprintf(out, "  %d. %s\n", i+1, plain.Line(x.Name))
@@ -256,7 +262,7 @@ func writePlan(out io.Writer, p *actions.Plan) {
 }
 
 func writeReport(out io.Writer, r *actions.Report) {
-	fmt.Fprintf(out, "%s: %s", strings.TrimSpace(r.Action+" "+plain.Line(r.Service)), r.Result)
+	fmt.Fprintf(out, "%s: %s", strings.TrimSpace(r.Action+" "+plain.Line(r.Service+r.Node)), r.Result)
 	if r.Reason != "" {
 		fmt.Fprintf(out, ": %s", plain.Line(r.Reason))
 	}
@@ -327,7 +333,7 @@ func (t *teller) tell(p actions.Progress, all bool) {
 	for ; t.steps < len(p.Steps); t.steps++ {
 		fmt.Fprintln(t.out, "·", plain.Line(p.Steps[t.steps].Name))
 	}
-	if n := len(p.Steps); n > 0 && p.Plan != nil && (p.Plan.Recovery != nil || p.Plan.Day != nil) {
+	if n := len(p.Steps); n > 0 && p.Plan != nil && (p.Plan.Recovery != nil || p.Plan.Day != nil || p.Plan.Node != nil) {
 		if text := stepText(&p.Steps[n-1]); text != "" {
 			t.line("step", "  "+text, all)
 		}

@@ -58,6 +58,9 @@ func (p *platform) deck() (*actions.Deck, error) {
 	if p.alerts != nil {
 		d.Alerts = p.alerts
 	}
+	if p.metrics != nil {
+		d.Metrics = p.metrics
+	}
 	if p.loki != nil {
 		d.Sink = p.loki
 	}

@@ -122,10 +122,12 @@ func TestForbiddenTellsApart(t *testing.T) {
 		{"quarterdeck/capacity", "quarterdeck/actions", true},
 		{"quarterdeck/capacity", "quarterdeck/sources/prometheus", true},
 		{"quarterdeck/stages", "quarterdeck/capacity", false},
+		{"quarterdeck/actions", "quarterdeck/capacity", false},
 		{"quarterdeck/ui", "quarterdeck/capacity", false},
 		{"quarterdeck/sources/fleet", "quarterdeck/capacity", true},
 		{"quarterdeck/agent", "quarterdeck/autoscale", false},
 		{"quarterdeck/agent/metrics", "quarterdeck/autoscale", false},
+		{"quarterdeck/agent/metrics", "quarterdeck/capacity", false},
 		{"quarterdeck/stages", "quarterdeck/autoscale", false},
 		{"quarterdeck/ui", "quarterdeck/autoscale", false},
 		{"quarterdeck/actions", "quarterdeck/autoscale", false},
@@ -188,7 +190,7 @@ func forbidden(from, to string) string {
 		return "blueprint sees its files, recovery, stages, the fleet and the domain's interfaces"
 	case from == "agent/metrics" && strings.HasPrefix(to, "github.com/prometheus/client_golang/"):
 		return "" // the way out to Prometheus, as the sources are the way in
-	case from == "agent/metrics" && strings.HasPrefix(whole, "quarterdeck/") && to != "agent" && to != "autoscale" && to != "recovery":
+	case from == "agent/metrics" && strings.HasPrefix(whole, "quarterdeck/") && to != "agent" && to != "autoscale" && to != "capacity" && to != "recovery":
 		return "agent/metrics sees the agent's status"
 	case under(from, "agent") && (under(to, "diagnosis") || under(to, "incident")):
 		return "the agent sees actions and recovery"
