@@ -13,6 +13,7 @@ import (
 	"quarterdeck/actions"
 	"quarterdeck/actions/journal"
 	"quarterdeck/autoscale"
+	"quarterdeck/capacity"
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 )
@@ -24,6 +25,8 @@ const (
 	changeWithin  = 20 * time.Second
 	// provedFor is for how long a proof of the lease is enough for changes that follow it.
 	provedFor = 5 * time.Second
+	// billEvery is how often it is reckoned what services cost.
+	billEvery = 5 * time.Minute
 )
 
 // Scaler decides every half minute how many replicas services should have and, where that is enforced, gives them to them, while it holds its lease. Its fields are set before
@@ -45,6 +48,7 @@ type Scaler struct {
 	term   time.Time // since when the lease was held when the loop began
 	proved time.Time
 	told   map[string]said // by service: what log and journal have heard last
+	billed time.Time       // when it was reckoned last what services cost, or tried
 
 	mu     sync.Mutex
 	status ScaleStatus
@@ -71,6 +75,8 @@ type ScaleStatus struct {
 	Took  time.Duration
 	// Decisions are those of the last round, of services that have a policy.
 	Decisions []autoscale.Decision
+	// Bill is what services and nodes cost; nil: that is not known.
+	Bill *capacity.Bill
 	// Ups and Downs count changes that were made, Failures those that came to nothing, by service.
 	Ups, Downs, Failures map[string]int
 }
@@ -108,6 +114,7 @@ func (s *Scaler) Run(ctx context.Context) error {
 			began := time.Now()
 			if s.round(ctx) {
 				last = began
+				s.bill(ctx)
 			}
 		}
 		select {
@@ -162,6 +169,26 @@ func (s *Scaler) round(ctx context.Context) bool {
 		st.Beat, st.Stopped, st.Asked, st.Took, st.Decisions = s.Now(), stopped, e.Asked, s.Now().Sub(began), list
 	})
 	return true
+}
+
+// bill reckons what services cost, now and then. What cannot be read now is not told of.
+func (s *Scaler) bill(ctx context.Context) {
+	now := s.Now()
+	if !s.billed.IsZero() && now.Sub(s.billed) < billEvery {
+		return
+	}
+	s.billed = now
+	asking, cancel := context.WithTimeout(ctx, measureWithin)
+	defer cancel()
+	b, err := capacity.Spent(asking, s.Deck.Fleet.Snapshot(), s.Metrics, now)
+	if err != nil {
+		if ctx.Err() == nil {
+			s.Log.Warn("what services cost could not be reckoned", "error", err)
+		}
+		s.set(func(st *ScaleStatus) { st.Bill = nil })
+		return
+	}
+	s.set(func(st *ScaleStatus) { st.Bill = &b })
 }
 
 // tell writes a decision to the log, and to the journal, where it is another than the one before.

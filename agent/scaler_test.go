@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,7 @@ import (
 	"quarterdeck/actions/journal"
 	"quarterdeck/agent"
 	"quarterdeck/autoscale"
+	"quarterdeck/capacity"
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 )
@@ -136,6 +138,10 @@ func TestScaler(t *testing.T) {
 	if st.Ups[scaled] < 1 || len(st.Decisions) != 1 || !st.Held || st.Asked != 2 {
 		t.Errorf("%+v", st)
 	}
+	r.until("what it costs is told", func() bool {
+		b := x.Status().Bill
+		return b != nil && slices.ContainsFunc(b.Services, func(c capacity.ServiceCost) bool { return c.Service == scaled && c.Hour > 0 })
+	})
 	if got := strings.Join(x.entries(t, actions.Scale), "\n"); !strings.Contains(got, fmt.Sprintf("begin CPU 160%% of target 80%%, %d -> ", before)) {
 		t.Errorf("the journal says\n%s", got)
 	}

@@ -2,11 +2,14 @@ package capacity
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"math"
 	"slices"
 	"strconv"
+	"time"
 
+	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 )
 
@@ -85,12 +88,42 @@ func rates(s *fleet.Snapshot) map[string]rate {
 // Cost is the bill of now: of each task what is the greater of what it has reserved and what it uses, times what that costs on its node. What a service uses is known
 // as a whole and reckoned to its tasks in equal parts.
 func Cost(s *fleet.Snapshot) Bill {
+	return bill(s, func(v *fleet.Service) (cores, bytes float64) { return v.CPUNow, v.MemoryNow })
+}
+
+// spentLately is how far back a figure of what is used may lie and counts as that of now.
+const spentLately = 5 * time.Minute
+
+// Spent is the bill of now of a picture without what is used: Prometheus is asked for that, two questions.
+func Spent(ctx context.Context, s *fleet.Snapshot, m sources.Metrics, now time.Time) (Bill, error) {
+	used := map[string]map[string][]sources.Point{}
+	for _, figure := range []string{"cpu", "memory"} {
+		got, err := m.UsageAll(ctx, figure, sources.Window{Start: now.Add(-spentLately), End: now, Step: time.Minute})
+		if err != nil {
+			return Bill{}, err
+		}
+		used[figure] = got
+	}
+	newest := func(points []sources.Point) float64 {
+		if len(points) == 0 {
+			return math.NaN()
+		}
+		return points[len(points)-1].V
+	}
+	return bill(s, func(v *fleet.Service) (cores, bytes float64) {
+		return newest(used["cpu"][v.Name]), newest(used["memory"][v.Name])
+	}), nil
+}
+
+// bill reckons with what used tells of a service.
+func bill(s *fleet.Snapshot, used func(*fleet.Service) (cores, bytes float64)) Bill {
 	b := Bill{}
 	by := rates(s)
 	taken := map[string]float64{}
 	oversold := map[string][2]float64{}
 	for _, v := range s.Services {
-		c := ServiceCost{Service: v.Name, Stack: v.Stack, UsedCores: v.CPUNow, UsedBytes: v.MemoryNow}
+		c := ServiceCost{Service: v.Name, Stack: v.Stack}
+		c.UsedCores, c.UsedBytes = used(v)
 		var on []string
 		for i := range v.Tasks {
 			if t := &v.Tasks[i]; t.NodeID != "" && alive(t) {

@@ -20,10 +20,11 @@ import (
 
 	"quarterdeck/agent"
 	"quarterdeck/autoscale"
+	"quarterdeck/capacity"
 	"quarterdeck/recovery"
 )
 
-const rulesDir = "../../deploy/agent"
+const rulesDir = "../../deploy"
 
 var now = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 
@@ -93,9 +94,33 @@ func TestHealthz(t *testing.T) {
 	}
 }
 
-// TestRulesAskForWhatThereIs: each metric of the rules is one that the agent tells, and all alerts of a service name it as the console expects.
+// TestRulesAskForWhatThereIs: each metric of the rules is one that is told, or one that they make themselves, and all alerts of a service name it as the console expects.
 func TestRulesAskForWhatThereIs(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(rulesDir, "rules.yml"))
+	_, backups := scrape(t, full(), "/metrics")
+	_, scaling := scrapeScaling(t, fullScaling(), "/metrics")
+	for _, x := range []struct {
+		dir, body   string
+		told, rules int
+	}{{"agent", backups, len(all), 10}, {"autoscaler", scaling, len(allScaling), 8}} {
+		t.Run(x.dir, func(t *testing.T) {
+			var told []string
+			for _, m := range regexp.MustCompile(`(?m)^# TYPE (quarterdeck_\S+)`).FindAllStringSubmatch(x.body, -1) {
+				told = append(told, m[1])
+			}
+			if len(told) != x.told {
+				t.Errorf("%d metrics are told of %d that there are", len(told), x.told)
+			}
+			if n := askOnlyFor(t, x.dir, told); n < x.rules {
+				t.Errorf("only %d alerts", n)
+			}
+		})
+	}
+}
+
+// askOnlyFor holds that the alerts of a directory ask for what is told, and counts them.
+func askOnlyFor(t *testing.T, dir string, told []string) (alerts int) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(rulesDir, dir, "rules.yml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,43 +128,36 @@ func TestRulesAskForWhatThereIs(t *testing.T) {
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
-	_, body := scrape(t, full(), "/metrics")
-	var told []string
-	for _, m := range regexp.MustCompile(`(?m)^# TYPE (quarterdeck_\S+)`).FindAllStringSubmatch(body, -1) {
-		told = append(told, m[1])
-	}
-	if len(told) != len(all) {
-		t.Errorf("%d metrics are told of %d that there are", len(told), len(all))
-	}
-	rules := 0
 	for _, g := range groups.Groups {
 		for _, r := range g.Rules {
-			rules++
 			expr, err := parser.NewParser(parser.Options{}).ParseExpr(r.Expr)
 			if err != nil {
 				t.Fatal(err)
 			}
-			asked, byService := 0, strings.Contains(r.Expr, "by (service)")
+			asked, byService := 0, strings.Contains(r.Expr, "by (service)") || strings.Contains(r.Expr, "service_hour")
 			parser.Inspect(expr, func(n parser.Node, _ []parser.Node) error {
 				if v, ok := n.(*parser.VectorSelector); ok {
 					asked++
 					if !slices.Contains(told, v.Name) {
-						t.Errorf("%s asks for %s, which the agent does not tell", r.Alert, v.Name)
+						t.Errorf("%s%s asks for %s, which is not told", r.Alert, r.Record, v.Name)
 					}
 				}
 				return nil
 			})
 			if asked == 0 {
-				t.Errorf("%s asks for nothing", r.Alert)
+				t.Errorf("%s%s asks for nothing", r.Alert, r.Record)
 			}
+			if r.Record != "" {
+				told = append(told, r.Record)
+				continue
+			}
+			alerts++
 			if named := r.Labels["swarm_service"] == "{{ $labels.service }}"; named != byService || r.Labels["severity"] == "" || r.Annotations["summary"] == "" {
 				t.Errorf("%s: labels %v, annotations %v", r.Alert, r.Labels, r.Annotations)
 			}
 		}
 	}
-	if rules < 10 {
-		t.Errorf("only %d rules", rules)
-	}
+	return alerts
 }
 
 // TestRulesFire: promtool's own unit tests of the rules, where it is to be had.
@@ -148,28 +166,40 @@ func TestRulesFire(t *testing.T) {
 	if err != nil {
 		t.Skip("no promtool")
 	}
-	cmd := exec.CommandContext(t.Context(), tool, "test", "rules", "rules_test.yml")
-	cmd.Dir = rulesDir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
+	for dir, tests := range map[string][]string{"agent": {"rules_test.yml"}, "autoscaler": {"rules_test.yml", "rules_cost_test.yml"}} {
+		cmd := exec.CommandContext(t.Context(), tool, append([]string{"test", "rules"}, tests...)...)
+		cmd.Dir = filepath.Join(rulesDir, dir)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", dir, err, out)
+		}
 	}
 }
 
-// TestScaleMetrics: what an autoscaler tells, and that one without the lease tells of no service.
-func TestScaleMetrics(t *testing.T) {
+// fullScaling is a status of an autoscaler that has all that can be told.
+func fullScaling() agent.ScaleStatus {
 	cpu := &autoscale.Metric{Kind: autoscale.CPU, Target: 0.6}
-	s := agent.ScaleStatus{Held: true, Turned: now, Beat: now.Add(-time.Second), Every: 30 * time.Second, Asked: 2, Took: time.Second, Stopped: "by somebody",
+	return agent.ScaleStatus{Held: true, Turned: now, Beat: now.Add(-time.Second), Every: 30 * time.Second, Asked: 2, Took: time.Second, Stopped: "by somebody",
 		Ups: map[string]int{"shop_web": 3}, Downs: map[string]int{"shop_web": 1}, Failures: map[string]int{"shop_api": 2},
+		Bill: &capacity.Bill{Services: []capacity.ServiceCost{{Service: "shop_web", Hour: 0.25}, {Service: "shop_new", Hour: math.NaN()}}, Nodes: []capacity.NodeCost{
+			{Node: "node1", Hour: 0.5, Idle: 0.25}, {Node: "node2", Hour: math.NaN(), Idle: math.NaN()}, {Node: "twin", Hour: 1, Idle: 0.5}, {Node: "twin", Hour: 2, Idle: math.NaN()}}},
 		Decisions: []autoscale.Decision{
 			{Service: "shop_web", Current: 4, Recommended: 6, Wanted: 9, Min: 2, Max: 6, Limit: autoscale.AtMax, Mode: autoscale.Enforce, Metric: cpu, Value: 0.84, Target: 0.6},
 			{Service: "shop_api", Current: 2, Recommended: 2, Wanted: 2, Limit: autoscale.ByMissing, Metric: cpu, Value: math.NaN(), Target: 0.6},
 			{Service: "odd\xff", Current: 1, Recommended: 1, Skip: autoscale.LocalVolume},
 		}}
-	ask := func(path string) (int, string) {
-		w := httptest.NewRecorder()
-		Handler(Told{Scaling: func() agent.ScaleStatus { return s }}, func() time.Time { return now }).ServeHTTP(w, httptest.NewRequest("GET", path, nil))
-		return w.Code, w.Body.String()
-	}
+}
+
+func scrapeScaling(t *testing.T, s agent.ScaleStatus, path string) (int, string) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	Handler(Told{Scaling: func() agent.ScaleStatus { return s }}, func() time.Time { return now }).ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+	return w.Code, w.Body.String()
+}
+
+// TestScaleMetrics: what an autoscaler tells, and that one without the lease tells of no service.
+func TestScaleMetrics(t *testing.T) {
+	s := fullScaling()
+	ask := func(path string) (int, string) { return scrapeScaling(t, s, path) }
 	code, body := ask("/metrics")
 	if code != 200 {
 		t.Fatalf("%d: %s", code, body)
@@ -180,12 +210,13 @@ func TestScaleMetrics(t *testing.T) {
 		`quarterdeck_autoscale_limited{by="max",service="shop_web"} 1`, `quarterdeck_autoscale_enforced{service="shop_web"} 1`, `quarterdeck_autoscale_enforced{service="shop_api"} 0`,
 		`quarterdeck_autoscale_target_ratio{metric="cpu",service="shop_web"} 1.4`, `quarterdeck_autoscale_skipped{because="local-volume",service="odd?"} 1`,
 		`quarterdeck_autoscale_changes_total{direction="up",service="shop_web"} 3`, `quarterdeck_autoscale_change_failures_total{service="shop_api"} 2`,
+		`quarterdeck_cost_service_hour{service="shop_web"} 0.25`, `quarterdeck_cost_node_hour{node="node1"} 0.5`, `quarterdeck_cost_node_idle_hour{node="node1"} 0.25`, `quarterdeck_cost_node_hour{node="twin"} 3`,
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("no %s in\n%s", want, body)
 		}
 	}
-	if strings.Contains(body, `target_ratio{metric="cpu",service="shop_api"}`) || strings.Contains(body, "quarterdeck_agent") {
+	if strings.Contains(body, `target_ratio{metric="cpu",service="shop_api"}`) || strings.Contains(body, "quarterdeck_agent") || strings.Contains(body, `{service="shop_new"}`) || strings.Contains(body, `"node2"`) || strings.Contains(body, `idle_hour{node="twin"}`) {
 		t.Errorf("what is not known is told:\n%s", body)
 	}
 	if code, _ := ask("/healthz"); code != 200 {

@@ -7,6 +7,7 @@ import (
 
 	"quarterdeck/agent"
 	"quarterdeck/autoscale"
+	"quarterdeck/capacity"
 )
 
 // scaleCollector makes metrics of a scaler's status. What is told of services is told by the holder of the lease alone.
@@ -32,10 +33,14 @@ var (
 	scaleSkipped  = desc("autoscale_skipped", "Why a service with a policy is not scaled at all.", "service", "because")
 	scaleChanges  = desc("autoscale_changes_total", "Changes that were made.", "service", "direction")
 	scaleFailures = desc("autoscale_change_failures_total", "Changes that came to nothing.", "service")
+
+	costService = desc("cost_service_hour", "What the service costs an hour, in the currency of the nodes' prices.", "service")
+	costNode    = desc("cost_node_hour", "What the node costs an hour: its price.", "node")
+	costIdle    = desc("cost_node_idle_hour", "What no task has taken of what the node costs an hour.", "node")
 )
 
 var allScaling = []*prometheus.Desc{scaleHeld, scaleBeat, scaleEvery, scaleTook, scaleAsked, scaleStopped, scaleCurrent, scaleShould, scaleWanted, scaleMin, scaleMax,
-	scaleRatio, scaleEnforced, scaleLimited, scaleSkipped, scaleChanges, scaleFailures}
+	scaleRatio, scaleEnforced, scaleLimited, scaleSkipped, scaleChanges, scaleFailures, costService, costNode, costIdle}
 
 // Describe names all metrics there may be.
 func (c *scaleCollector) Describe(out chan<- *prometheus.Desc) {
@@ -59,6 +64,9 @@ func (c *scaleCollector) Collect(out chan<- prometheus.Metric) {
 	gauge(scaleTook, s.Took.Seconds())
 	gauge(scaleAsked, float64(s.Asked))
 	gauge(scaleStopped, truth(s.Stopped != ""))
+	if s.Bill != nil {
+		bill(s.Bill, gauge)
+	}
 	for i := range s.Decisions {
 		d := &s.Decisions[i]
 		name := valid(d.Service)
@@ -69,6 +77,28 @@ func (c *scaleCollector) Collect(out chan<- prometheus.Metric) {
 		count(scaleChanges, s.Ups[d.Service], name, "up")
 		count(scaleChanges, s.Downs[d.Service], name, "down")
 		count(scaleFailures, s.Failures[d.Service], name)
+	}
+}
+
+// bill gives what is known of what services and nodes cost. Of two nodes of one name the sum is given: a series is there once.
+func bill(b *capacity.Bill, gauge func(*prometheus.Desc, float64, ...string)) {
+	for i := range b.Services {
+		if c := &b.Services[i]; !math.IsNaN(c.Hour) {
+			gauge(costService, c.Hour, valid(c.Service))
+		}
+	}
+	hour, idle := map[string]float64{}, map[string]float64{}
+	for _, n := range b.Nodes {
+		name := valid(n.Node)
+		hour[name], idle[name] = hour[name]+n.Hour, idle[name]+n.Idle
+	}
+	for name := range hour {
+		if !math.IsNaN(hour[name]) {
+			gauge(costNode, hour[name], name)
+		}
+		if !math.IsNaN(idle[name]) {
+			gauge(costIdle, idle[name], name)
+		}
 	}
 }
 
