@@ -179,7 +179,7 @@ func (d *Deck) planDrain(ctx context.Context, p *Plan, snap *fleet.Snapshot, st 
 			away = append(away, m.Service)
 		}
 		if m.Placed < m.Tasks {
-			p.warn("%s: %d of %s find no place: %s", m.Service, m.Tasks-m.Placed, tasksOf(m.Tasks), m.Why)
+			p.warn("%s: %s: %s", m.Service, noPlace(m.Tasks-m.Placed, m.Tasks), m.Why)
 		}
 		if len(m.Volumes) > 0 && m.Placed > 0 {
 			p.warn("%s: its data stay on %s: elsewhere it begins with an empty volume %s, unless the volume's driver keeps it on the network", m.Service, st.Name, strings.Join(m.Volumes, ", "))
@@ -197,7 +197,7 @@ func (d *Deck) planDrain(ctx context.Context, p *Plan, snap *fleet.Snapshot, st 
 		p.warn("it stays a manager: demote it before the machine is taken away")
 	}
 	if loss.Placed < loss.Tasks {
-		p.raise(Guarded, fmt.Sprintf("%d of %s on it find no place", loss.Tasks-loss.Placed, tasksOf(loss.Tasks)))
+		p.raise(Guarded, "on it "+noPlace(loss.Tasks-loss.Placed, loss.Tasks))
 	}
 	if slices.ContainsFunc(c.Moves, func(m NodeMove) bool { return len(m.Volumes) > 0 && m.Placed > 0 }) {
 		p.raise(Guarded, "volumes stay behind")
@@ -210,6 +210,17 @@ func tasksOf(n int) string {
 		return "1 task"
 	}
 	return fmt.Sprintf("%d tasks", n)
+}
+
+// noPlace says how many of so many tasks find no place.
+func noPlace(stuck, all int) string {
+	switch {
+	case stuck == 1 && all == 1:
+		return "the only task finds no place"
+	case stuck == 1:
+		return fmt.Sprintf("1 of %d tasks finds no place", all)
+	}
+	return fmt.Sprintf("%d of %d tasks find no place", stuck, all)
 }
 
 // planPromote says what one manager more means: a majority of an even number stands no more losses than one of the odd number below it

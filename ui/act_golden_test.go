@@ -48,6 +48,12 @@ var actFrames = map[string]func(r *rig) overlay{
 		}
 		return newPlanBox(r.Model, asking{}, p, nil)
 	},
+	"plan-drain": func(r *rig) overlay {
+		c := &actions.NodeChange{Node: "node3", ID: "n3", Before: sources.NodeWant{Role: "manager", Availability: "active"}, After: sources.NodeWant{Role: "manager", Availability: "drain"}, Moves: []actions.NodeMove{
+			{Service: "shop_web", Tasks: 2, Placed: 2, On: map[string]int{"node1": 1, "node2": 1}}, {Service: "shop_store", Tasks: 1, Volumes: []string{"shop_store_data"}, Reason: "node1, node2 does not meet node.labels.storage==ssd"}}}
+		return newPlanBox(r.Model, asking{}, &actions.Plan{Action: actions.Drain, Node: c, Harm: actions.Guarded, Why: "on it 1 of 3 tasks finds no place",
+			Warnings: []string{"shop_store: the only task finds no place: node1, node2 does not meet node.labels.storage==ssd", "all tasks of shop_store are on it: away until they run elsewhere", "it stays a manager: demote it before the machine is taken away"}}, nil)
+	},
 	"progress": func(r *rig) overlay {
 		e := progressOf(1, 3)
 		e.progress.Rollouts[0].Lines = []sources.Entry{{Time: noon, Line: "panic: no database", Level: sources.LevelError}}

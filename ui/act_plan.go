@@ -149,6 +149,12 @@ func planPage(m *Model, plan *actions.Plan, note string, w int) *page {
 			p.gap()
 		}
 	}
+	if plan.Node != nil {
+		p.node(m, plan.Node)
+	}
+	if text := plan.SavesText(); text != "" {
+		p.add(st.Text, text)
+	}
 	if len(plan.Changes) > fewChanges {
 		p.warnings(m, plan)
 		p.diff(m, plan)

@@ -227,7 +227,7 @@ func (b *progressBox) order() []*actions.Rollout {
 
 func (b *progressBox) body(m *Model, w int) *page {
 	p := &page{w: w}
-	if v := b.entry.report.Verify; (b.entry.progress.Plan.Silence != nil || b.entry.progress.Plan.Scaling != nil) && v != nil {
+	if v := b.entry.report.Verify; (b.entry.progress.Plan.Silence != nil || b.entry.progress.Plan.Scaling != nil || b.entry.progress.Plan.Node != nil) && v != nil {
 		for i := range v.Checks {
 			sign, style := m.st.Signs.OK, m.st.OK
 			if !v.Checks[i].OK {

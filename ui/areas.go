@@ -31,6 +31,8 @@ func (m *Model) focusedArea() area {
 		return areaStages
 	case m.view == viewBackups:
 		return areaBackups
+	case m.view == viewNodes:
+		return areaNodes
 	case m.view == viewTasks:
 		return areaRows
 	case m.view == viewOverview || m.view == viewServices:
@@ -64,6 +66,8 @@ func (m *Model) focusArea(a area) {
 		m.open(viewStages)
 	case areaBackups:
 		m.open(viewBackups)
+	case areaNodes:
+		m.open(viewNodes)
 	case areaServices:
 		if m.view != viewServices {
 			m.open(viewOverview)

@@ -22,6 +22,7 @@ const (
 	areaTimeline
 	areaStages
 	areaBackups
+	areaNodes
 	areaRows
 	areaTasks
 	areaHistory
@@ -39,7 +40,7 @@ const (
 
 var areaTitles = map[area]string{
 	areaAll: "Everywhere", areaPanes: "Panes side by side", areaList: "Lists", areaServices: "Services", areaLogs: "Logs",
-	areaMetrics: "Metrics", areaAlerts: "Alerts", areaTimeline: "Timeline", areaStages: "Stages", areaBackups: "Backups", areaRows: "Tasks, alerts, timeline, stages, backups", areaTasks: "Tasks", areaRule: "An alert's rule", areaHistory: "A service's history", areaChange: "What changed",
+	areaMetrics: "Metrics", areaAlerts: "Alerts", areaTimeline: "Timeline", areaStages: "Stages", areaBackups: "Backups", areaNodes: "Nodes", areaRows: "Tasks, alerts, timeline, stages, backups", areaTasks: "Tasks", areaRule: "An alert's rule", areaHistory: "A service's history", areaChange: "What changed",
 	areaRecord: "A run's record", areaReading: "Handover, report", areaCauses: "Why: the causes", areaIncident: "An incident", areaOverlay: "Dialogs",
 	areaCompare: "Before and after", areaDelivery: "A delivery",
 }
@@ -184,6 +185,10 @@ const (
 	actApply
 	actDelivery
 	actScaling
+	actDrain
+	actActivate
+	actPromote
+	actDemote
 )
 
 // binding is one line of the keymap.
@@ -336,6 +341,12 @@ var keymap = []binding{
 	bind(areaBackups, actMoment, 11, "a", "moment here", "a"),
 	bind(areaBackups, actRunbook, 13, "e", "runbook", "e"),
 	bind(areaBackups, actDay, 14, "P", "DR day: drill its whole stack", "P"),
+
+	bind(areaNodes, actDrain, 12, "D", "drain", "D"),
+	bind(areaNodes, actActivate, 14, "A", "activate", "A"),
+	bind(areaNodes, actPromote, 16, "P", "promote", "P"),
+	bind(areaNodes, actDemote, 18, "M", "demote", "M"),
+	bind(areaNodes, actUndo, 36, "u", "undo", "u"),
 
 	bind(areaStages, actBackup, 12, "B", "backup now", "B"),
 	bind(areaStages, actDrill, 13, "D", "drill", "D"),

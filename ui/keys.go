@@ -67,10 +67,12 @@ func (m *Model) hereWord() string {
 		return "in the backups"
 	case areaStages:
 		return "in the stages"
+	case areaNodes:
+		return "in the nodes"
 	case areaRows:
 		return "in the tasks"
 	}
-	return "in the nodes"
+	return "here"
 }
 
 // inLogs tells whether the log pane has the focus.
@@ -287,6 +289,8 @@ func (m *Model) doWithService(a act) tea.Cmd {
 		return m.doAct(a)
 	case actApply:
 		return m.applyAdvice()
+	case actDrain, actActivate, actPromote, actDemote:
+		return m.askNode(a)
 	case actHistory, actChange, actHandover:
 		return m.doLook(a)
 	case actDelivery:

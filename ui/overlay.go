@@ -321,6 +321,7 @@ func (m *Model) commands() []command {
 		out = append(out, command{name: "theme " + name, run: func(m *Model) tea.Cmd { m.o.Theme = name; m.o.NoColor = false; _ = m.restyle(); return nil }})
 	}
 	out = append(out, m.lookCommands()...)
+	out = append(out, m.rightsizeCommands()...)
 	stacks := map[string]bool{}
 	for _, v := range m.snap.Services {
 		if v.Stack != "" && !stacks[v.Stack] {
