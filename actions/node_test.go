@@ -64,6 +64,20 @@ func (r *rig) nodePlan(action, node string) *actions.Plan {
 	return r.planned(r.PlanNode(r.t.Context(), action, node))
 }
 
+// nothingOn holds that nothing runs on a node, by its id.
+func (p *platform) nothingOn(t testing.TB, id string) {
+	t.Helper()
+	list, err := p.api.TaskList(t.Context(), client.TaskListOptions{Filters: client.Filters{}.Add("node", id)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range list.Items {
+		if x.Status.State == swarm.TaskStateRunning {
+			t.Errorf("task %s of %s still runs on it", x.ID, x.ServiceID)
+		}
+	}
+}
+
 // testDrain drains a node: nothing is left on it, what ran there runs elsewhere, and taken back it takes tasks again.
 func testDrain(t *testing.T, p *platform, node string) {
 	p.activeAgain(t, node)
@@ -81,15 +95,7 @@ func testDrain(t *testing.T, p *platform, node string) {
 	if n := p.node(t, node); n.Spec.Availability != swarm.NodeAvailabilityDrain || n.Spec.Labels["storage"] != before.Spec.Labels["storage"] {
 		t.Errorf("it was %+v, it is %+v", before.Spec, n.Spec)
 	}
-	list, err := p.api.TaskList(t.Context(), client.TaskListOptions{Filters: client.Filters{}.Add("node", before.ID)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, x := range list.Items {
-		if x.Status.State == swarm.TaskStateRunning {
-			t.Errorf("task %s of %s still runs on it", x.ID, x.ServiceID)
-		}
-	}
+	p.nothingOn(t, before.ID)
 	if n := p.runs(t, name, p.image); n != 3 {
 		t.Errorf("%d tasks of %s run", n, name)
 	}
@@ -131,6 +137,13 @@ func TestDrainDemo(t *testing.T) {
 		t.Errorf("harm %d, %q, %q", plan.Harm, plan.Why, plan.Warnings)
 	}
 	_ = r.notStarted(plan, actions.Approval{Yes: true}, "node3")
+	if _, err := r.run(plan, actions.ResultDone); err != nil { // it waits for nobody elsewhere, and for the last task here
+		t.Error(err)
+	}
+	p.nothingOn(t, p.node(t, "node3").ID)
+	p.setNode(t, "node3", available(swarm.NodeAvailabilityActive))
+	p.until(t, "it has its place again", func() bool { return p.fleet.Snapshot().Service(name).Running == 1 })
+	plan = r.nodePlan(actions.Drain, "node3")
 	r.Policy.Protected = []string{name}
 	if plan := r.nodePlan(actions.Drain, "node3"); !strings.Contains(plan.Why, name+" is protected") {
 		t.Errorf("%q", plan.Why)
