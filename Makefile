@@ -10,11 +10,11 @@ demo: ## the console on the embedded platform
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN) ./cmd/quarterdeck
 
-test: ## all tests that need nothing but Go
-	$(GO) test -timeout 20m ./...
+test: ## all tests that need nothing but Go (four packages at once: most of their time they wait)
+	$(GO) test -p 4 -timeout 20m ./...
 
 race: ## the same with the race detector (needs a C compiler), but for what is tried on another process, which it does not see
-	$(GO) test -race -short -timeout 30m ./...
+	$(GO) test -race -short -p 3 -timeout 30m ./...
 
 lab: ## the real three-node platform on this machine (root, Debian)
 	testdata/lab/lab install

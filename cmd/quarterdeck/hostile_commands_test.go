@@ -11,6 +11,9 @@ import (
 // TestHostileTextInCommands: what the commands print for people does nothing to a terminal, errors too; what they print for
 // programs is valid JSON with the texts as they are.
 func TestHostileTextInCommands(t *testing.T) {
+	if testing.Short() {
+		t.Skip("much text, one goroutine at a time: nothing for the race detector")
+	}
 	d := quietDemo(t)
 	if err := d.StartScenario("certificate-expiring"); err != nil { // so that an alert fires
 		t.Fatal(err)

@@ -80,6 +80,9 @@ func hostileConsole(t *testing.T, d *demo.Platform, faults map[string]fault, in 
 // TestHostileText: names, images, labels, annotations, messages and log lines that try to do something to the terminal,
 // from every source at once, in every view at every size.
 func TestHostileText(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a walk through all views takes minutes with the race detector, which sees the same paths in others")
+	}
 	d := quietDemo(t)
 	if err := d.StartScenario("certificate-expiring"); err != nil { // so that an alert fires
 		t.Fatal(err)
