@@ -66,6 +66,7 @@ func servicesOf(stack string, c *compose.Config) ([]sources.ServiceState, error)
 		}
 		out = append(out, state)
 	}
+	slices.SortFunc(out, func(a, b sources.ServiceState) int { return strings.Compare(a.Name, b.Name) }) // the loader has them from a map
 	return out, nil
 }
 
