@@ -201,21 +201,21 @@ func (p *platform) createNamed(t testing.TB, s swarm.ServiceSpec) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
+		ctx, cancel := context.WithTimeout(context.Background(), 2*waitLimit)
 		defer cancel()
 		p.empty(ctx, made.ID)
 		_, _ = p.api.ServiceRemove(ctx, made.ID, client.ServiceRemoveOptions{}) // gone already in some tests
 	})
 }
 
-// empty scales a service of a real swarm to nothing and waits, for some seconds at most, until none of its tasks moves any more. A manager of
+// empty scales a service of a real swarm to nothing and waits, for a minute at most, until none of its tasks is left. A manager of
 // Docker 20.10 ends by a panic where a service is removed at the moment at which one of its tasks is forgotten: swarmkit's
 // orchestrator.SetServiceTasksRemove reads the tasks in one transaction and writes them in the next.
 func (p *platform) empty(ctx context.Context, id string) {
 	if p.demo != nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for changed := false; ctx.Err() == nil; time.Sleep(100 * time.Millisecond) {
 		got, err := p.api.ServiceInspect(ctx, id, client.ServiceInspectOptions{})
