@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
@@ -65,6 +66,17 @@ func (p *platform) stackName(t testing.TB) string {
 	return name
 }
 
+// stackSoon waits for some seconds until the parts of a stack are those that are wanted, and gives those that are there in the end. A real engine lists an overlay network from
+// two places: it passes over a cluster that is late to answer, and has its own share of a network for a while after the cluster has removed it.
+func (p *platform) stackSoon(t testing.TB, name string, want ...string) []string {
+	t.Helper()
+	for deadline := time.Now().Add(waitLimit / 2); ; time.Sleep(200 * time.Millisecond) {
+		if got := p.stackParts(t, name); slices.Equal(got, want) || time.Now().After(deadline) {
+			return got
+		}
+	}
+}
+
 // stackParts are the services, networks and configs whose names begin so, by the tests' own client.
 func (p *platform) stackParts(t testing.TB, name string) []string {
 	t.Helper()
@@ -118,7 +130,7 @@ func testApply(t *testing.T, p *platform) {
 	}
 	made := r.proven(plan)
 	all := []string{name + "-conf-one", name + "_api", name + "_back", name + "_web"}
-	if got := p.stackParts(t, name); !slices.Equal(got, all) {
+	if got := p.stackSoon(t, name, all...); !slices.Equal(got, all) {
 		t.Fatalf("there are %v, want %v", got, all)
 	}
 	if image := p.service(t, name+"_web").Spec.TaskTemplate.ContainerSpec.Image; !strings.HasPrefix(image, p.image+"1.0@sha256:") {
@@ -142,7 +154,7 @@ func testApply(t *testing.T, p *platform) {
 	if report, err := r.run(r.undo(changed.Run), actions.ResultDone); err != nil || report.Undo != "" || !report.Verify.Converged {
 		t.Errorf("%+v, %v", report, err)
 	}
-	if got := p.stackParts(t, name); !slices.Equal(got, all) {
+	if got := p.stackSoon(t, name, all...); !slices.Equal(got, all) {
 		t.Errorf("there are %v, want %v", got, all)
 	}
 	r.same(first)
@@ -166,7 +178,7 @@ func (r *rig) unmade(name, run string) {
 	if err != nil || report.Undo != "" || report.Verify == nil || len(report.Verify.Checks) != 2 || report.Verify.Checks[0].Name != "removed" {
 		r.t.Errorf("%+v, %v", report, err)
 	}
-	if got := r.stackParts(r.t, name); len(got) > 0 {
+	if got := r.stackSoon(r.t, name); len(got) > 0 {
 		r.t.Errorf("there are still %v", got)
 	}
 	if left := r.secrets(r.t, name); len(left) != 1 {
@@ -227,7 +239,7 @@ func testApplyTakesBack(t *testing.T, p *platform) {
 	plan.TakeBack = true
 	p.createNamed(t, p.spec(name+"_web", replicas(0)))
 	report, _ := r.run(plan, actions.ResultTakenBack)
-	if got := p.stackParts(t, name); !slices.Equal(got, []string{name + "_web"}) || report.Undo != "" || !strings.Contains(report.Reason, name+"_web was made by somebody else meanwhile") {
+	if got := p.stackSoon(t, name, name+"_web"); !slices.Equal(got, []string{name + "_web"}) || report.Undo != "" || !strings.Contains(report.Reason, name+"_web was made by somebody else meanwhile") {
 		t.Errorf("%s; there are %v; undo %q", report.Reason, got, report.Undo)
 	}
 }
@@ -256,7 +268,7 @@ func testApplyLeft(t *testing.T, p *platform) {
 	if _, err := r.run(back, actions.ResultDone); err != nil {
 		t.Error(err)
 	}
-	if got := p.stackParts(t, name); len(got) > 0 {
+	if got := p.stackSoon(t, name); len(got) > 0 {
 		t.Errorf("there are still %v", got)
 	}
 	two := left()
