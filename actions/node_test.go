@@ -247,7 +247,7 @@ func TestNodeMeetsAnother(t *testing.T) {
 // TestNodeInterrupted kills a run of a node in its middle, and has it finished or taken back.
 func TestNodeInterrupted(t *testing.T) {
 	t.Parallel()
-	p := ownDemo(t, demo.Options{Managers: 6})
+	p := ownDemo(t, demo.Options{Managers: 9}) // so many that the others make a majority, whoever is between two roles
 	for i, j := range []job{{DieAtEntry: 2}, {DieAtEffect: 1}, {DieAtEntry: 3}, {DieAtEntry: 4}, {DieAtEffect: 1, Tag: "back"}} {
 		j.Dir, j.Host, j.Image, j.Action, j.Service = t.TempDir(), p.host, p.image, actions.Demote, fmt.Sprint("node", i+2)
 		t.Run(fmt.Sprintf("entry %d effect %d %s", j.DieAtEntry, j.DieAtEffect, j.Tag), func(t *testing.T) {

@@ -148,7 +148,7 @@ func TestHugeAnswerIsRefused(t *testing.T) {
 		}
 		return true
 	}))
-	_, err := f.client(t, sut.Options{}).List(t.Context())
+	_, err := f.client(t, sut.Options{Timeout: time.Minute}).List(t.Context())
 	if sources.KindOf(err) != sources.BadAnswer || !strings.Contains(err.Error(), "larger than") {
 		t.Fatalf("got %v", err)
 	}
