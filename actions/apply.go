@@ -18,6 +18,8 @@ type PartKind string
 const (
 	PartNetwork PartKind = "network"
 	PartConfig  PartKind = "config"
+	PartSecret  PartKind = "secret"
+	PartLabel   PartKind = "label" // of a node
 )
 
 // StackChange is what a plan makes of a stack beside its services or, where that is taken back, removes.
@@ -26,23 +28,32 @@ type StackChange struct {
 	// Remove: the parts are taken away, after the services; else they are made, before them.
 	Remove bool
 	Parts  []StackPart
+	// Needs are what nobody has given: the plan is refused for them.
+	Needs []StackNeed
 }
 
-// StackPart is a network or a config.
+// StackPart is a network, a config, a secret or the label of a node.
 type StackPart struct {
 	Kind PartKind
-	Name string
+	Name string // of a label KEY=VALUE
+	// Node is the one that has the label; "" for all else.
+	Node string
 	// ID is of one that is there.
-	ID      string
-	network sources.NetworkSpec
-	config  sources.Material
+	ID       string
+	network  sources.NetworkSpec
+	material sources.Material
+	nodeID   string
 }
 
 // About is what the part is, in a few words.
 func (x *StackPart) About() string {
 	switch {
+	case x.Kind == PartLabel:
+		return fmt.Sprintf("label %s of the node %s", x.Name, x.Node)
+	case x.Kind == PartSecret: // not even its length is told
+		return "secret " + x.Name
 	case x.Kind == PartConfig:
-		return fmt.Sprintf("config %s, %d bytes", x.Name, len(x.config.Data))
+		return fmt.Sprintf("config %s, %d bytes", x.Name, len(x.material.Data))
 	case x.network.Internal:
 		return "overlay network " + x.Name + ", internal"
 	}
@@ -50,8 +61,9 @@ func (x *StackPart) About() string {
 }
 
 // PlanApply plans to make what is missing of a stack and to change what differs from its files. What runs under the stack's name and is in no file is left
-// alone, and so is what is in the way without being the stack's: the plan is refused then.
-func (d *Deck) PlanApply(ctx context.Context, want *sources.Stack) (*Plan, error) {
+// alone, and so is what is in the way without being the stack's: the plan is refused then. It is refused as well for what the stack needs and nobody has given, and has that in
+// Stack.Needs.
+func (d *Deck) PlanApply(ctx context.Context, want *sources.Stack, given Given) (*Plan, error) {
 	snap, err := d.Ready(ctx)
 	if err != nil {
 		return nil, err
@@ -60,7 +72,7 @@ func (d *Deck) PlanApply(ctx context.Context, want *sources.Stack) (*Plan, error
 	if err != nil {
 		return nil, err
 	}
-	a := applying{d: d, want: want, key: key, plan: &Plan{Action: Apply, Harm: Serious, Stack: &StackChange{Stack: want.Name}}, room: fleet.RoomOf(snap), nodes: snap.Nodes, images: map[string]sources.Image{}}
+	a := applying{d: d, want: want, given: given, key: key, plan: &Plan{Action: Apply, Harm: Serious, Stack: &StackChange{Stack: want.Name}}, nodes: slices.Clone(snap.Nodes), images: map[string]sources.Image{}}
 	if a.running, err = d.Hands.ServiceStates(ctx); err != nil {
 		return nil, err
 	}
@@ -71,6 +83,8 @@ func (d *Deck) PlanApply(ctx context.Context, want *sources.Stack) (*Plan, error
 		return nil, err
 	}
 	a.secrets()
+	a.labels()
+	a.room = fleet.RoomOf(&fleet.Snapshot{Nodes: a.nodes, Services: snap.Services})
 	groups := groupsOf(want.Services)
 	for i := range want.Services {
 		if err := a.service(ctx, &want.Services[i], groups[want.Services[i].Name]); err != nil {
@@ -78,6 +92,9 @@ func (d *Deck) PlanApply(ctx context.Context, want *sources.Stack) (*Plan, error
 		}
 	}
 	a.others()
+	if len(want.Ignored) > 0 {
+		a.plan.warn("a swarm has no use for these fields of the files: %s", strings.Join(want.Ignored, ", "))
+	}
 	p := a.plan
 	p.packGroups()
 	switch {
@@ -93,6 +110,7 @@ func (d *Deck) PlanApply(ctx context.Context, want *sources.Stack) (*Plan, error
 type applying struct {
 	d       *Deck
 	want    *sources.Stack
+	given   Given
 	key     []byte
 	plan    *Plan
 	running []sources.ServiceState
@@ -113,14 +131,14 @@ func (a *applying) parts(ctx context.Context) error {
 		have, there := a.known.networks[n.Name]
 		switch {
 		case !there:
-			a.plan.Stack.Parts = append(a.plan.Stack.Parts, StackPart{Kind: PartNetwork, Name: n.Name, network: n})
+			a.add(StackPart{Kind: PartNetwork, Name: n.Name, network: n})
 		case !n.Shared && have.Stack != a.want.Name:
 			a.refuse("the network %s is there and is not of the stack %s: rename it, or remove it", n.Name, a.want.Name)
 		}
 	}
 	for _, c := range a.want.Configs {
 		if a.known.materials[sources.Config][c.Name] == "" {
-			a.plan.Stack.Parts = append(a.plan.Stack.Parts, StackPart{Kind: PartConfig, Name: c.Name, config: c})
+			a.add(StackPart{Kind: PartConfig, Name: c.Name, material: c})
 			continue
 		}
 		have, err := a.d.Bench.ReadConfig(ctx, c.Name)
@@ -132,20 +150,6 @@ func (a *applying) parts(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// secrets refuses the plan where one is missing: its value is nobody's here to make up.
-func (a *applying) secrets() {
-	asked := map[string]bool{}
-	for i := range a.want.Services {
-		for _, x := range a.want.Services[i].Spec.Materials(sources.Secret) {
-			if asked[x.Name] || a.known.materials[sources.Secret][x.Name] != "" {
-				continue
-			}
-			asked[x.Name] = true
-			a.refuse("the secret %s is missing (%s): docker secret create %s -", x.Name, orWords(a.want.Holds[x.Name], "its value is in no file"), x.Name)
-		}
-	}
 }
 
 // service plans one service of the stack.
@@ -193,7 +197,7 @@ func (a *applying) service(ctx context.Context, want *sources.ServiceState, grou
 
 // missing plans a service that is not there.
 func (a *applying) missing(ctx context.Context, want *sources.ServiceState, file sources.Spec, group int) error {
-	if why := a.noPlace(want); why != "" {
+	if why := a.noPlace(want); why != "" && !a.needsLabel(want) {
 		a.refuse("%s has no place: %s", want.Name, why)
 		return nil
 	}
@@ -221,14 +225,14 @@ func (a *applying) noPlace(want *sources.ServiceState) string {
 		a.plan.warn("%s: %d of its %d replicas have no place now: %s", want.Name, n-placed, n, why)
 		return ""
 	}
-	for _, c := range s.Constraints {
-		name, value, equal := strings.Cut(strings.ReplaceAll(c, " ", ""), "==")
-		label, ok := strings.CutPrefix(name, "node.labels.")
-		if ok && equal && !slices.ContainsFunc(a.nodes, func(n fleet.Node) bool { return n.Labels[label] == value }) {
-			return fmt.Sprintf("no node has the label %s=%s: docker node update --label-add %s=%s NODE", label, value, label, value)
-		}
-	}
 	return why
+}
+
+// needsLabel tells whether the plan was refused already because a label is missing that the service asks for.
+func (a *applying) needsLabel(want *sources.ServiceState) bool {
+	return slices.ContainsFunc(want.Constraints, func(c string) bool {
+		return slices.ContainsFunc(a.plan.Stack.Needs, func(n StackNeed) bool { return n.Kind == PartLabel && n.Name == labelWanted(c) })
+	})
 }
 
 // pinned is a spec whose image has the digest that its registry has now. An image that has one keeps it.

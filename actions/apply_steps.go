@@ -56,7 +56,14 @@ const (
 	partStep = "create "
 )
 
-func (x *StackPart) made() string { return partStep + string(x.Kind) + " " + x.Name }
+func (x *StackPart) made() string { return partStep + x.step() }
+
+func (x *StackPart) step() string {
+	if x.Kind == PartLabel {
+		return fmt.Sprintf("label %s on %s", x.Name, x.Node)
+	}
+	return string(x.Kind) + " " + x.Name
+}
 
 func (p *Plan) partSteps(remove bool) []Step {
 	if p.Stack == nil || p.Stack.Remove != remove {
@@ -75,7 +82,7 @@ func (p *Plan) partSteps(remove bool) []Step {
 }
 
 func (x *StackPart) gone(at int) Step {
-	return Step{Name: fmt.Sprintf("remove %s %s", x.Kind, x.Name), Kind: StepPartGone, At: at}
+	return Step{Name: "remove " + x.step(), Kind: StepPartGone, At: at}
 }
 
 // stays tells whether a group has a service that runs after it.
@@ -96,9 +103,16 @@ type stepMade struct {
 	ID string `json:"id"`
 }
 
-// part makes a network or a config of the stack.
+// part makes a part of the stack.
 func (r *Running) part(ctx context.Context, at int) error {
 	x := &r.plan.Stack.Parts[at]
+	if x.Kind == PartLabel {
+		id, err := r.label(ctx, x, true)
+		if err == nil {
+			r.parts[x.made()] = id
+		}
+		return err
+	}
 	labels := map[string]string{runLabel: r.id}
 	id := ""
 	err := persist(ctx, func() error {
@@ -106,10 +120,10 @@ func (r *Running) part(ctx context.Context, at int) error {
 		if id, err = r.partMade(ctx, x); err != nil || id != "" { // by a try whose answer was lost
 			return err
 		}
-		if x.Kind == PartConfig {
-			m := x.config
+		if kind := x.Kind.material(); kind != "" {
+			m := x.material
 			m.Labels = joined(m.Labels, labels)
-			id, err = r.d.Hands.CreateMaterial(ctx, sources.Config, m)
+			id, err = r.d.Hands.CreateMaterial(ctx, kind, m)
 			return err
 		}
 		n := x.network
@@ -121,6 +135,17 @@ func (r *Running) part(ctx context.Context, at int) error {
 		r.parts[x.made()] = id
 	}
 	return err
+}
+
+// material is the kind of material that a part is; "": it is none.
+func (k PartKind) material() sources.MaterialKind {
+	switch k {
+	case PartConfig:
+		return sources.Config
+	case PartSecret:
+		return sources.Secret
+	}
+	return ""
 }
 
 func joined(a, b map[string]string) map[string]string {
@@ -135,40 +160,51 @@ func joined(a, b map[string]string) map[string]string {
 
 // partMade is the id of a part that this run has made; "": it is not there. One that somebody else has made meanwhile is an error.
 func (r *Running) partMade(ctx context.Context, x *StackPart) (string, error) {
-	id, run, err := r.d.findPart(ctx, x.Kind, x.Name)
+	id, run, err := r.d.findPart(ctx, x)
 	if err == nil && id != "" && run != r.id {
 		err = &sources.Error{Source: "swarm", Kind: sources.Conflict, Op: "create " + x.Name, Err: errors.New("somebody else has made one of that name meanwhile"), Next: "plan again: what is there is taken"}
 	}
 	return id, err
 }
 
-// findPart is the id of a network or config by its name, and the run that has made it; "": there is none.
-func (d *Deck) findPart(ctx context.Context, kind PartKind, name string) (id, run string, err error) {
-	if kind == PartConfig {
-		c, err := d.Bench.ReadConfig(ctx, name)
-		if sources.KindOf(err) == sources.NotFound {
-			return "", "", nil
+// findPart is the id of a network, config or secret by its name, and the run that has made it; "": there is none. A label has its node's id, and nobody knows who made it.
+func (d *Deck) findPart(ctx context.Context, x *StackPart) (id, run string, err error) {
+	switch kind := x.Kind.material(); {
+	case x.Kind == PartLabel:
+		id, err = d.findLabel(ctx, x)
+		return id, "", err
+	case kind != "":
+		list, err := d.Hands.Materials(ctx, kind)
+		for i := range list {
+			if list[i].Name == x.Name {
+				return list[i].ID, list[i].Labels[runLabel], nil
+			}
 		}
-		return c.ID, c.Labels[runLabel], err
+		return "", "", err
 	}
 	all, err := d.Bench.Networks(ctx)
 	for i := range all {
-		if all[i].Name == name {
+		if all[i].Name == x.Name {
 			return all[i].ID, all[i].Labels[runLabel], nil
 		}
 	}
 	return "", "", err
 }
 
-// partGone takes a network or config away.
+// partGone takes a part away.
 func (r *Running) partGone(ctx context.Context, at int) error {
 	x := &r.plan.Stack.Parts[at]
 	id := orWords(x.ID, r.parts[x.made()])
-	if x.Kind == PartNetwork {
+	kind := x.Kind.material()
+	switch {
+	case x.Kind == PartLabel:
+		_, err := r.label(ctx, x, false)
+		return err
+	case kind == "":
 		return r.removeNetwork(ctx, id)
 	}
 	return persist(ctx, func() error {
-		err := r.d.Hands.RemoveMaterial(ctx, sources.Config, id)
+		err := r.d.Hands.RemoveMaterial(ctx, kind, id)
 		if sources.KindOf(err) == sources.NotFound {
 			return nil
 		}

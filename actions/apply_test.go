@@ -106,7 +106,7 @@ func (p *platform) stackParts(t testing.TB, name string) []string {
 // same holds that a stack that was applied differs in nothing.
 func (r *rig) same(want *sources.Stack) {
 	r.t.Helper()
-	again, err := r.PlanApply(r.t.Context(), want)
+	again, err := r.PlanApply(r.t.Context(), want, actions.Given{})
 	if err != nil || !strings.Contains(again.Nothing, "runs as its files say") {
 		r.t.Errorf("applied again: %q, refused %q, %v: %+v", again.Nothing, again.Refused, err, again.Changes)
 	}
@@ -116,12 +116,12 @@ func (r *rig) same(want *sources.Stack) {
 func testApply(t *testing.T, p *platform) {
 	name, r := p.stackName(t), p.deck(t)
 	first := p.stackOf(t, name, "", "one")
-	without, err := r.PlanApply(t.Context(), first)
+	without, err := r.PlanApply(t.Context(), first, actions.Given{})
 	if err != nil || !strings.Contains(without.Refused, "what the test says): docker secret create "+name+"-key -") {
 		t.Fatalf("without its secret: %q, %v", without.Refused, err)
 	}
 	p.secretOf(t, name+"-key", "hunter2-of-the-stack")
-	plan := r.planned(r.PlanApply(t.Context(), first))
+	plan := r.planned(r.PlanApply(t.Context(), first, actions.Given{}))
 	if title := plan.Title(); title != "apply the stack "+name+": 2 services made" || plan.Harm != actions.Serious || len(plan.Stack.Parts) != 2 || plan.Changes[0].Service != name+"_api" || plan.Changes[0].Group == plan.Changes[1].Group {
 		t.Errorf("%s, harm %d, %+v", title, plan.Harm, plan.Stack.Parts)
 	}
@@ -139,7 +139,7 @@ func testApply(t *testing.T, p *platform) {
 	r.same(first)
 
 	second := p.stackOf(t, name, `, KEEP: "this"`, "two")
-	plan = r.planned(r.PlanApply(t.Context(), second))
+	plan = r.planned(r.PlanApply(t.Context(), second, actions.Given{}))
 	if len(plan.Changes) != 1 || plan.Changes[0].Service != name+"_api" || plan.Changes[0].Make || len(plan.Stack.Parts) != 1 {
 		t.Fatalf("%d changes, %+v", len(plan.Changes), plan.Stack.Parts)
 	}
@@ -162,7 +162,7 @@ func testApply(t *testing.T, p *platform) {
 	if other, err := r.PlanUndo(t.Context(), made.Run); err != nil || !strings.Contains(other.Refused, name+"_web was changed since the run made it: env BY") {
 		t.Errorf("over another's change: %q, %v", other.Refused, err)
 	}
-	plan = r.planned(r.PlanApply(t.Context(), first))
+	plan = r.planned(r.PlanApply(t.Context(), first, actions.Given{}))
 	r.proven(plan) // which takes the other's change away
 	r.unmade(name, made.Run)
 }
@@ -210,7 +210,7 @@ func testApplyRefused(t *testing.T, p *platform) {
 			s.Constraints = []string{"node.labels.nobody-has == this"}
 		}
 	}
-	plan, err := r.PlanApply(t.Context(), want)
+	plan, err := r.PlanApply(t.Context(), want, actions.Given{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +226,7 @@ func testApplyRefused(t *testing.T, p *platform) {
 	alien.Labels["com.docker.stack.namespace"] = name
 	p.change(t, name+"_web", func(s *swarm.ServiceSpec) { s.Labels = alien.Labels })
 	want.Services = slices.DeleteFunc(want.Services, func(s sources.ServiceState) bool { return s.Name == name+"_web" })
-	if plan, err = r.PlanApply(t.Context(), want); err != nil || len(plan.Warnings) != 1 || !strings.Contains(plan.Warnings[0], name+"_web is of the stack and in none of its files") {
+	if plan, err = r.PlanApply(t.Context(), want, actions.Given{}); err != nil || len(plan.Warnings) != 1 || !strings.Contains(plan.Warnings[0], name+"_web is of the stack and in none of its files") {
 		t.Errorf("%q, %v", plan.Warnings, err)
 	}
 }
@@ -235,7 +235,7 @@ func testApplyRefused(t *testing.T, p *platform) {
 func testApplyTakesBack(t *testing.T, p *platform) {
 	name, r := p.stackName(t), p.deck(t)
 	p.secretOf(t, name+"-key", "x")
-	plan := r.planned(r.PlanApply(t.Context(), p.stackOf(t, name, "", "one")))
+	plan := r.planned(r.PlanApply(t.Context(), p.stackOf(t, name, "", "one"), actions.Given{}))
 	plan.TakeBack = true
 	p.createNamed(t, p.spec(name+"_web", replicas(0)))
 	report, _ := r.run(plan, actions.ResultTakenBack)
@@ -250,7 +250,7 @@ func testApplyLeft(t *testing.T, p *platform) {
 	want := p.stackOf(t, name, "", "one")
 	p.secretOf(t, name+"-key", "x")
 	left := func() actions.RunRecord {
-		run := r.start(r.planned(r.PlanApply(t.Context(), want)))
+		run := r.start(r.planned(r.PlanApply(t.Context(), want, actions.Given{})))
 		p.until(t, "the first service is made", func() bool { return slices.Contains(p.stackParts(t, name), name+"_api") })
 		run.Leave()
 		open, err := r.Unfinished()
@@ -275,10 +275,65 @@ func testApplyLeft(t *testing.T, p *platform) {
 	if err := r.Abandon(two, "a test"); err != nil {
 		t.Fatal(err)
 	}
-	plan := r.planned(r.PlanApply(t.Context(), want))
+	plan := r.planned(r.PlanApply(t.Context(), want, actions.Given{}))
 	plan.NoWait = true
 	if _, err := r.run(plan, actions.ResultDone); err != nil {
 		t.Error(err)
 	}
 	r.same(want)
+}
+
+// testApplyGiven: a secret and a node's label that a stack needs are made with it, where they are given, and go with it when it is taken back.
+func testApplyGiven(t *testing.T, p *platform) {
+	name, r := p.stackName(t), p.deck(t)
+	want := p.stackOf(t, name, "", "one")
+	label := "qd.test." + name
+	for i := range want.Services {
+		if s := &want.Services[i]; s.Name == name+"_web" {
+			s.Constraints = []string{"node.labels." + label + " == yes"}
+		}
+	}
+	plan, err := r.PlanApply(t.Context(), want, actions.Given{})
+	if err != nil || len(plan.Stack.Needs) != 2 || plan.Stack.Needs[0].Kind != actions.PartSecret || plan.Stack.Needs[0].Text != "what the test says" || plan.Stack.Needs[1].Name != label+"=yes" {
+		t.Fatalf("%+v, %v", plan.Stack.Needs, err)
+	}
+	for _, says := range []string{"docker secret create " + name + "-key -", "docker node update --label-add " + label + "=yes NODE"} {
+		if strings.Count(plan.Refused, says) != 1 {
+			t.Errorf("%q is not said once in %q", says, plan.Refused)
+		}
+	}
+	given := actions.Given{Secrets: map[string][]byte{name + "-key": []byte("hunter2-of-the-stack"), "another": []byte("x")}, On: "no-such-node"}
+	if plan, err = r.PlanApply(t.Context(), want, given); err != nil || !strings.Contains(plan.Refused, "there is no node no-such-node") {
+		t.Errorf("%q, %v", plan.Refused, err)
+	}
+	given.Labels = map[string]string{label + "=yes": "node2"}
+	empty := actions.Given{Secrets: map[string][]byte{name + "-key": nil}, Labels: given.Labels}
+	if plan, err = r.PlanApply(t.Context(), want, empty); err != nil || !strings.Contains(plan.Refused, "has 0 bytes") {
+		t.Errorf("%q, %v", plan.Refused, err)
+	}
+	plan = r.planned(r.PlanApply(t.Context(), want, given))
+	var about []string
+	for i := range plan.Stack.Parts {
+		about = append(about, plan.Stack.Parts[i].About())
+	}
+	if !slices.Contains(about, "secret "+name+"-key") || !slices.Contains(about, "label "+label+"=yes of the node node2") || len(about) != 4 {
+		t.Errorf("%q", about)
+	}
+	made := r.proven(plan)
+	if n := p.node(t, "node2"); n.Spec.Labels[label] != "yes" {
+		t.Errorf("the labels are %v", n.Spec.Labels)
+	}
+	if got := r.secrets(t, name); len(got) != 1 {
+		t.Errorf("the secrets are %v", got)
+	}
+	r.same(want)
+	if report, err := r.run(r.undo(made.Run), actions.ResultDone); err != nil {
+		t.Errorf("%+v, %v", report, err)
+	}
+	if n := p.node(t, "node2"); n.Spec.Labels[label] != "" || len(r.secrets(t, name)) != 0 {
+		t.Errorf("left behind: labels %v, secrets %v", n.Spec.Labels, r.secrets(t, name))
+	}
+	if strings.Contains(dump(t, r.Journal.Dir()), "hunter2-of-the-stack") {
+		t.Error("the secret's value is in the journal")
+	}
 }

@@ -10,7 +10,7 @@ import (
 	"quarterdeck/sources"
 )
 
-// recordedStack is what the journal keeps of a stack's parts. What is in a config is not written down: it is in the files.
+// recordedStack is what the journal keeps of a stack's parts. What is in a config is not written down: it is in the files. What is in a secret is nowhere.
 type recordedStack struct {
 	Name   string         `json:"name"`
 	Remove bool           `json:"remove,omitempty"`
@@ -20,6 +20,7 @@ type recordedStack struct {
 type recordedPart struct {
 	Kind PartKind `json:"kind"`
 	Name string   `json:"name"`
+	Node string   `json:"node,omitempty"`
 	ID   string   `json:"id,omitempty"`
 }
 
@@ -29,12 +30,12 @@ func (s *StackChange) recorded() *recordedStack {
 	}
 	out := &recordedStack{Name: s.Stack, Remove: s.Remove}
 	for i := range s.Parts {
-		out.Parts = append(out.Parts, recordedPart{s.Parts[i].Kind, s.Parts[i].Name, s.Parts[i].ID})
+		out.Parts = append(out.Parts, recordedPart{s.Parts[i].Kind, s.Parts[i].Name, s.Parts[i].Node, s.Parts[i].ID})
 	}
 	return out
 }
 
-// madeParts are the ids of the networks and configs that the run has made, by the steps' names.
+// madeParts are the ids of the parts that the run has made, by the steps' names.
 func (r *RunRecord) madeParts() map[string]string {
 	out := map[string]string{}
 	if r.plan.Stack == nil || r.plan.Stack.Remove {
@@ -149,7 +150,7 @@ func (r *RunRecord) madeService(s *recordedService) (ref SpecRef, begun bool) {
 	return ref, begun
 }
 
-// unmakeParts adds to the plan that the networks and configs that the run has made are removed, where no service but those that are removed uses them.
+// unmakeParts adds to the plan that the parts that the run has made are removed, where no service but those that are removed uses them.
 func (d *Deck) unmakeParts(ctx context.Context, p *Plan, r *RunRecord) error {
 	ids := r.madeParts()
 	all, err := d.Hands.ServiceStates(ctx)
@@ -157,8 +158,11 @@ func (d *Deck) unmakeParts(ctx context.Context, p *Plan, r *RunRecord) error {
 		return err
 	}
 	for i := len(r.plan.Stack.Parts) - 1; i >= 0; i-- {
-		part := StackPart{Kind: r.plan.Stack.Parts[i].Kind, Name: r.plan.Stack.Parts[i].Name}
-		id, run, err := d.findPart(ctx, part.Kind, part.Name)
+		part := StackPart{Kind: r.plan.Stack.Parts[i].Kind, Name: r.plan.Stack.Parts[i].Name, Node: r.plan.Stack.Parts[i].Node}
+		id, run, err := d.findPart(ctx, &part)
+		if part.Kind == PartLabel && ids[part.made()] == id { // nothing on a node says who has given it a label
+			run = r.ID
+		}
 		switch {
 		case err != nil:
 			return err
@@ -166,7 +170,7 @@ func (d *Deck) unmakeParts(ctx context.Context, p *Plan, r *RunRecord) error {
 			continue
 		}
 		if user := userOf(all, p, part.Kind, id, part.Name); user != "" {
-			p.warn("%s is on it: the %s %s stays", user, part.Kind, part.Name)
+			p.warn("%s needs it: the %s %s stays", user, part.Kind, part.Name)
 			continue
 		}
 		part.ID = id
@@ -175,7 +179,7 @@ func (d *Deck) unmakeParts(ctx context.Context, p *Plan, r *RunRecord) error {
 	return nil
 }
 
-// userOf is a service that uses a network or a config once the plan is carried out; "": none does.
+// userOf is a service that uses a part of a stack once the plan is carried out; "": none does.
 func userOf(all []sources.ServiceState, p *Plan, kind PartKind, id, name string) string {
 	for i := range all {
 		s := &all[i]
@@ -183,18 +187,24 @@ func userOf(all []sources.ServiceState, p *Plan, kind PartKind, id, name string)
 		if at := slices.IndexFunc(p.Changes, func(c Change) bool { return c.ID == s.ID }); at >= 0 {
 			spec = p.Changes[at].After
 		}
-		uses := slices.ContainsFunc(spec.Materials(sources.Config), func(x sources.Reference) bool { return x.ID == id })
-		if kind == PartNetwork {
-			uses = slices.ContainsFunc(spec.NetworkTargets(), func(t string) bool { return t == id || t == name })
-		}
-		if uses {
+		if usesPart(s, spec, kind, id, name) {
 			return s.Name
 		}
 	}
 	return ""
 }
 
-// partsBack removes the networks and configs that a run that has failed has made.
+func usesPart(s *sources.ServiceState, spec sources.Spec, kind PartKind, id, name string) bool {
+	switch kind {
+	case PartNetwork:
+		return slices.ContainsFunc(spec.NetworkTargets(), func(t string) bool { return t == id || t == name })
+	case PartLabel: // what is removed has no spec
+		return len(spec.JSON()) > 0 && slices.ContainsFunc(s.Constraints, func(c string) bool { return labelWanted(c) == name })
+	}
+	return slices.ContainsFunc(spec.Materials(kind.material()), func(x sources.Reference) bool { return x.ID == id })
+}
+
+// partsBack removes the parts that a run that has failed has made.
 func (r *Running) partsBack(ctx context.Context) error {
 	for i := len(r.plan.Stack.Parts) - 1; i >= 0; i-- {
 		x := &r.plan.Stack.Parts[i]

@@ -47,6 +47,7 @@ var suite = []struct {
 	{"a word that is refused", testAttestRefused},
 	{"a stack is applied", testApply},
 	{"a stack that is refused", testApplyRefused},
+	{"a stack with what it needs", testApplyGiven},
 	{"a stack is taken back", testApplyTakesBack},
 	{"a stack is left half way", testApplyLeft},
 }

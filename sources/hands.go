@@ -72,6 +72,8 @@ type Hands interface {
 	NodeState(ctx context.Context, nameOrID string) (NodeState, error)
 	// UpdateNode wants something else of a node, if its version is still the one named; its labels stay.
 	UpdateNode(ctx context.Context, id string, version uint64, want NodeWant) error
+	// LabelNode gives a node a label or, where value is nil, takes it away, if the node's version is still the one named; all else stays.
+	LabelNode(ctx context.Context, id string, version uint64, key string, value *string) error
 	// NodeTasks are the tasks that the orchestrator knows on a node now, by its id, those that have ended with them.
 	NodeTasks(ctx context.Context, id string) ([]Task, error)
 	// ResolveImage asks the image's registry, through the engine, for the digest that a reference has now.

@@ -10,6 +10,10 @@ type Stack struct {
 	Configs []Material
 	// Holds says of secrets, by their names, what is to be in them: the files have no values.
 	Holds map[string]string
+	// Secrets are those whose values the files have.
+	Secrets []Material
+	// Ignored are the fields of the files that a swarm has no use for.
+	Ignored []string
 }
 
 // NetworkSpec is an overlay network that is to be made.

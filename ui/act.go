@@ -46,6 +46,8 @@ type asking struct {
 	note string // what is said above the plan: why it is asked again
 	// step, where set, asks for one more or one less of the same.
 	step func(m *Model, by int) tea.Cmd
+	// needs, where set, asks for the first of so many things that a stack needs and nobody has given; the plan is refused for them else.
+	needs func(m *Model, first actions.StackNeed, of int)
 }
 
 // requestPlan makes a plan in a command and shows it, to be confirmed. what is said where it cannot be made: "redeploy shop_web". While
@@ -105,6 +107,10 @@ func (m *Model) applyPlan(msg planMsg) tea.Cmd {
 	}
 	if msg.err != nil {
 		m.overlay = newErrorBox(msg.box.what, msg.err, msg.box.under)
+		return nil
+	}
+	if st := msg.plan.Stack; msg.box.needs != nil && st != nil && len(st.Needs) > 0 && !m.readOnly() {
+		msg.box.needs(m, st.Needs[0], len(st.Needs))
 		return nil
 	}
 	m.overlay = newPlanBox(m, msg.box.asking, msg.plan, msg.box.under)

@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"errors"
+	"maps"
 	"fmt"
 	"os"
 	"slices"
@@ -143,6 +144,25 @@ func (h *fakeHands) NodeState(_ context.Context, id string) (sources.NodeState, 
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return sources.NodeState{Node: *h.node(id), Version: h.turns[id]}, nil
+}
+
+func (h *fakeHands) LabelNode(_ context.Context, id string, version uint64, key string, value *string) error {
+	h.calls.Add(1)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.turns[id] != version {
+		return &sources.Error{Source: "swarm", Kind: sources.Conflict, Op: "label " + id, Err: errors.New("update out of sequence")}
+	}
+	h.turns[id]++
+	n := h.node(id)
+	n.Labels = maps.Clone(n.Labels)
+	if value == nil {
+		delete(n.Labels, key)
+	} else {
+		n.Labels[key] = *value
+	}
+	h.tell()
+	return nil
 }
 
 // UpdateNode takes a node's tasks to the first node where it is drained.

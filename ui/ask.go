@@ -1,6 +1,8 @@
 package ui
 
 import (
+	"strings"
+
 	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
 )
@@ -11,6 +13,7 @@ type askBox struct {
 	words    []string // what is asked, above the line
 	input    textinput.Model
 	complain string
+	hidden   bool    // what is typed is not shown, but for a file's name after @
 	under    overlay // that esc goes back to; nil: none
 	// take takes the answer: a complaint leaves the box open.
 	take func(m *Model, text string) (cmd tea.Cmd, complain string)
@@ -23,8 +26,34 @@ func newAsk(m *Model, head, prompt, value string, words []string, take func(m *M
 	return b
 }
 
-func (b *askBox) title() string     { return inLine(b.head) }
-func (b *askBox) paste(text string) { pasteInto(&b.input, text); b.complain = "" }
+func (b *askBox) title() string { return inLine(b.head) }
+
+func (b *askBox) paste(text string) {
+	if text = strings.TrimRight(text, "\r\n"); b.hidden && oneLine(text) != text { // nobody would see that something was taken out of it
+		b.complain = "what was pasted has line breaks, spaces at its ends or signs that are not printed: put it into a file, and give @FILE"
+		return
+	}
+	pasteInto(&b.input, text)
+	b.complain = ""
+	b.cover()
+}
+
+// hide makes the box one for what nobody is to see.
+func (b *askBox) hide() {
+	b.hidden = true
+	b.input.EchoCharacter = '*'
+	b.cover()
+}
+
+func (b *askBox) cover() {
+	if !b.hidden {
+		return
+	}
+	b.input.EchoMode = textinput.EchoPassword
+	if strings.HasPrefix(b.input.Value(), "@") {
+		b.input.EchoMode = textinput.EchoNormal
+	}
+}
 
 func (b *askBox) page(m *Model, w int) *page {
 	p := &page{w: w}
@@ -65,5 +94,6 @@ func (b *askBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
 	}
 	b.input, _ = b.input.Update(k)
 	b.complain = ""
+	b.cover()
 	return nil, false
 }

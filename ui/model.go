@@ -44,6 +44,8 @@ type Options struct {
 	Stages *stages.Feed
 	// Stack gives what the files of a stack of the blueprint make with values; nil: none can be applied.
 	Stack func(st *blueprint.Stack, values blueprint.Values) (*sources.Stack, error)
+	// StackFrom gives what stack files of this machine make under a name; nil: none can be applied.
+	StackFrom func(name string, files ...string) (*sources.Stack, error)
 	// Delivery asks how far the newest change to a service has come; nil: nobody can tell.
 	Delivery func(ctx context.Context, v *fleet.Service) delivery.Delivery
 	// Scaling says what an autoscaler would do; nil: nobody does.

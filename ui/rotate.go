@@ -17,7 +17,7 @@ import (
 
 // lookCommands are the palette's commands that go back, hand over and rotate.
 func (m *Model) lookCommands() []command {
-	out := []command{{name: "handover: what was done since", hint: "H", run: (*Model).handover}, {name: "backups: report of the last DR day", run: (*Model).dayCommand}}
+	out := []command{{name: "handover: what was done since", hint: "H", run: (*Model).handover}, {name: "backups: report of the last DR day", run: (*Model).dayCommand}, {name: "apply a stack file: deploy a stack, or change it", hint: "apply", run: (*Model).askStackFile}}
 	stacks := map[string]bool{}
 	for _, v := range m.snap.Services {
 		if v.Stack != "" && !stacks[v.Stack] {
@@ -68,14 +68,21 @@ func (m *Model) askRotate(kind sources.MaterialKind, name string) tea.Cmd {
 	return nil
 }
 
+// home is a path with the home directory in place of ~.
+func home(path string) (string, error) {
+	rest, ok := strings.CutPrefix(path, "~/")
+	if !ok {
+		return path, nil
+	}
+	dir, err := os.UserHomeDir()
+	return filepath.Join(dir, rest), err
+}
+
 // readMaterial reads a file with a new value, of which no more than can be taken.
 func readMaterial(path string) ([]byte, error) {
-	if rest, ok := strings.CutPrefix(path, "~/"); ok {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return nil, err
-		}
-		path = filepath.Join(home, rest)
+	path, err := home(path)
+	if err != nil {
+		return nil, err
 	}
 	info, err := os.Stat(path)
 	if err != nil {

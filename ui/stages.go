@@ -29,6 +29,8 @@ type stagesPane struct {
 	// file and values are what was given for stacks of the blueprint so far.
 	file   string
 	values blueprint.Values
+	// stackFile is what was given for a stack file.
+	stackFile string
 }
 
 type stagesOf struct {

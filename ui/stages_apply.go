@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
 
 	"quarterdeck/actions"
 	"quarterdeck/blueprint"
+	"quarterdeck/sources"
 )
 
 // valuesMsg is sent when the file of values of a stack was read, or could not be.
@@ -109,17 +112,138 @@ func (m *Model) askValue(st *blueprint.Stack) tea.Cmd {
 
 // planStack plans a stack with the values that are known.
 func (m *Model) planStack(st *blueprint.Stack) tea.Cmd {
-	m.overlay = nil // what is planned comes back to nothing, not to the question
 	values, read := m.stages.values, m.o.Stack
-	return m.requestPlan("apply the stack "+st.Name, func(ctx context.Context, d *actions.Deck) (*actions.Plan, error) {
+	return m.planWanted("apply the stack "+st.Name, func() (*sources.Stack, error) {
 		filled, err := blueprint.Fill([]*blueprint.Stack{st}, values)
 		if err != nil {
 			return nil, err
 		}
-		want, err := read(st, filled)
+		return read(st, filled)
+	}, actions.Given{})
+}
+
+// askStackFile asks for the files of a stack and its name, and plans it.
+func (m *Model) askStackFile() tea.Cmd {
+	if cmd, no := m.noDeck(); no {
+		return cmd
+	}
+	if m.o.StackFrom == nil {
+		return m.say("stack files are not read here")
+	}
+	words := []string{"A stack is made, or changed in what differs, from its files, as docker stack deploy reads them: with a plan first, a proof after it, and an undo.", "Several are merged in their order, with a comma between them."}
+	m.overlay = newAsk(m, "apply a stack file", "file: ", m.stages.stackFile, words, func(m *Model, text string) (tea.Cmd, string) {
+		var files []string
+		for _, f := range strings.Split(text, ",") {
+			if f = strings.TrimSpace(f); f != "" {
+				files = append(files, f)
+			}
+		}
+		if len(files) == 0 {
+			return nil, "give the path of a stack file"
+		}
+		for i, f := range files {
+			var err error
+			if files[i], err = home(f); err == nil {
+				_, err = os.Stat(files[i])
+			}
+			if err != nil {
+				return nil, err.Error()
+			}
+		}
+		m.stages.stackFile = text
+		return m.askStackName(files), ""
+	})
+	return nil
+}
+
+// askStackName asks what the stack is called: as the file's directory, unless somebody says so.
+func (m *Model) askStackName(files []string) tea.Cmd {
+	name := ""
+	if path, err := filepath.Abs(files[0]); err == nil {
+		name = filepath.Base(filepath.Dir(path))
+	}
+	read := m.o.StackFrom
+	m.overlay = newAsk(m, "apply a stack file", "stack: ", name, []string{"The stack's name, which its services' names begin with. One that runs already is changed."}, func(m *Model, name string) (tea.Cmd, string) {
+		if name = strings.TrimSpace(name); name == "" {
+			return nil, "give the stack a name"
+		}
+		return m.planWanted("apply the stack "+inLine(name), func() (*sources.Stack, error) { return read(name, files...) }, actions.Given{}), ""
+	})
+	return nil
+}
+
+// planWanted plans what the files of a stack make. What they need and nobody has given yet, secrets and nodes for labels, is asked for, one by one, and planned with.
+func (m *Model) planWanted(what string, read func() (*sources.Stack, error), given actions.Given) tea.Cmd {
+	m.overlay = nil // what is planned comes back to nothing, not to the question
+	return m.request(asking{what: what, plan: func(ctx context.Context, d *actions.Deck) (*actions.Plan, error) {
+		want, err := read()
 		if err != nil {
 			return nil, err
 		}
-		return d.PlanApply(ctx, want)
+		return d.PlanApply(ctx, want, given)
+	}, needs: func(m *Model, n actions.StackNeed, of int) { m.askNeed(what, read, given, n, of) }})
+}
+
+// askNeed asks for something that a stack needs and its files do not have, the first of so many, and then plans again.
+func (m *Model) askNeed(what string, read func() (*sources.Stack, error), given actions.Given, n actions.StackNeed, of int) {
+	more := ""
+	if of > 1 {
+		more = fmt.Sprintf(" %d more after it.", of-1)
+	}
+	again := func(m *Model, add func(*actions.Given)) tea.Cmd {
+		next := actions.Given{Secrets: maps.Clone(given.Secrets), Labels: maps.Clone(given.Labels)}
+		add(&next)
+		return m.planWanted(what, read, next)
+	}
+	if n.Kind == actions.PartLabel {
+		var nodes []string
+		for i := range m.snap.Nodes {
+			nodes = append(nodes, m.snap.Nodes[i].Name)
+		}
+		words := []string{"No node has the label " + n.Name + ": it says " + n.Text + "." + more, "The nodes: " + strings.Join(nodes, ", ") + "."}
+		m.overlay = newAsk(m, what+": label "+n.Name, "node: ", "", words, func(m *Model, node string) (tea.Cmd, string) {
+			if node = strings.TrimSpace(node); !slices.Contains(nodes, node) {
+				return nil, "no node has this name"
+			}
+			return again(m, func(g *actions.Given) { g.Labels = withKey(g.Labels, n.Name, node) }), ""
+		})
+		return
+	}
+	words := []string{"The secret " + n.Name + " is missing: " + n.Text + "." + more, "What is typed here is not shown, and is written down nowhere but in the swarm. @FILE takes the contents of a file."}
+	b := newAsk(m, what+": secret "+n.Name, "value: ", "", words, func(m *Model, text string) (tea.Cmd, string) {
+		value, complain := secretTyped(text)
+		if complain != "" {
+			return nil, complain
+		}
+		return again(m, func(g *actions.Given) { g.Secrets = withKey(g.Secrets, n.Name, value) }), ""
 	})
+	b.hide()
+	m.overlay = b
+}
+
+func withKey[V any](m map[string]V, k string, v V) map[string]V {
+	if m == nil {
+		m = map[string]V{}
+	}
+	m[k] = v
+	return m
+}
+
+// secretTyped is the value of a secret that was typed, or that is in the file that was named.
+func secretTyped(text string) (value []byte, complain string) {
+	path, file := strings.CutPrefix(text, "@")
+	switch {
+	case text == "":
+		return nil, "it is empty"
+	case !file:
+		return []byte(text), ""
+	}
+	value, err := readMaterial(strings.TrimSpace(path))
+	switch {
+	case err != nil:
+		return nil, err.Error()
+	case len(value) == 0 || len(value) > actions.MaxSecret:
+		return nil, fmt.Sprintf("the file has %d bytes: a secret has 1 to %d", len(value), actions.MaxSecret)
+	}
+	return value, ""
 }

@@ -129,3 +129,93 @@ func TestGoldenApply(t *testing.T) {
 		})
 	}
 }
+
+// needyOf is a stack that needs a secret and the label of a node.
+func needyOf(name string) (*sources.Stack, error) {
+	spec, err := sources.NewSpec([]byte(`{"Name":"needy_web","Labels":{"com.docker.stack.namespace":"needy"},"TaskTemplate":{"ContainerSpec":{"Image":"web:1@sha256:` + strings.Repeat("a", 64) + `","Secrets":[{"SecretName":"web-key","File":{"Name":"web-key"}}]},"Placement":{"Constraints":["node.labels.front == yes"]}},"Mode":{"Replicated":{"Replicas":1}}}`))
+	if err != nil {
+		return nil, err
+	}
+	return &sources.Stack{Name: name, Holds: map[string]string{"web-key": "the key of the shop"},
+		Services: []sources.ServiceState{{Service: sources.Service{Name: "needy_web", Stack: name, Mode: sources.Replicated, Desired: 1, Constraints: []string{"node.labels.front == yes"}}, Spec: spec}}}, nil
+}
+
+// What a stack file needs and the swarm does not have is asked for, and what is typed of a secret is never seen.
+func TestApplyStackFile(t *testing.T) {
+	r := applyRig(t, 120, 40)
+	file := filepath.Join(t.TempDir(), "needy", "stack.yml")
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte("services: {}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.Model.o.StackFrom = func(name string, files ...string) (*sources.Stack, error) {
+		if len(files) != 1 || files[0] != file {
+			return nil, fmt.Errorf("asked for %q", files)
+		}
+		return needyOf(name)
+	}
+	r.press(":")
+	r.overlay.(*paletteBox).paste("apply a stack file")
+	r.press("enter")
+	r.asked("file: ").paste(file + ".none")
+	r.press("enter")
+	if b := r.asked("file: "); !strings.Contains(b.complain, "no such file") {
+		t.Errorf("a file that is none: %q", b.complain)
+	}
+	r.asked("file: ").input.SetValue(file)
+	r.press("enter")
+	if b := r.asked("stack: "); b.input.Value() != "needy" {
+		t.Errorf("the name that is offered: %q", b.input.Value())
+	}
+	r.press("enter")
+	r.asked("web-key").paste("two\nlines")
+	if b := r.asked("web-key"); b.complain == "" || b.input.Value() != "" {
+		t.Errorf("two lines: %q %q", b.complain, b.input.Value())
+	}
+	r.press("enter")
+	if b := r.asked("web-key"); b.complain != "it is empty" {
+		t.Errorf("nothing: %q", b.complain)
+	}
+	for _, k := range "hunter2" {
+		r.press(string(k))
+	}
+	if s := r.screen(); strings.Contains(s, "hunter2") || !strings.Contains(s, "*******") || !strings.Contains(s, "the key of the shop. 1 more after it") {
+		t.Errorf("a secret on the screen:\n%s", s)
+	}
+	r.press("enter")
+	r.asked("front=yes").paste("nowhere")
+	r.press("enter")
+	if b := r.asked("front=yes"); b.complain != "no node has this name" {
+		t.Errorf("%q", b.complain)
+	}
+	node := r.snap.Nodes[0].Name
+	r.asked("front=yes").input.SetValue(node)
+	r.press("enter")
+	plan := r.planned().plan
+	if plan.Refused != "" || len(plan.Stack.Parts) != 2 || len(plan.Changes) != 1 {
+		t.Errorf("%+v %+v", plan.Refused, plan.Stack)
+	}
+	if s := r.screen(); !strings.Contains(s, "secret web-key is made") || !strings.Contains(s, "label front=yes of the node "+node+" is made") || strings.Contains(s, "hunter2") {
+		t.Errorf("the plan:\n%s", s)
+	}
+}
+
+// A secret's value may be in a file, whose name is seen.
+func TestSecretTyped(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, []byte("two\nlines\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{"plain": "plain", "@" + file: "two\nlines\n"} {
+		if got, complain := secretTyped(text); string(got) != want || complain != "" {
+			t.Errorf("%s: %q %s", text, got, complain)
+		}
+	}
+	for _, text := range []string{"", "@" + file + ".none", "@" + filepath.Dir(file)} {
+		if _, complain := secretTyped(text); complain == "" {
+			t.Errorf("%q is taken", text)
+		}
+	}
+}

@@ -17,7 +17,7 @@ import (
 )
 
 func newBlueprintApplyCommand(s *surroundings, o *blueprintFlags) *cobra.Command {
-	f := &actFlags{}
+	f, g := &actFlags{}, &givenFlags{}
 	cmd := &cobra.Command{
 		Use:   "apply STACK",
 		Short: "Make what is missing of a stack, and change what differs from its files",
@@ -25,10 +25,10 @@ func newBlueprintApplyCommand(s *surroundings, o *blueprintFlags) *cobra.Command
 is shown as a diff first, each step is in the journal before it is done, and each service is watched until it is proven well. What runs as the files say
 is left alone, and so is what is in no file. ` + "`quarterdeck undo`" + ` removes what was made and changes back what was changed; volumes stay.
 
-Secrets must be there: where one is missing the command that makes it is named. What is in the way and not the stack's is refused.
+A secret that is missing, or a label that no node has, is named with the command that makes it; or it is given here. What is in the way and not the stack's is refused.
 
   quarterdeck blueprint apply edge --set DOMAIN=apps.example.com --set ACME_MAIL=ops@example.com --plan
-  quarterdeck blueprint apply edge -f platform/values.yml --yes
+  quarterdeck blueprint apply edge -f platform/values.yml --secret edge-users=users.txt --on node1 --yes
 ` + actExits,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			st, err := o.stack(args)
@@ -39,10 +39,15 @@ Secrets must be there: where one is missing the command that makes it is named. 
 			if err != nil {
 				return err
 			}
-			return act(cmd.Context(), s, f, func(ctx context.Context, d *actions.Deck) (*actions.Plan, error) { return d.PlanApply(ctx, want) })
+			given, err := g.given()
+			if err != nil {
+				return err
+			}
+			return act(cmd.Context(), s, f, func(ctx context.Context, d *actions.Deck) (*actions.Plan, error) { return d.PlanApply(ctx, want, given) })
 		},
 	}
 	o.add(cmd)
+	g.add(cmd)
 	f.add(cmd)
 	cmd.Flags().BoolVar(&f.dryRun, "plan", false, "the same as --dry-run")
 	return cmd

@@ -54,7 +54,7 @@ func consoleOn(ctx context.Context, s *surroundings, set *config.Settings, demo 
 		o.NoDeck = err
 	}
 	o.Doctor = p.doctor(o.Deck)
-	o.Stack = stackWanted
+	o.Stack, o.StackFrom = stackWanted, stackFrom
 	if o.Delivery, err = p.deliveryOf(); err != nil {
 		return err
 	}

@@ -85,7 +85,7 @@ func newRootCommand(s *surroundings) *cobra.Command {
 	f.StringVarP(&s.flags.Output, "output", "o", "", "`format`: table or json")
 	f.DurationVar(&s.flags.Timeout, "timeout", 0, "how long one request may take (default 15s)")
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitStatus{exitUsage, err} })
-	cmd.AddCommand(newDemoCommand(s), newSnapshotCommand(s), newSnapshotsCommand(s), newStatusCommand(s), newCheckCommand(s), newCapacityCommand(s), newCostCommand(s), newAttestCommand(s), newDeliveryCommand(s), newBlueprintCommand(s), newLogsCommand(s), newMetricsCommand(s),
+	cmd.AddCommand(newDemoCommand(s), newSnapshotCommand(s), newSnapshotsCommand(s), newStatusCommand(s), newCheckCommand(s), newCapacityCommand(s), newCostCommand(s), newAttestCommand(s), newDeliveryCommand(s), newBlueprintCommand(s), newApplyCommand(s), newLogsCommand(s), newMetricsCommand(s),
 		newAlertsCommand(s), newInvestigateCommand(s), newScaleCommand(s), newRedeployCommand(s), newRollbackCommand(s), newUndoCommand(s), newResumeCommand(s), newRotateCommand(s), newNodeCommand(s), newRightsizeCommand(s), newBackupCommand(s), newDrillCommand(s), newRestoreCommand(s), newRunbookCommand(s), newAgentCommand(s), newJournalCommand(s), newIncidentCommand(s), newNewCommand(s), newDoctorCommand(s), newVersionCommand(s), newManCommand())
 	cmd.AddCommand(newAutoscaleCommand(s), newRunnerCommand(s))
 	return cmd

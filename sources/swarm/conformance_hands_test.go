@@ -239,6 +239,36 @@ func testNode(t *testing.T, p platform) {
 	if err := h.UpdateNode(t.Context(), one.ID, read().Version, sources.NodeWant{Role: before.Role, Availability: "away"}); sources.KindOf(err) != sources.BadQuestion {
 		t.Errorf("no availability at all: %v", err)
 	}
+	label := func(value *string) {
+		t.Helper()
+		for deadline := time.Now().Add(waitLimit); ; {
+			err := h.LabelNode(context.WithoutCancel(t.Context()), one.ID, read().Version, "qd.conformance", value)
+			if err == nil {
+				return
+			}
+			if sources.KindOf(err) != sources.Conflict || time.Now().After(deadline) {
+				t.Fatal(err)
+			}
+		}
+	}
+	defer label(nil)
+	value := "=1, and \"more\""
+	label(&value)
+	labelled := read()
+	wanted := maps.Clone(before.Labels)
+	if wanted == nil {
+		wanted = map[string]string{}
+	}
+	if wanted["qd.conformance"] = value; !maps.Equal(labelled.Labels, wanted) || labelled.Availability != "pause" {
+		t.Errorf("labelled: %+v", labelled)
+	}
+	if err := h.LabelNode(t.Context(), one.ID, after.Version, "qd.conformance", nil); sources.KindOf(err) != sources.Conflict {
+		t.Errorf("a label in an old version: %v", err)
+	}
+	label(nil)
+	if now := read(); len(now.Labels) != len(before.Labels) {
+		t.Errorf("the label is still there: %v", now.Labels)
+	}
 	if err := h.UpdateNode(t.Context(), "no-such-node", 1, before.Want()); sources.KindOf(err) != sources.NotFound {
 		t.Errorf("no such node: %v", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/moby/moby/api/types/swarm"
@@ -44,10 +45,31 @@ func noNode(op string) error {
 	return &sources.Error{Source: name, Kind: sources.NotFound, Op: op, Err: errors.New("no such node"), Next: "see `docker node ls` for the names there are"}
 }
 
-// UpdateNode wants something else of a node, if its version is still the one named. All else that its spec has, labels above all, is written back as it was read in that
-// version; what this program does not know of it is refused, before anything is sent: it would be lost on the way.
+// UpdateNode wants something else of a node, if its version is still the one named.
 func (h *Hands) UpdateNode(ctx context.Context, id string, version uint64, want sources.NodeWant) error {
-	op := "update node " + id
+	return h.editNode(ctx, "update node "+id, id, version, func(s *swarm.NodeSpec) {
+		s.Role, s.Availability = swarm.NodeRole(want.Role), swarm.NodeAvailability(want.Availability)
+	})
+}
+
+// LabelNode gives a node a label, or takes it away.
+func (h *Hands) LabelNode(ctx context.Context, id string, version uint64, key string, value *string) error {
+	return h.editNode(ctx, "label node "+id, id, version, func(s *swarm.NodeSpec) {
+		s.Labels = maps.Clone(s.Labels)
+		if value == nil {
+			delete(s.Labels, key)
+			return
+		}
+		if s.Labels == nil {
+			s.Labels = map[string]string{}
+		}
+		s.Labels[key] = *value
+	})
+}
+
+// editNode changes a node's spec, if its version is still the one named. All else that the spec has is written back as it was read in that version; what
+// this program does not know of it is refused, before anything is sent: it would be lost on the way.
+func (h *Hands) editNode(ctx context.Context, op, id string, version uint64, edit func(*swarm.NodeSpec)) error {
 	var spec swarm.NodeSpec
 	err := h.read.do(ctx, op, func(ctx context.Context, api *client.Client) error {
 		got, err := api.NodeInspect(ctx, id, client.NodeInspectOptions{})
@@ -63,7 +85,7 @@ func (h *Hands) UpdateNode(ctx context.Context, id string, version uint64, want 
 	if err != nil {
 		return err
 	}
-	spec.Role, spec.Availability = swarm.NodeRole(want.Role), swarm.NodeAvailability(want.Availability)
+	edit(&spec)
 	return h.write.change(ctx, op, func(ctx context.Context, api *client.Client) error {
 		_, err := api.NodeUpdate(ctx, id, client.NodeUpdateOptions{Version: swarm.Version{Index: version}, Spec: spec})
 		return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -24,28 +25,43 @@ import (
 // environment. They are read by its own loader. What this program does not take over from a file is an error, so that nothing is missed in
 // silence; ids are not known, so that references to secrets, configs and networks have names alone.
 func ReadStack(stack string, files ...[]byte) ([]sources.ServiceState, error) {
-	c, err := loadStack(stack, files)
+	c, _, err := loadStack(stack, stackDir{path: "/"}, files)
 	if err != nil {
 		return nil, err
 	}
 	return servicesOf(stack, c)
 }
 
-// loadStack reads stack files by the loader of the docker command.
-func loadStack(stack string, files [][]byte) (*compose.Config, error) {
-	details := compose.ConfigDetails{WorkingDir: "/", Environment: map[string]string{}}
+// stackDir is where stack files are: the directory that their paths begin at, and the environment that their variables are of.
+type stackDir struct {
+	path string
+	env  map[string]string
+}
+
+// loadStack reads stack files by the loader of the docker command, and gives the fields that it would pass over.
+func loadStack(stack string, dir stackDir, files [][]byte) (c *compose.Config, ignored []string, err error) {
+	details := compose.ConfigDetails{WorkingDir: dir.path, Environment: dir.env}
+	if dir.env == nil {
+		details.Environment = map[string]string{}
+	}
+	var all []map[string]any
 	for i, body := range files {
 		dict, err := loader.ParseYAML(body)
 		if err != nil {
-			return nil, fmt.Errorf("stack file %d of %s: %w", i+1, stack, err)
+			return nil, nil, fmt.Errorf("stack file %d of %s: %w", i+1, stack, err)
 		}
+		all = append(all, dict)
 		details.ConfigFiles = append(details.ConfigFiles, compose.ConfigFile{Filename: fmt.Sprint(stack, " ", i+1), Config: dict})
 	}
-	c, err := loader.Load(details)
-	if err != nil {
-		return nil, fmt.Errorf("the stack %s: %w", stack, err)
+	if c, err = loader.Load(details); err != nil {
+		return nil, nil, fmt.Errorf("the stack %s: %w", stack, err)
 	}
-	return c, nil
+	ignored = append(loader.GetUnsupportedProperties(all...), slices.Sorted(maps.Keys(loader.GetDeprecatedProperties(all...)))...)
+	ignored = slices.DeleteFunc(ignored, func(f string) bool { return f == "restart" }) // it is taken where the deployment has no policy
+	if slices.ContainsFunc(c.Services, func(s compose.ServiceConfig) bool { return len(s.DependsOn) > 0 }) {
+		ignored = append(ignored, "depends_on")
+	}
+	return c, ignored, nil
 }
 
 func servicesOf(stack string, c *compose.Config) ([]sources.ServiceState, error) {
@@ -92,7 +108,9 @@ func specOfService(stack string, s *compose.ServiceConfig, c *compose.Config) (o
 			PublishMode: swarm.PortConfigPublishMode(orElse(p.Mode, "ingress"))})
 	}
 	t := &out.TaskTemplate
-	t.ContainerSpec = &swarm.ContainerSpec{Image: s.Image, Command: s.Entrypoint, Args: s.Command, Hostname: s.Hostname, StopGracePeriod: compose.ConvertDurationPtr(s.StopGracePeriod), Labels: map[string]string{stackLabel: stack}}
+	t.ContainerSpec = &swarm.ContainerSpec{Image: s.Image, Command: s.Entrypoint, Args: s.Command, Hostname: s.Hostname, StopGracePeriod: compose.ConvertDurationPtr(s.StopGracePeriod), Labels: labelled(stack, s.Labels),
+		Dir: s.WorkingDir, User: s.User, StopSignal: s.StopSignal, TTY: s.Tty, OpenStdin: s.StdinOpen, ReadOnly: s.ReadOnly, Init: s.Init, Sysctls: s.Sysctls, Hosts: hostsOf(s.ExtraHosts), Ulimits: ulimitsOf(s.Ulimits)}
+	t.ContainerSpec.CapabilityAdd, t.ContainerSpec.CapabilityDrop = opts.EffectiveCapAddCapDrop(s.CapAdd, s.CapDrop)
 	t.ContainerSpec.Healthcheck = healthOf(s.HealthCheck)
 	if s.Logging != nil {
 		t.LogDriver = &swarm.Driver{Name: s.Logging.Driver, Options: s.Logging.Options}
@@ -134,8 +152,8 @@ func specOfService(stack string, s *compose.ServiceConfig, c *compose.Config) (o
 	for _, p := range d.Placement.Preferences {
 		t.Placement.Preferences = append(t.Placement.Preferences, swarm.PlacementPreference{Spread: &swarm.SpreadOver{SpreadDescriptor: p.Spread}})
 	}
-	if r := d.RestartPolicy; r != nil {
-		t.RestartPolicy = &swarm.RestartPolicy{Condition: swarm.RestartPolicyCondition(r.Condition), Delay: compose.ConvertDurationPtr(r.Delay), MaxAttempts: r.MaxAttempts, Window: compose.ConvertDurationPtr(r.Window)}
+	if t.RestartPolicy, err = restartOf(s.Restart, d.RestartPolicy); err != nil {
+		return out, err
 	}
 	t.Resources, err = resourcesOf(&d.Resources)
 	return out, err
@@ -170,6 +188,10 @@ func declared(s *compose.ServiceConfig, c *compose.Config) error {
 func unknownToUs(s compose.ServiceConfig) error {
 	s.Name, s.Image, s.Entrypoint, s.Command, s.Hostname, s.StopGracePeriod, s.HealthCheck, s.Environment = "", "", nil, nil, "", nil, nil, nil
 	s.Secrets, s.Configs, s.Volumes, s.Networks, s.Ports, s.Logging, s.Deploy = nil, nil, nil, nil, nil, nil, compose.DeployConfig{}
+	s.Labels, s.WorkingDir, s.User, s.StopSignal, s.Tty, s.StdinOpen, s.ReadOnly, s.Init, s.Sysctls, s.ExtraHosts, s.Ulimits, s.CapAdd, s.CapDrop = nil, "", "", "", false, false, false, nil, nil, nil, nil, nil, nil
+	s.EnvFile = nil // the loader has put what is in them into the environment
+	// What a swarm has no use for, as loader.GetUnsupportedProperties has it: docker stack deploy passes over it with a word.
+	s.Build, s.CgroupNSMode, s.CgroupParent, s.Devices, s.DomainName, s.ExternalLinks, s.Ipc, s.Links, s.MacAddress, s.NetworkMode, s.Pid, s.Privileged, s.Restart, s.SecurityOpt, s.ShmSize, s.UserNSMode, s.DependsOn, s.ContainerName, s.Expose = compose.BuildConfig{}, "", "", nil, "", nil, "", nil, "", "", "", false, "", nil, "", "", nil, "", nil
 	rest, err := json.Marshal(s)
 	if err != nil {
 		return err
@@ -231,6 +253,47 @@ func healthOf(h *compose.HealthCheckConfig) *container.HealthConfig {
 	out := &container.HealthConfig{Test: h.Test, Interval: span(h.Interval), Timeout: span(h.Timeout), StartPeriod: span(h.StartPeriod), StartInterval: span(h.StartInterval)}
 	if h.Retries != nil {
 		out.Retries = int(*h.Retries)
+	}
+	return out
+}
+
+// restartOf is the restart policy: that of the deployment or, where it has none, what stands for a container of no swarm.
+func restartOf(restart string, r *compose.RestartPolicy) (*swarm.RestartPolicy, error) {
+	if r != nil {
+		return &swarm.RestartPolicy{Condition: swarm.RestartPolicyCondition(r.Condition), Delay: compose.ConvertDurationPtr(r.Delay), MaxAttempts: r.MaxAttempts, Window: compose.ConvertDurationPtr(r.Window)}, nil
+	}
+	p, err := opts.ParseRestartPolicy(restart)
+	switch {
+	case err != nil || p.IsNone():
+		return nil, err
+	case p.IsOnFailure():
+		attempts := uint64(p.MaximumRetryCount)
+		return &swarm.RestartPolicy{Condition: swarm.RestartPolicyConditionOnFailure, MaxAttempts: &attempts}, nil
+	}
+	if !p.IsAlways() && !p.IsUnlessStopped() {
+		return nil, fmt.Errorf("restart: %q is none of no, always, on-failure and unless-stopped", restart)
+	}
+	return &swarm.RestartPolicy{Condition: swarm.RestartPolicyConditionAny}, nil
+}
+
+// hostsOf turns HOST:ADDRESS into what the engine takes, ADDRESS HOST.
+func hostsOf(extra []string) []string {
+	var out []string
+	for _, x := range extra {
+		host, address, _ := strings.Cut(x, ":")
+		out = append(out, address+" "+host)
+	}
+	return out
+}
+
+func ulimitsOf(m map[string]*compose.UlimitsConfig) []*container.Ulimit {
+	var out []*container.Ulimit
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		soft, hard := m[k].Soft, m[k].Hard
+		if m[k].Single != 0 {
+			soft, hard = m[k].Single, m[k].Single
+		}
+		out = append(out, &container.Ulimit{Name: k, Soft: int64(soft), Hard: int64(hard)})
 	}
 	return out
 }

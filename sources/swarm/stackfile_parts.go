@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path"
+	"path/filepath"
 	"slices"
 
 	compose "github.com/docker/cli/cli/compose/types"
@@ -20,11 +22,53 @@ const defaultNetwork = "default"
 // that the files have for them. A network that the files call external is shared, and made attachable where it is missing: what is to be on it is not
 // for one stack to say.
 func StackOf(stack string, others map[string][]byte, files ...[]byte) (*sources.Stack, error) {
-	c, err := loadStack(stack, files)
+	return stackOf(stack, stackDir{path: "/"}, files, func(file string) ([]byte, error) {
+		data, ok := others[path.Base(file)]
+		if !ok {
+			return nil, errors.New("its contents are not known here")
+		}
+		return data, nil
+	})
+}
+
+// maxStackFile bounds a stack file and each file that it refers to, in bytes: a config has 1,000 KiB at most (swarmkit, manager/controlapi/config.go, MaxConfigSize).
+const maxStackFile = 1 << 20
+
+// StackFrom is the same of stack files of this machine, which are merged in their order: what they refer to is read beside the first of them, and variables are of env,
+// as the docker command takes them from its environment.
+func StackFrom(stack string, env map[string]string, files ...string) (*sources.Stack, error) {
+	var bodies [][]byte
+	for _, f := range files {
+		body, err := readBounded(f)
+		if err != nil {
+			return nil, err
+		}
+		bodies = append(bodies, body)
+	}
+	dir, err := filepath.Abs(filepath.Dir(files[0]))
 	if err != nil {
 		return nil, err
 	}
-	out := &sources.Stack{Name: stack}
+	return stackOf(stack, stackDir{dir, env}, bodies, readBounded)
+}
+
+func readBounded(file string) ([]byte, error) {
+	info, err := os.Stat(file)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular() || info.Size() > maxStackFile: // a pipe or a device may never end
+		return nil, fmt.Errorf("%s is no regular file, or larger than %d bytes", file, maxStackFile)
+	}
+	return os.ReadFile(file)
+}
+
+func stackOf(stack string, dir stackDir, files [][]byte, read func(file string) ([]byte, error)) (*sources.Stack, error) {
+	c, ignored, err := loadStack(stack, dir, files)
+	if err != nil {
+		return nil, err
+	}
+	out := &sources.Stack{Name: stack, Ignored: ignored}
 	if out.Services, err = servicesOf(stack, c); err != nil {
 		return nil, err
 	}
@@ -42,22 +86,31 @@ func StackOf(stack string, others map[string][]byte, files ...[]byte) (*sources.
 		out.Networks = append(out.Networks, n)
 	}
 	for _, k := range slices.Sorted(maps.Keys(c.Configs)) {
-		x := c.Configs[k]
-		if x.External.External {
-			continue
+		if out.Configs, err = materialOf(stack, "config", k, compose.FileObjectConfig(c.Configs[k]), read, out.Configs); err != nil {
+			return nil, err
 		}
-		data, ok := others[path.Base(x.File)]
-		if !ok || x.TemplateDriver != "" || x.Driver != "" {
-			return nil, fmt.Errorf("the config %s of the stack %s: its contents are not known here", k, stack)
-		}
-		out.Configs = append(out.Configs, sources.Material{Name: named(stack, k, x.Name), Labels: labelled(stack, x.Labels), Data: data})
 	}
-	for k, x := range c.Secrets {
-		if !x.External.External {
-			return nil, fmt.Errorf("the secret %s of the stack %s: only secrets that are in the swarm already are taken", k, stack)
+	for _, k := range slices.Sorted(maps.Keys(c.Secrets)) {
+		if out.Secrets, err = materialOf(stack, "secret", k, compose.FileObjectConfig(c.Secrets[k]), read, out.Secrets); err != nil {
+			return nil, err
 		}
 	}
 	return out, nil
+}
+
+// materialOf adds a config or a secret whose contents are in a file. One that the files call external is in the swarm, or is not.
+func materialOf(stack, kind, key string, x compose.FileObjectConfig, read func(file string) ([]byte, error), to []sources.Material) ([]sources.Material, error) {
+	if x.External.External {
+		return to, nil
+	}
+	if x.TemplateDriver != "" || x.Driver != "" {
+		return nil, fmt.Errorf("the %s %s of the stack %s: drivers are not known here", kind, key, stack)
+	}
+	data, err := read(x.File)
+	if err != nil {
+		return nil, fmt.Errorf("the %s %s of the stack %s: %w", kind, key, stack, err)
+	}
+	return append(to, sources.Material{Name: named(stack, key, x.Name), Labels: labelled(stack, x.Labels), Data: data}), nil
 }
 
 // labelled are labels with the stack's own.

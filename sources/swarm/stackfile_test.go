@@ -3,6 +3,7 @@ package swarm
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -50,7 +51,7 @@ func TestReadStackOfTheLab(t *testing.T) {
 // TestReadStackLeavesNothingOut: a field that is not taken over is an error, and so is what docker stack deploy itself refuses.
 func TestReadStackLeavesNothingOut(t *testing.T) {
 	for text, says := range map[string]string{
-		"services: {a: {image: x, cap_add: [NET_ADMIN]}}": "NET_ADMIN",
+		"services: {a: {image: x, dns: [10.9.9.9]}}": "10.9.9.9",
 		"services: {a: {image: x, nonsense: 1}}":          "nonsense",
 		"services: {a: {image: \"${X:?say it}\"}}":        "say it",
 		"services: [": "yaml",
@@ -97,7 +98,7 @@ func TestStackOf(t *testing.T) {
 	}
 	for text, says := range map[string]string{
 		"services: {a: {image: x, configs: [c]}}\nconfigs: {c: {file: ./gone.txt}}":                          "not known here",
-		"services: {a: {image: x, secrets: [c]}}\nsecrets: {c: {file: ./key}}":                               "already",
+		"services: {a: {image: x, secrets: [c]}}\nsecrets: {c: {file: ./key}}":                               "not known here",
 		"services: {a: {image: x, networks: [n]}}\nnetworks: {n: {driver: macvlan}}":                         "overlay",
 		"services: {a: {image: x, networks: [n]}}\nnetworks: {n: {ipam: {config: [{subnet: 10.9.0.0/24}]}}}": "addresses",
 		"services: {a: {image: x, volumes: [\"/a:/b:rshared\"]}}":                                            "at /b",
@@ -106,5 +107,77 @@ func TestStackOf(t *testing.T) {
 		if got, err := StackOf("s", nil, []byte("version: \"3.8\"\n"+text)); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v %v", text, got, err)
 		}
+	}
+}
+
+// TestStackFrom: files of this machine, with what they refer to beside them, variables of the environment, and what compose files of other places have in them.
+func TestStackFrom(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	write("one.txt", "contents")
+	write("key.txt", "hunter2")
+	write("more.env", "FROM_FILE=1\n")
+	a := write("stack.yml", `version: "3.8"
+services:
+  a:
+    image: "x:${TAG}"
+    build: .
+    depends_on: [b]
+    restart: unless-stopped
+    env_file: [more.env]
+    user: "1000"
+    working_dir: /srv
+    stop_signal: SIGINT
+    read_only: true
+    init: true
+    labels: {team: ours}
+    extra_hosts: ["db:10.0.0.1"]
+    cap_add: [NET_ADMIN]
+    sysctls: {net.core.somaxconn: "1024"}
+    ulimits: {nofile: {soft: 10, hard: 20}, nproc: 5}
+    configs: [one]
+    secrets: [key]
+  b: {image: y, restart: "on-failure:3"}
+configs: {one: {file: ./one.txt}}
+secrets: {key: {file: ./key.txt}}
+`)
+	b := write("more.yml", "version: \"3.8\"\nservices: {b: {deploy: {replicas: 3}}}\n")
+	got, err := StackFrom("s", map[string]string{"TAG": "1.2"}, a, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw := string(got.Services[0].Spec.JSON())
+	for _, has := range []string{`"Image":"x:1.2"`, `"FROM_FILE=1"`, `"User":"1000"`, `"Dir":"/srv"`, `"StopSignal":"SIGINT"`, `"ReadOnly":true`, `"Init":true`, `"team":"ours"`, `"10.0.0.1 db"`, `"CAP_NET_ADMIN"`, `"net.core.somaxconn":"1024"`,
+		`"Hard":20`, `"Soft":5`, `"Condition":"any"`} {
+		if !strings.Contains(raw, has) {
+			t.Errorf("no %s in %s", has, raw)
+		}
+	}
+	if b := string(got.Services[1].Spec.JSON()); !strings.Contains(b, `"Replicas":3`) || !strings.Contains(b, `"MaxAttempts":3`) {
+		t.Errorf("%s", b)
+	}
+	if len(got.Secrets) != 1 || got.Secrets[0].Name != "s_key" || string(got.Secrets[0].Data) != "hunter2" || len(got.Configs) != 1 || string(got.Configs[0].Data) != "contents" {
+		t.Errorf("%d secrets, %d configs", len(got.Secrets), len(got.Configs))
+	}
+	if !slices.Equal(got.Ignored, []string{"build", "depends_on"}) {
+		t.Errorf("passed over: %q", got.Ignored)
+	}
+	for text, says := range map[string]string{
+		"services: {a: {image: x, configs: [c]}}\nconfigs: {c: {file: ./gone.txt}}": "gone.txt",
+		"services: {a: {image: x, configs: [c]}}\nconfigs: {c: {file: .}}":          "no regular file",
+		"services: {a: {image: x, restart: sometimes}}":                             "sometimes",
+	} {
+		if _, err := StackFrom("s", nil, write("bad.yml", "version: \"3.8\"\n"+text)); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	if _, err := StackFrom("s", nil, dir); err == nil {
+		t.Error("a directory was read as a stack file")
 	}
 }
