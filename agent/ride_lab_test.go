@@ -39,7 +39,7 @@ x-twin: &twin
   ports: [{target: 8080, mode: host}]
   stop_grace_period: 6s
   environment: {NAME: ride, RATE: "0", ERROR_RATIO: "0", LATENCY: 50ms, WORKERS: "1"}
-  healthcheck: {interval: 30s} # each check is a process: dozens of them every 5 s are a load of their own
+  healthcheck: {interval: 10s} # each check is a process: dozens of them every 5 s are a load of their own; a task counts once the first has passed
 x-deploy: &deploy
   replicas: 2
   endpoint_mode: dnsrr
@@ -75,20 +75,20 @@ type rideEvent struct {
 
 var rideEvents = []rideEvent{
 	{0, "the load goes from 5 to 50 requests a second", func(r *ride) { r.load(rideHigh) }},
-	{4 * time.Minute, "the load goes to 65, and the autoscaler is killed by SIGKILL at that moment", func(r *ride) { r.load(65); r.killAgent() }},
-	{7 * time.Minute, "Prometheus is cut off", func(r *ride) { r.lab("server", "kill", "prometheus") }},
-	{9 * time.Minute, "Prometheus is back", func(r *ride) { r.lab("server", "start", "prometheus") }},
-	{9*time.Minute + 15*time.Second, "the load goes back to 5", func(r *ride) { r.load(rideBase) }},
-	{9*time.Minute + 20*time.Second, "a second autoscaler stands by", func(r *ride) { r.standBy() }},
-	{9*time.Minute + 30*time.Second, "the first one hangs (SIGSTOP): its lease goes to the second", func(r *ride) { r.signalAgent(syscall.SIGSTOP) }},
-	{11 * time.Minute, "the first one wakes up, and believes in its lease", func(r *ride) { r.tookOver(); r.signalAgent(syscall.SIGCONT) }},
-	{11*time.Minute + 30*time.Second, "the second is told to end", func(r *ride) { r.endStandBy() }},
-	{12 * time.Minute, "the leading manager dies", func(r *ride) { r.killLeader() }},
-	{13 * time.Minute, "it is back", func(r *ride) { r.lab("node", "start", r.dead) }},
+	{5 * time.Minute, "the load goes to 65, and the autoscaler is killed by SIGKILL at that moment", func(r *ride) { r.load(65); r.killAgent() }},
+	{8 * time.Minute, "Prometheus is cut off", func(r *ride) { r.lab("server", "kill", "prometheus") }},
+	{10 * time.Minute, "Prometheus is back", func(r *ride) { r.lab("server", "start", "prometheus") }},
+	{10*time.Minute + 15*time.Second, "the load goes back to 5", func(r *ride) { r.load(rideBase) }},
+	{10*time.Minute + 20*time.Second, "a second autoscaler stands by", func(r *ride) { r.standBy() }},
+	{10*time.Minute + 30*time.Second, "the first one hangs (SIGSTOP): its lease goes to the second", func(r *ride) { r.signalAgent(syscall.SIGSTOP) }},
+	{12 * time.Minute, "the first one wakes up, and believes in its lease", func(r *ride) { r.tookOver(); r.signalAgent(syscall.SIGCONT) }},
+	{12*time.Minute + 30*time.Second, "the second is told to end", func(r *ride) { r.endStandBy() }},
+	{13 * time.Minute, "the leading manager dies", func(r *ride) { r.killLeader() }},
+	{14 * time.Minute, "it is back", func(r *ride) { r.lab("node", "start", r.dead) }},
 }
 
 // rideEnds bounds the ride, from the first step on: the window of five minutes after the last disturbance, and one replica a minute.
-const rideEnds = 32 * time.Minute
+const rideEnds = 33 * time.Minute
 
 type rideSample struct {
 	t                  time.Time

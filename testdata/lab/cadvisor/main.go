@@ -13,6 +13,8 @@ import (
 	"github.com/google/cadvisor/cache/memory"
 	"github.com/google/cadvisor/container"
 	_ "github.com/google/cadvisor/container/docker/install"
+	_ "github.com/google/cadvisor/fs/overlay/install"
+	_ "github.com/google/cadvisor/fs/vfs/install"
 	v2 "github.com/google/cadvisor/info/v2"
 	"github.com/google/cadvisor/manager"
 	"github.com/google/cadvisor/metrics"
@@ -37,6 +39,7 @@ func main() {
 		container.CpuUsageMetrics:     struct{}{},
 		container.MemoryUsageMetrics:  struct{}{},
 		container.DiskIOMetrics:       struct{}{},
+		container.DiskUsageMetrics:    struct{}{}, // not every kernel accounts a container's reads and writes
 		container.NetworkUsageMetrics: struct{}{},
 		container.OOMMetrics:          struct{}{},
 	}

@@ -32,6 +32,10 @@ func (s *server) traffic(ctx context.Context) {
 	}
 }
 
+// givenUp is what a request counts as whose caller has not waited for its turn: where some wait for others, requests that are served tell nothing of how many there are. nginx
+// and Traefik log it so, as "client closed request".
+const givenUp = 499
+
 // work does one request and returns its status. errorRatio is the chance that it
 // fails by itself.
 func (s *server) work(ctx context.Context, method, path, trace string, errorRatio float64) int {
@@ -41,7 +45,8 @@ func (s *server) work(ctx context.Context, method, path, trace string, errorRati
 		case s.slots <- struct{}{}:
 			defer func() { <-s.slots }()
 		case <-ctx.Done():
-			return http.StatusServiceUnavailable
+			s.stats.request(givenUp, time.Since(start))
+			return givenUp
 		}
 	}
 	// Log-normal: most requests near the median, a tail of slow ones.
@@ -62,8 +67,11 @@ func (s *server) work(ctx context.Context, method, path, trace string, errorRati
 	} else if rand.Float64() < errorRatio {
 		code = http.StatusNotFound
 	}
-	if ctx.Err() != nil {
-		return code // stopping, or the caller has gone: its failure is not ours
+	if ctx.Err() != nil { // stopping, or the caller has gone: its failure is not ours
+		if s.slots != nil {
+			s.stats.request(givenUp, time.Since(start))
+		}
+		return code
 	}
 	total := time.Since(start)
 	s.stats.request(code, total)
