@@ -337,3 +337,30 @@ func testApplyGiven(t *testing.T, p *platform) {
 		t.Error("the secret's value is in the journal")
 	}
 }
+
+// testApplyFills: what the engine fills in of a setting that a file brings is no change of somebody else's.
+func testApplyFills(t *testing.T, p *platform) {
+	name, r := p.stackName(t), p.deck(t)
+	p.secretOf(t, name+"-key", "x")
+	want := p.stackOf(t, name, "", "one")
+	r.proven(r.planned(r.PlanApply(t.Context(), want, actions.Given{})))
+	p.change(t, name+"_web", func(s *swarm.ServiceSpec) { s.TaskTemplate.RestartPolicy, s.UpdateConfig = nil, nil })
+	plan := r.planned(r.PlanApply(t.Context(), want, actions.Given{}))
+	if len(plan.Changes) != 1 {
+		t.Fatalf("%+v", plan.Changes)
+	}
+	again, err := r.run(plan, actions.ResultDone)
+	if err != nil || !again.Verify.Converged {
+		t.Errorf("%+v, %v", again, err)
+	}
+	if s := p.service(t, name+"_web").Spec; s.TaskTemplate.RestartPolicy.MaxAttempts == nil || s.UpdateConfig.Order != "start-first" {
+		t.Errorf("%+v", s.TaskTemplate.RestartPolicy)
+	}
+	r.same(want)
+	if report, err := r.run(r.undo(again.Run), actions.ResultDone); err != nil {
+		t.Errorf("%+v, %v", report, err)
+	}
+	if x := p.service(t, name+"_web").Spec.TaskTemplate.RestartPolicy; x != nil && x.Delay != nil {
+		t.Errorf("taken back, and still there: %+v", x)
+	}
+}

@@ -36,7 +36,7 @@ func (r *Running) update(ctx context.Context, c *Change) ([]SpecRef, error) {
 				return nil, err
 			}
 			switch {
-			case sources.Same(st.Spec, after):
+			case r.asAsked(st.Spec, after):
 				return r.took(c, &st)
 			case !sources.Same(st.Spec, c.Before):
 				return nil, r.conflict(ctx, c, &st)
@@ -53,7 +53,7 @@ func (r *Running) update(ctx context.Context, c *Change) ([]SpecRef, error) {
 			if err != nil {
 				return nil, err
 			}
-			if !sources.Same(st.Spec, after) {
+			if !r.asAsked(st.Spec, after) {
 				return nil, r.conflict(ctx, c, &st)
 			}
 			return r.tookAt(c, &st, began)
@@ -66,6 +66,11 @@ func (r *Running) update(ctx context.Context, c *Change) ([]SpecRef, error) {
 			return nil, err
 		}
 	}
+}
+
+// asAsked tells whether a service is as it was asked for. What comes of a stack's files has no more than they say, and the engine fills in the rest.
+func (r *Running) asAsked(now, asked sources.Spec) bool {
+	return sources.Same(now, asked) || r.plan.Stack != nil && len(sources.FileDiff(now, asked)) == 0
 }
 
 // reach reads a service, and while no manager answers tries again, for ReachWithin.

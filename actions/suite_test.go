@@ -48,6 +48,7 @@ var suite = []struct {
 	{"a stack is applied", testApply},
 	{"a stack that is refused", testApplyRefused},
 	{"a stack with what it needs", testApplyGiven},
+	{"a stack that the engine fills in", testApplyFills},
 	{"a stack is taken back", testApplyTakesBack},
 	{"a stack is left half way", testApplyLeft},
 }

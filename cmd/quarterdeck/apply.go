@@ -79,7 +79,9 @@ in them begin beside the first of them, and variables are those of the environme
 			if err != nil {
 				return err
 			}
-			return act(cmd.Context(), s, f, func(ctx context.Context, d *actions.Deck) (*actions.Plan, error) { return d.PlanApply(ctx, want, given) })
+			return act(cmd.Context(), s, f, func(ctx context.Context, d *actions.Deck) (*actions.Plan, error) {
+				return d.PlanApply(ctx, want, given)
+			})
 		},
 	}
 	cmd.Flags().StringArrayVarP(&files, "compose-file", "c", nil, "a stack `file`; several are merged in their order")

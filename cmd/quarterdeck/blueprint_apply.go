@@ -43,7 +43,9 @@ A secret that is missing, or a label that no node has, is named with the command
 			if err != nil {
 				return err
 			}
-			return act(cmd.Context(), s, f, func(ctx context.Context, d *actions.Deck) (*actions.Plan, error) { return d.PlanApply(ctx, want, given) })
+			return act(cmd.Context(), s, f, func(ctx context.Context, d *actions.Deck) (*actions.Plan, error) {
+				return d.PlanApply(ctx, want, given)
+			})
 		},
 	}
 	o.add(cmd)

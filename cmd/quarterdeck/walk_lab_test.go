@@ -140,10 +140,10 @@ func (w *walk) keys(keys ...string) {
 
 // Keys as a terminal sends them.
 const (
-	enter  = "\r"
-	escape = "\x1b"
-	tab    = "\t"
-	again  = "\x12" // ctrl+r: the checks are judged anew
+	enter = "\r"
+	esc   = "\x1b"
+	tab   = "\t"
+	again = "\x12" // ctrl+r: the checks are judged anew
 )
 
 // sees waits until all of this is on the screen.
@@ -236,7 +236,14 @@ func (w *walk) apply(file string, asked func()) {
 	w.sees("the yes", "[ Yes ]")
 	w.keys(enter)
 	w.until(file+" is proven", 4*time.Minute, has("converged, stable for"))
-	w.keys(escape)
+	w.back("converged, stable for")
+}
+
+// back closes a box, and waits until it is gone: a key right after esc would be another key, with alt.
+func (w *walk) back(said string) {
+	w.Helper()
+	w.keys(esc)
+	w.until("closed", time.Minute, func(s string) bool { return !strings.Contains(s, said) })
 }
 
 // attest gives a person's word.
@@ -255,7 +262,7 @@ func (w *walk) goTo(id string) {
 	w.Helper()
 	w.keys("/", id, enter)
 	w.sees(id+" alone", "/"+id)
-	w.keys("G", escape)
+	w.keys("G", esc)
 	w.until("all of them again", time.Minute, func(s string) bool { return !strings.Contains(s, "· /"+id) })
 }
 
@@ -265,8 +272,10 @@ func (w *walk) confirm(what string) {
 	w.answers("[ No ]", tab)
 	w.sees("the yes", "[ Yes ]")
 	w.keys(enter)
-	w.until(what+" is done", 6*time.Minute, func(s string) bool { return has("what was done")(s) || has("verdict")(s) || has("done")(s) && !has("[ Yes ]")(s) })
-	w.keys(escape)
+	w.until(what+" is done", 6*time.Minute, func(s string) bool {
+		return has("what was done")(s) || has("verdict")(s) || has("done")(s) && !has("[ Yes ]")(s)
+	})
+	w.keys(esc)
 }
 
 func (w *walk) functional() {

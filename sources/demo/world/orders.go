@@ -99,6 +99,11 @@ func (w *World) check(s *Service, spec *swarm.ServiceSpec) error {
 		one := uint64(1)
 		m.Replicated = &swarm.ReplicatedService{Replicas: &one}
 	}
+	if r := spec.TaskTemplate.RestartPolicy; r != nil && r.MaxAttempts == nil { // moby, daemon/cluster/convert/service.go, restartPolicyFromGRPC
+		filled, none := *r, uint64(0)
+		filled.MaxAttempts = &none
+		spec.TaskTemplate.RestartPolicy = &filled
+	}
 	switch {
 	case s == nil && !isName(spec.Name):
 		return refused("InvalidArgument", ErrInvalid, badName)
