@@ -65,14 +65,12 @@ func (x *StackPart) step() string {
 	return string(x.Kind) + " " + x.Name
 }
 
-func (p *Plan) partSteps(remove bool) []Step {
-	if p.Stack == nil || p.Stack.Remove != remove {
-		return nil
-	}
+// steps make the parts, or take them away.
+func (c *StackChange) steps() []Step {
 	var out []Step
-	for i := range p.Stack.Parts {
-		x := &p.Stack.Parts[i]
-		if remove {
+	for i := range c.Parts {
+		x := &c.Parts[i]
+		if c.Remove {
 			out = append(out, x.gone(i))
 		} else {
 			out = append(out, Step{Name: x.made(), Kind: StepPart, At: i})
@@ -94,9 +92,6 @@ func (p *Plan) stays(group int) bool {
 	}
 	return false
 }
-
-// takesAway tells whether the plan removes something for good: what is gone is made anew by applying the stack, and not by an undo.
-func (p *Plan) takesAway() bool { return p.Stack != nil && p.Stack.Remove }
 
 // stepMade is what the journal keeps of a part that was made.
 type stepMade struct {

@@ -35,10 +35,21 @@ func (s *StackChange) recorded() *recordedStack {
 	return out
 }
 
+func (r *recordedStack) change() *StackChange {
+	if r == nil {
+		return nil
+	}
+	out := &StackChange{Stack: r.Name, Remove: r.Remove}
+	for _, x := range r.Parts {
+		out.Parts = append(out.Parts, StackPart{Kind: x.Kind, Name: x.Name, Node: x.Node, ID: x.ID})
+	}
+	return out
+}
+
 // madeParts are the ids of the parts that the run has made, by the steps' names.
 func (r *RunRecord) madeParts() map[string]string {
 	out := map[string]string{}
-	if r.plan.Stack == nil || r.plan.Stack.Remove {
+	if r.plan.Stack.Remove {
 		return out
 	}
 	for i := range r.Steps {
@@ -48,32 +59,6 @@ func (r *RunRecord) madeParts() map[string]string {
 		}
 	}
 	return out
-}
-
-// undoApply plans to take back what applying a stack has done: what it made is removed, what it changed is changed back.
-func (d *Deck) undoApply(ctx context.Context, r *RunRecord, p *Plan) (*Plan, error) {
-	if r.plan.Stack.Remove {
-		p.Refused = fmt.Sprintf("run %s has removed what another had made: apply the stack %s again", r.ID, r.plan.Stack.Name)
-		return d.finish(p), nil
-	}
-	p.Stack = &StackChange{Stack: r.plan.Stack.Name, Remove: true}
-	applied, most := r.touched(), r.lastGroup()
-	for _, s := range r.plan.Services {
-		if s.Make {
-			if err := d.unmake(ctx, p, r, s, most-s.Group); err != nil {
-				return nil, err
-			}
-		} else if ref, done := applied[s.ID]; done {
-			if err := d.takeBack(ctx, p, s, ref, most-s.Group); err != nil {
-				return nil, err
-			}
-		}
-	}
-	p.packGroups()
-	if err := d.unmakeParts(ctx, p, r); err != nil {
-		return nil, err
-	}
-	return d.finish(p), nil
 }
 
 // unmake adds to the plan that a service that the run has made is removed, if it is still as it was made.
@@ -215,32 +200,6 @@ func (r *Running) partsBack(ctx context.Context) error {
 			return err
 		}
 		delete(r.parts, x.made())
-	}
-	return nil
-}
-
-// standStack looks where an interrupted run of a stack stands. It is not gone on with: applying the stack again goes on where it stopped, and so does
-// taking the other run back again.
-func (d *Deck) standStack(ctx context.Context, s *Standing) error {
-	s.AllMade = false
-	s.NoFinish = fmt.Sprintf("take it back, or leave it as it is and apply the stack %s again: that goes on where it stopped", s.Run.plan.Stack.Name)
-	if s.Run.plan.Stack.Remove {
-		s.NoFinish = "leave it as it is, and take back run " + s.Run.Of + " again: that goes on where it stopped"
-	}
-	snap := d.Fleet.Snapshot()
-	for _, x := range s.Run.plan.Services {
-		one := ServiceStanding{Service: x.Name, State: "there"}
-		_, err := d.Hands.ServiceState(ctx, x.Name)
-		switch {
-		case sources.KindOf(err) == sources.NotFound:
-			one.State = "not there"
-		case err != nil:
-			return err
-		}
-		if v := snap.Service(x.Name); v != nil {
-			one.Health, one.Reason = string(v.Health), v.Reason
-		}
-		s.Services = append(s.Services, one)
 	}
 	return nil
 }

@@ -4,11 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
-	"quarterdeck/actions/journal"
 	"quarterdeck/sources"
 )
 
@@ -164,17 +162,49 @@ func (r *Running) attested(ctx context.Context) error {
 	return nil
 }
 
-// saidSo tells whether a run has written a word down, or taken it away.
-func (r *RunRecord) saidSo() bool {
-	return r.plan.Attest != nil && slices.ContainsFunc(r.Steps, func(e journal.Entry) bool { return e.Phase == phaseStep && e.State == stateDone })
+func (c *AttestChange) subject(*Plan) subject {
+	return subject{title: c.Title(), target: "check " + c.Word.Check, harmless: true}
 }
 
-// undoAttest plans to go back to what was said before.
-func (d *Deck) undoAttest(ctx context.Context, r *RunRecord) (*Plan, error) {
-	if !r.saidSo() {
+func (c *AttestChange) steps(*Plan) []Step {
+	return []Step{{Name: c.Title(), Kind: StepAttest}, {Name: "verify that the swarm has it so", Kind: StepAttested}}
+}
+
+func (c *AttestChange) report(*Plan, *Report) {}
+
+func (c *AttestChange) do(ctx context.Context, r *Running, s Step) (stepped, error) {
+	switch s.Kind {
+	case StepAttest:
+		return stepped{}, r.attest(ctx)
+	case StepAttested:
+		return stepped{}, r.attested(ctx)
+	}
+	return stepped{}, unknownStep(s)
+}
+
+// takeBack: where somebody else has said something meanwhile, that stays.
+func (c *AttestChange) takeBack(context.Context, *Running) (did bool, err error) { return false, nil }
+
+// finish offers no undo by itself: a word is withdrawn, or given again.
+func (c *AttestChange) finish(*Running, *Report) {}
+
+// names: a check is no service.
+func (c *AttestChange) names(*RunRecord) []string { return nil }
+
+// touched tells whether the word was written down, or taken away.
+func (c *AttestChange) touched(run *RunRecord) bool { return run.didStep() }
+func (c *AttestChange) offered(run *RunRecord) bool { return c.touched(run) }
+
+// stand has nothing to look at: what is there already is looked at by the step.
+func (c *AttestChange) stand(context.Context, *Deck, *Standing) error { return nil }
+
+func (c *AttestChange) resume(context.Context, *Running, *Standing) error { return nil }
+
+// undo plans to go back to what was said before.
+func (c *AttestChange) undo(ctx context.Context, d *Deck, r *RunRecord) (*Plan, error) {
+	if !c.touched(r) {
 		return d.finish(&Plan{Action: Undo, Of: r.ID, Nothing: "run " + r.ID + " has changed nothing"}), nil
 	}
-	c := r.plan.Attest
 	back := &AttestChange{Word: sources.Attestation{Check: c.Word.Check}, Withdraw: true}
 	if c.Before != nil {
 		back = &AttestChange{Word: *c.Before}

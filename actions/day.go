@@ -40,7 +40,10 @@ func (p *DayPlan) services() []string {
 }
 
 // steps are the drills, and the record.
-func (p *DayPlan) steps() []Step {
+func (p *DayPlan) steps(plan *Plan) []Step {
+	if plan.Refused != "" {
+		return nil
+	}
 	var out []Step
 	for i := range p.Drills {
 		x := &p.Drills[i]
@@ -284,8 +287,8 @@ func (r *Running) endDay(ctx context.Context) error {
 	return persist(ctx, func() error { return recovery.SaveDay(ctx, r.d.Objects, r.dayNow()) })
 }
 
-// dayFailure is why a day that came to its end is no success; nil: it is one.
-func (r *Running) dayFailure() error {
+// verdict is why a day that came to its end is no success: the drills that did not come back.
+func (p *DayPlan) verdict(r *Running) error {
 	d := r.dayNow()
 	var failed []string
 	for i := range d.Drills {
@@ -299,8 +302,8 @@ func (r *Running) dayFailure() error {
 	return fmt.Errorf("%s; %s did not come back", d.Verdict(), strings.Join(failed, ", "))
 }
 
-// standDay says where an interrupted DR day is.
-func (d *Deck) standDay(s *Standing) {
+// stand says where an interrupted DR day is.
+func (p *DayPlan) stand(_ context.Context, _ *Deck, s *Standing) error {
 	s.AllMade = false
 	done := map[string]string{}
 	for _, x := range s.Run.StepReports() {
@@ -309,10 +312,10 @@ func (d *Deck) standDay(s *Standing) {
 			done[x.Name] = x.State + ": " + x.Detail
 		}
 	}
-	day := s.Run.plan.Day
-	for i, step := range day.steps() {
-		if i < len(day.Drills) {
-			s.Services = append(s.Services, ServiceStanding{Service: day.Drills[i].Service, State: "drill " + orWords(done[step.Name], "not begun")})
+	for i, step := range p.steps(s.Run.plan.about()) {
+		if i < len(p.Drills) {
+			s.Services = append(s.Services, ServiceStanding{Service: p.Drills[i].Service, State: "drill " + orWords(done[step.Name], "not begun")})
 		}
 	}
+	return nil
 }

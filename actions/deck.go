@@ -137,7 +137,7 @@ func (d *Deck) finish(p *Plan) *Plan {
 		p.Deadline = d.Policy.Deadline
 	}
 	slices.SortStableFunc(p.Changes, func(a, b Change) int { return a.Group - b.Group })
-	if p.Refused == "" && p.Nothing == "" && len(p.Changes) == 0 && p.Material == nil && p.Silence == nil && p.Recovery == nil && p.Day == nil && p.Attest == nil && p.Scaling == nil && p.Node == nil && (p.Stack == nil || len(p.Stack.Parts) == 0) {
+	if p.Refused == "" && p.Nothing == "" && len(p.Steps()) == 0 {
 		p.Nothing = "nothing would change"
 	}
 	d.Policy.guard(p, p.At)

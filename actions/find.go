@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"quarterdeck/actions/journal"
@@ -124,27 +123,13 @@ func exact(v any) any {
 }
 
 // Services are the names of the services that the run is about.
-func (r *RunRecord) Services() []string {
-	var out []string
-	for i := range r.plan.Services {
-		out = append(out, r.plan.Services[i].Name)
-	}
-	if r.plan.Day != nil {
-		return r.plan.Day.services()
-	}
-	if out == nil && r.Target != "" && r.plan.Silence == nil && r.plan.Attest == nil && r.plan.Scaling == nil && r.plan.Node == nil {
-		out = strings.Split(r.Target, ",")
-	}
-	return out
-}
+func (r *RunRecord) Services() []string { return r.kind().names(r) }
 
 // Warnings are the plan's.
 func (r *RunRecord) Warnings() []string { return r.plan.Warnings }
 
 // Touched tells whether the run has changed anything, as far as its steps say.
-func (r *RunRecord) Touched() bool {
-	return len(r.touched()) > 0 || r.silenceID() != "" || r.saidSo() || len(r.madeParts()) > 0 || r.switched() || r.nodeSet()
-}
+func (r *RunRecord) Touched() bool { return r.kind().touched(r) }
 
 // StepReports are the steps that were begun, in order. One that has no end is "started".
 func (r *RunRecord) StepReports() []StepReport {

@@ -260,30 +260,3 @@ func planDemote(p *Plan, snap *fleet.Snapshot, st *sources.NodeState) {
 		p.warn("it leads the managers: another one is elected, and for some seconds nothing can be changed")
 	}
 }
-
-// hasInHand tells whether a target of the journal is the node, or a service whose tasks leave it: a run that has that in hand is to end first.
-func (c *NodeChange) hasInHand(target string) bool {
-	return c != nil && (target == nodeTarget(c.Node) || slices.ContainsFunc(c.Moves, func(m NodeMove) bool { return m.Service == target }))
-}
-
-// undoNode plans to want of a node again what was wanted before a run.
-func (d *Deck) undoNode(ctx context.Context, r *RunRecord) (*Plan, error) {
-	p := &Plan{Action: Undo, Of: r.ID}
-	if !r.nodeSet() {
-		p.Nothing = "run " + r.ID + " has changed nothing"
-		return d.finish(p), nil
-	}
-	c := r.plan.Node
-	st, err := d.Hands.NodeState(ctx, c.ID)
-	switch now := st.Want(); {
-	case sources.KindOf(err) == sources.NotFound:
-		p.Refused = c.Node + " is gone"
-	case err != nil:
-		return nil, err
-	case now != c.Before && now != c.After:
-		p.Refused = fmt.Sprintf("%s was changed again since: it is a %s, %s", st.Name, st.Role, st.Availability)
-	default:
-		return d.planNode(ctx, p, d.Fleet.Snapshot(), &st, c.Before)
-	}
-	return d.finish(p), nil
-}

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"quarterdeck/actions/journal"
 	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 )
@@ -204,32 +203,4 @@ func (r *Running) lookAtDrained(ctx context.Context, n *sources.NodeState) ([]no
 		out = append(out, checked(m.Service, "health", missing(well), strings.TrimSuffix(string(v.Health)+": "+v.Reason, ": ")))
 	}
 	return out, nil
-}
-
-// nodeSet tells whether a run has, or may have, changed a node.
-func (r *RunRecord) nodeSet() bool {
-	return r.plan.Node != nil && slices.ContainsFunc(r.Steps, func(e journal.Entry) bool {
-		return e.Phase == phaseStep && (e.State == stateDone || r.Ended.IsZero())
-	})
-}
-
-// standNode says where an interrupted run of a node is.
-func (d *Deck) standNode(ctx context.Context, s *Standing) error {
-	c := s.Run.plan.Node
-	one := ServiceStanding{Service: nodeTarget(c.Node)}
-	st, err := d.Hands.NodeState(ctx, c.ID)
-	switch now := st.Want(); {
-	case sources.KindOf(err) == sources.NotFound:
-		one.State, s.NoFinish = "gone", c.Node+" is gone"
-	case err != nil:
-		return err
-	case now == c.After:
-		one.State = "changed"
-	case now == c.Before:
-		one.State, s.AllMade = "as before", false
-	default:
-		one.State, s.NoFinish = "changed by somebody else", c.Node+" was changed by somebody else meanwhile"
-	}
-	s.Services = append(s.Services, one)
-	return nil
 }

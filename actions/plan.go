@@ -6,9 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"quarterdeck/autoscale"
 	"quarterdeck/sources"
-	"quarterdeck/sources/fleet"
 )
 
 // The actions, by the names that commands, journal and screen share.
@@ -162,43 +160,17 @@ func (p *Plan) Target() string {
 }
 
 // target is what the journal says that the plan is about.
-func (p *Plan) target() string {
-	if m := p.Material; m != nil && len(p.Changes) == 0 {
-		return m.Old
-	}
-	switch {
-	case p.Silence != nil:
-		return fleet.MatchersText(p.Silence.Silence.Matchers)
-	case p.Recovery != nil:
-		return p.Recovery.Service
-	case p.Day != nil:
-		return dayTarget(p.Day.Stack)
-	case p.Attest != nil:
-		return "check " + p.Attest.Word.Check
-	case p.Stack != nil && len(p.Changes) == 0:
-		return "stack " + p.Stack.Stack
-	case p.Scaling != nil:
-		return autoscale.StopConfig
-	case p.Node != nil:
-		return nodeTarget(p.Node.Node)
-	}
-	return p.Target()
-}
+func (p *Plan) target() string { return p.subject().target }
 
 // Word is what is typed to confirm a guarded plan: the name of the service that it touches, or the stack's, or the node's.
 func (p *Plan) Word() string {
+	if word := p.subject().word; word != "" {
+		return word
+	}
 	names := p.touched()
 	switch {
-	case p.Day != nil:
-		return p.Day.Stack
-	case p.Stack != nil:
-		return p.Stack.Stack
-	case p.Node != nil:
-		return p.Node.Node
 	case len(names) == 1:
 		return names[0]
-	case len(names) == 0 && p.Material != nil:
-		return p.target()
 	case len(names) == 0:
 		return p.Action
 	}
@@ -208,8 +180,7 @@ func (p *Plan) Word() string {
 	return fmt.Sprint(len(names), " services")
 }
 
-// touched are the services that a plan is about: those that it changes, or whose tasks leave a node; of a silence that is made those whose alerts it mutes, and the one
-// that its matchers name. One that is ended touches none: what rings again hides nothing.
+// touched are the services that a plan is about: those that it changes, and those that its kind names.
 func (p *Plan) touched() []string {
 	var names []string
 	add := func(name string) {
@@ -220,27 +191,19 @@ func (p *Plan) touched() []string {
 	for i := range p.Changes {
 		add(p.Changes[i].Service)
 	}
-	if p.Recovery != nil {
-		add(p.Recovery.Service)
-	}
-	if p.Day != nil {
-		for _, name := range p.Day.services() {
-			add(name)
-		}
-	}
-	if p.Node != nil {
-		for i := range p.Node.Moves {
-			add(p.Node.Moves[i].Service)
-		}
-	}
-	if s := p.Silence; s != nil && !s.End {
-		add(sources.ServiceOf(fleet.EqualLabels(s.Silence.Matchers), sources.AlertLabels))
-		for i := range s.Alerts {
-			add(s.Alerts[i].Service)
-		}
+	for _, name := range p.subject().touches {
+		add(name)
 	}
 	return names
 }
+
+// changes tells whether the plan has a service in hand, or whatever else the journal names as a run's target.
+func (p *Plan) changes(target string) bool {
+	return slices.Contains(p.subject().inHand, target) || slices.ContainsFunc(p.Changes, func(c Change) bool { return c.Service == target })
+}
+
+// BySteps tells whether a run of the plan is watched step by step, and not service by service.
+func (p *Plan) BySteps() bool { return p.subject().bySteps }
 
 // stack is the one that all changed services are of; "": there is none.
 func (p *Plan) stack() string {
@@ -257,22 +220,11 @@ func (p *Plan) stack() string {
 }
 
 // Title is the plan in a line: "scale shop_web 2 → 4".
-func (p *Plan) Title() string {
+func (p *Plan) Title() string { return p.subject().title }
+
+// changesTitle is the same of a plan that changes services alone.
+func (p *Plan) changesTitle() string {
 	switch {
-	case p.Silence != nil:
-		return p.Silence.Title()
-	case p.Recovery != nil:
-		return p.Recovery.title(p.Action)
-	case p.Day != nil:
-		return "DR day of " + p.Day.Stack
-	case p.Attest != nil:
-		return p.Attest.Title()
-	case p.Stack != nil:
-		return p.stackTitle()
-	case p.Scaling != nil:
-		return p.Scaling.Title()
-	case p.Node != nil:
-		return p.Node.Title()
 	case len(p.Changes) == 0:
 		return p.Action
 	case len(p.Changes) > 1:

@@ -97,7 +97,7 @@ func (h Hours) In(t time.Time) bool {
 }
 
 // guard raises what is asked for a plan by what the policy says of what it touches and of the hour. Quiet hours are for what may break
-// something that runs: a silence, a person's word, or a stop of all autoscaling changes nothing that runs, and is what a bad night wants.
+// something that runs.
 func (p *Policy) guard(plan *Plan, now time.Time) {
 	for _, name := range plan.touched() {
 		for _, pattern := range p.Protected {
@@ -107,7 +107,7 @@ func (p *Policy) guard(plan *Plan, now time.Time) {
 			}
 		}
 	}
-	if plan.Silence != nil || plan.Attest != nil || plan.Scaling != nil && plan.Scaling.Stop {
+	if plan.subject().harmless {
 		return
 	}
 	for _, h := range p.Quiet {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -90,66 +89,6 @@ const (
 	placeEmpty = "empty" // a volume that goes with it
 	placeReal  = "real"  // the service's own volume
 )
-
-// steps are what a recovery does, in order.
-func (p *Plan) recoverySteps() []Step {
-	c := p.Recovery
-	s := c.Service
-	lock := Step{Name: "lock " + s, Kind: StepLock}
-	unlock := Step{Name: "unlock " + s, Kind: StepUnlock}
-	job := func(name, words string) Step { return Step{Name: words, Kind: StepJob, Job: name} }
-	server := c.Snapshot != nil && c.engine().Server()
-	try := func() []Step {
-		check := job(jobCheck, fmt.Sprintf("look whether snapshot %s of %s can be brought back", c.Snapshot.Short(), s))
-		drill := job(jobDrill, fmt.Sprintf("bring snapshot %s back into an empty place, and verify it", c.Snapshot.Short()))
-		if !server {
-			return []Step{check, drill}
-		}
-		return []Step{check, {Name: fmt.Sprintf("start a copy of %s on an empty volume", s), Kind: StepApart, Job: placeEmpty}, drill,
-			{Name: fmt.Sprintf("remove the copy of %s on the empty volume", s), Kind: StepApartGone, Job: placeEmpty}}
-	}
-	record := Step{Name: "write the record down", Kind: StepRecord}
-	switch {
-	case p.Action == Undo && c.ID == "":
-		return []Step{lock, unlock}
-	case p.Action == Undo && c.Snapshot == nil:
-		return []Step{lock, {Name: fmt.Sprintf("scale %s back to %d", s, c.Replicas), Kind: StepUp}, {Name: "verify " + s, Kind: StepProve}, unlock}
-	case p.Action == Backup && c.Due.IsZero():
-		return []Step{lock, job(jobBackup, "save "+s), unlock}
-	case p.Action == Backup:
-		return []Step{lock, job(jobBackup, "save "+s), job(jobForget, fmt.Sprintf("forget the snapshots of %s that %s does not keep", s, c.Policy.Keep)), unlock}
-	case p.Action == Audit:
-		return []Step{lock, job(jobAudit, "look through the repository, and read a share of it back"), record, unlock}
-	case p.Action == Drill:
-		return slices.Concat([]Step{lock}, try(), []Step{record, unlock})
-	}
-	steps := []Step{lock}
-	if c.Safety == "" {
-		steps = append(steps, try()...)
-	} else { // what is put back was saved by this very run, minutes ago
-		steps = append(steps, job(jobCheck, fmt.Sprintf("look whether snapshot %s of %s can be brought back", c.Snapshot.Short(), s)))
-	}
-	safety := job(jobSafety, fmt.Sprintf("save %s as it is now", s))
-	if c.Safety == "" && c.safetyEngine().Server() {
-		steps = append(steps, safety)
-	}
-	steps = append(steps, Step{Name: fmt.Sprintf("scale %s to 0", s), Kind: StepDown}, Step{Name: fmt.Sprintf("wait until no task of %s is alive", s), Kind: StepRest})
-	if c.Safety == "" && !c.safetyEngine().Server() && c.Policy.Volume != "" {
-		steps = append(steps, safety)
-	}
-	restore := job(jobRestore, fmt.Sprintf("replace the data of %s with snapshot %s", s, c.Snapshot.Short()))
-	if server {
-		steps = append(steps, Step{Name: fmt.Sprintf("start a copy of %s on its own volume", s), Kind: StepApart, Job: placeReal}, restore,
-			Step{Name: fmt.Sprintf("remove the copy of %s on its own volume", s), Kind: StepApartGone, Job: placeReal})
-	} else {
-		steps = append(steps, restore)
-	}
-	steps = append(steps, Step{Name: fmt.Sprintf("scale %s back to %d", s, c.Replicas), Kind: StepUp}, Step{Name: "verify " + s, Kind: StepProve}, record)
-	if !server {
-		steps = append(steps, job(jobClear, "remove what was put aside in the volume of "+s))
-	}
-	return append(steps, unlock)
-}
 
 // PlanBackup plans to save a service's data now.
 func (d *Deck) PlanBackup(ctx context.Context, service string) (*Plan, error) {

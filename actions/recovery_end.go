@@ -32,22 +32,6 @@ func (c *RecoveryChange) title(action string) string {
 	return fmt.Sprintf("%s %s from snapshot %s of %s", action, c.Service, c.Snapshot.Short(), c.Snapshot.Taken.UTC().Format("2006-01-02 15:04:05Z"))
 }
 
-// reported is what a report calls the plan's target.
-func (p *Plan) reported() string {
-	if p.Recovery != nil {
-		return p.Recovery.Service
-	}
-	if p.Day != nil {
-		return strings.Join(p.Day.services(), ",")
-	}
-	return p.Target()
-}
-
-// changes tells whether the plan has a service in hand, or whatever else the journal names as a run's target.
-func (p *Plan) changes(service string) bool {
-	return p.Recovery != nil && p.Recovery.Service == service || p.Day != nil && dayTarget(p.Day.Stack) == service || p.Node.hasInHand(service) || slices.ContainsFunc(p.Changes, func(c Change) bool { return c.Service == service })
-}
-
 // jobRecord is what the journal keeps of a job: what came of it, and the last that its runner said.
 type jobRecord struct {
 	Result *recovery.Result `json:"result,omitempty"`
@@ -82,9 +66,6 @@ func (r *Running) keepLines(j *recovery.Job, lines []string) {
 // recoveryReport adds to a report what a recovery has to say.
 func (r *Running) recoveryReport(report *Report) {
 	c := r.plan.Recovery
-	if c == nil {
-		return
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	out := &RecoveryReport{}
@@ -231,15 +212,14 @@ func (r *Running) begun(kind StepKind) bool {
 	return false
 }
 
-// planPutBack plans to take an interrupted recovery back. Where the service's data was not touched that is free: what was made is taken away, and the
+// undo plans to take an interrupted recovery back. Where the service's data was not touched that is free: what was made is taken away, and the
 // replicas come back. Else the safety copy is restored.
-func (d *Deck) planPutBack(ctx context.Context, run *RunRecord) (*Plan, error) {
-	old := run.plan.Recovery
+func (c *RecoveryChange) undo(ctx context.Context, d *Deck, run *RunRecord) (*Plan, error) {
 	if !run.Ended.IsZero() {
 		if run.Action != Restore {
 			return &Plan{Action: Undo, Of: run.ID, Nothing: "a " + run.Action + " changes nothing that could be taken back"}, nil
 		}
-		r := d.running(run.ID, &Plan{Action: run.Action, Recovery: old}, "", nil)
+		r := d.running(run.ID, &Plan{Action: run.Action, Recovery: c}, "", nil)
 		x, err := r.knownResult(ctx, jobSafety)
 		if err != nil {
 			return nil, err
@@ -247,15 +227,15 @@ func (d *Deck) planPutBack(ctx context.Context, run *RunRecord) (*Plan, error) {
 		if x == nil || x.Snapshot == nil {
 			return nil, &Refusal{"run " + run.ID + " has saved nothing that could be put back"}
 		}
-		return d.PlanRestore(ctx, old.Service, x.Snapshot.ID)
+		return d.PlanRestore(ctx, c.Service, x.Snapshot.ID)
 	}
-	c := *old
-	c.Safety, c.Snapshot = run.ID, nil
+	back := *c
+	back.Safety, back.Snapshot = run.ID, nil
 	if !(&Plan{Action: run.Action}).brings() { // the service is what it was, or gone
-		c.ID = ""
+		back.ID = ""
 	}
-	p := &Plan{Action: Undo, Of: run.ID, Recovery: &c, Harm: Serious}
-	r := d.running(run.ID, &Plan{Action: run.Action, Recovery: old}, "", nil)
+	p := &Plan{Action: Undo, Of: run.ID, Recovery: &back, Harm: Serious}
+	r := d.running(run.ID, &Plan{Action: run.Action, Recovery: c}, "", nil)
 	touched, err := r.touched(ctx)
 	if err != nil {
 		return nil, err
@@ -270,16 +250,15 @@ func (d *Deck) planPutBack(ctx context.Context, run *RunRecord) (*Plan, error) {
 	case x == nil || x.Snapshot == nil:
 		p.Refused = fmt.Sprintf("run %s has saved nothing before it began to restore: it can only be gone on with (quarterdeck resume %s --yes)", run.ID, run.ID)
 	default:
-		c.Snapshot = x.Snapshot
+		back.Snapshot = x.Snapshot
 	}
 	return d.finish(p), nil
 }
 
-// standRecovery says where an interrupted recovery is.
-func (d *Deck) standRecovery(ctx context.Context, s *Standing) error {
-	c := s.Run.plan.Recovery
+// stand says where an interrupted recovery is.
+func (c *RecoveryChange) stand(ctx context.Context, d *Deck, s *Standing) error {
 	one := ServiceStanding{Service: c.Service}
-	s.NoLeave = errHalf.Error()
+	s.NoLeave = c.leave().Error()
 	var st sources.ServiceState
 	var err error
 	if c.ID != "" {

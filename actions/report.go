@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"quarterdeck/recovery"
-	"quarterdeck/sources"
 )
 
 // Results of a run, as commands and journal have them (COMMANDS.md).
@@ -109,43 +108,18 @@ type CheckReport struct {
 
 // Report is the plan before anything happens.
 func (p *Plan) Report() Report {
-	r := Report{Action: p.Action, Service: p.reported(), Result: ResultPlanned, Steps: []StepReport{}, Reason: p.Refused,
+	r := Report{Action: p.Action, Service: p.Target(), Result: ResultPlanned, Steps: []StepReport{}, Reason: p.Refused,
 		Plan: PlanReport{Changes: []FieldReport{}, Steps: p.lines(), Warnings: append([]string{}, p.Warnings...)}}
 	if r.Plan.Steps == nil {
 		r.Plan.Steps = []string{}
 	}
-	if s := p.Stack; s != nil {
-		for i := range s.Parts {
-			f := FieldReport{Field: string(s.Parts[i].Kind) + " " + s.Parts[i].Name, After: s.Parts[i].About()}
-			if s.Remove {
-				f.Before, f.After = f.After, nil
-			}
-			r.Plan.Changes = append(r.Plan.Changes, f)
-		}
-	}
+	p.kind().report(p, &r)
 	for i := range p.Changes {
 		for _, f := range p.Changes[i].Fields {
 			r.Plan.Changes = append(r.Plan.Changes, FieldReport{p.Changes[i].Service, f.Field, f.Before, f.After})
 		}
 	}
-	if s := p.Silence; s != nil {
-		before, after := any("firing"), any("silenced")
-		if s.End {
-			before, after = after, before
-		}
-		for i := range s.Alerts {
-			if s.Alerts[i].State != sources.Pending {
-				r.Plan.Changes = append(r.Plan.Changes, FieldReport{s.Alerts[i].Service, "alert " + s.Alerts[i].Name, before, after})
-			}
-		}
-	}
 	r.Plan.Saves = p.Saves
-	if c := p.Node; c != nil {
-		r.Node, r.Plan.Moves = c.Node, c.Moves
-		if name, before, after := c.Field(); before != after {
-			r.Plan.Changes = append(r.Plan.Changes, FieldReport{"", name, before, after})
-		}
-	}
 	if p.Nothing != "" {
 		r.Result, r.Reason = ResultNothing, p.Nothing
 	}

@@ -48,13 +48,6 @@ type recordedService struct {
 	Fields  []FieldReport `json:"fields"`
 }
 
-type recordedMaterial struct {
-	Kind  sources.MaterialKind `json:"kind"`
-	Old   string               `json:"old"`
-	OldID string               `json:"old_id,omitempty"`
-	New   string               `json:"new,omitempty"`
-}
-
 // writeBegin keeps the specs and writes the plan down: after it the run can be found, finished and taken back, whatever happens.
 func (r *Running) writeBegin() error {
 	key, err := r.d.key()
@@ -62,12 +55,11 @@ func (r *Running) writeBegin() error {
 		return err
 	}
 	p := r.plan
-	rec := recordedPlan{Services: []recordedService{}, Steps: p.lines(), HookTag: p.HookTag, Of: p.Of, Warnings: p.Warnings, Deadline: p.Deadline.Seconds(), TakeBack: p.TakeBack, NoWait: p.NoWait, Silence: p.Silence.recorded(), Recovery: p.Recovery, Day: p.Day, Attest: p.Attest, Stack: p.Stack.recorded(), Scaling: p.Scaling, Node: p.Node}
+	rec := p.recorded()
+	rec.Services, rec.Steps, rec.Of, rec.Warnings = []recordedService{}, p.lines(), p.Of, p.Warnings
+	rec.Deadline, rec.TakeBack, rec.NoWait, rec.HookTag = p.Deadline.Seconds(), p.TakeBack, p.NoWait, p.HookTag
 	if p.Hook != nil {
 		rec.Hook = p.Hook.Name()
-	}
-	if m := p.Material; m != nil {
-		rec.Material = &recordedMaterial{m.Kind, m.Old, m.OldID, m.New}
 	}
 	seen := make([]sources.ServiceState, 0, len(p.Changes))
 	for i := range p.Changes {
@@ -105,8 +97,8 @@ func (r *Running) writeBegin() error {
 		return err
 	}
 	e := journal.Entry{Phase: phaseBegin, Before: raw(before), After: raw(after), Detail: raw(rec), Reason: r.reason}
-	if c := p.Node; c != nil {
-		e.Before, e.After = raw(c.Before), raw(c.After)
+	if about := p.subject(); about.before != nil {
+		e.Before, e.After = raw(about.before), raw(about.after)
 	}
 	_, err = r.write(e)
 	return err
@@ -192,87 +184,16 @@ func (d *Deck) Stand(ctx context.Context, r RunRecord) (Standing, error) {
 	if len(r.plan.Steps) == 0 {
 		s.NoFinish = "its plan cannot be read from the journal"
 	}
-	if r.plan.Recovery != nil {
-		return s, d.standRecovery(ctx, &s)
-	}
-	if r.plan.Day != nil {
-		d.standDay(&s)
-		return s, nil
-	}
-	if r.plan.Stack != nil {
-		return s, d.standStack(ctx, &s)
-	}
-	if r.plan.Node != nil {
-		return s, d.standNode(ctx, &s)
-	}
-	key, err := d.key()
-	if err != nil {
-		return s, err
-	}
-	snap := d.Fleet.Snapshot()
-	for _, x := range r.plan.Services {
-		one := ServiceStanding{Service: x.Name}
-		st, err := d.Hands.ServiceState(ctx, x.ID)
-		switch {
-		case sources.KindOf(err) == sources.NotFound:
-			one.State, s.NoFinish = "gone", x.Name+" is gone"
-		case err != nil:
-			return s, err
-		default:
-			before, errB := d.Spec(x.Before)
-			after, errA := d.Spec(x.After)
-			if errA != nil || errB != nil {
-				return s, errors.Join(errA, errB)
-			}
-			now := st.Spec.Masked(key)
-			switch {
-			case sources.Same(now, after) || r.rotated(now, after):
-				one.State = "changed"
-			case sources.Same(now, before):
-				one.State, s.AllMade = "as before", false
-			default:
-				one.State, s.NoFinish = "changed by somebody else", x.Name+" was changed by somebody else meanwhile"
-			}
-		}
-		if v := snap.Service(x.ID); v != nil {
-			one.Health, one.Reason = string(v.Health), v.Reason
-		}
-		s.Services = append(s.Services, one)
-	}
-	if m := r.plan.Material; m != nil && m.New != "" && s.Done == 0 && s.NoFinish == "" {
-		made, err := d.madeBy(ctx, r.ID, m.Kind)
-		if err != nil {
-			return s, err
-		}
-		if made.ID == "" {
-			s.NoFinish = noValue(m.New)
-		}
-	}
-	return s, nil
-}
-
-// noValue is why a rotation that has made nothing yet cannot be finished by another process.
-func noValue(name string) string {
-	return fmt.Sprintf("the value of %s is nowhere but in the run that was interrupted: take the run back and rotate again", name)
-}
-
-// rotated tells whether a spec is what was planned but for the id of the secret, which was not known then.
-func (r *RunRecord) rotated(now, planned sources.Spec) bool {
-	m := r.plan.Material
-	if m == nil || m.New == "" {
-		return false
-	}
-	withNew, used := planned.WithMaterial(m.Kind, m.New, "", m.New)
-	nowNew, _ := now.WithMaterial(m.Kind, m.New, "", m.New)
-	return used && sources.Same(withNew, nowNew)
+	err := r.kind().stand(ctx, d, &s)
+	return s, err
 }
 
 // stepsDone counts the steps that are done, from the first on without a hole.
 func (r *RunRecord) stepsDone() int {
 	done := map[string]bool{}
+	_, goesOn := r.kind().(lenient) // then one that failed is done as well
 	for i := range r.Steps {
-		// A drill of a DR day that failed is done: the day has gone on.
-		if e := &r.Steps[i]; e.Phase == phaseStep && (e.State == stateDone || e.State == stateFailed && r.plan.Day != nil) {
+		if e := &r.Steps[i]; e.Phase == phaseStep && (e.State == stateDone || e.State == stateFailed && goesOn) {
 			done[e.Step] = true
 		}
 	}
@@ -322,8 +243,10 @@ func (d *Deck) Abandon(run RunRecord, reason string) error {
 	if d.Policy.ReadOnly {
 		return ErrReadOnly
 	}
-	if run.plan.Recovery != nil {
-		return &Refusal{errHalf.Error()}
+	if k, locked := run.kind().(locking); locked {
+		if err := k.leave(); err != nil {
+			return &Refusal{err.Error()}
+		}
 	}
 	release, err := d.Journal.Hold(run.ID)
 	if errors.Is(err, journal.ErrHeld) {
@@ -361,7 +284,6 @@ func (d *Deck) resumed(ctx context.Context, s *Standing, notify func()) (*Runnin
 	r := d.running(s.Run.ID, p, s.Run.Why, notify)
 	r.skip, r.resumed, r.silent = s.Done, true, s.Run.silent
 	r.progress.Began = s.Run.Began
-	r.nodeSet = p.Node != nil && s.Done > 0
 	done := s.Run.applied()
 	for i := range p.Changes {
 		c := &p.Changes[i]
@@ -376,26 +298,15 @@ func (d *Deck) resumed(ctx context.Context, s *Standing, notify func()) (*Runnin
 		r.applied[c.ID] = a
 		r.progress.Rollouts[i].Began = s.Run.Began
 	}
-	if m := p.Material; m != nil && m.New != "" {
-		made, err := d.madeBy(ctx, r.id, m.Kind)
-		if err != nil {
-			return nil, err
-		}
-		r.material = made.ID
-		if made.ID == "" && s.Done > 0 {
-			return nil, &Refusal{fmt.Sprintf("%s %s, which the run has made, is gone", m.Kind, m.New)}
-		}
-	}
-	return r, nil
+	return r, p.kind().resume(ctx, r, s)
 }
 
 // planOf makes a run's plan again from the journal.
 func (d *Deck) planOf(ctx context.Context, run *RunRecord) (*Plan, error) {
 	rec := &run.plan
-	p := &Plan{Action: run.Action, At: run.Began, Of: rec.Of, Warnings: rec.Warnings, Deadline: time.Duration(rec.Deadline * float64(time.Second)), TakeBack: rec.TakeBack, NoWait: rec.NoWait, HookTag: rec.HookTag, Reason: run.Why, Silence: rec.Silence.change(), Recovery: rec.Recovery, Day: rec.Day, Attest: rec.Attest, Scaling: rec.Scaling, Node: rec.Node}
-	if m := rec.Material; m != nil {
-		p.Material = &MaterialChange{Kind: m.Kind, Old: m.Old, OldID: m.OldID, New: m.New}
-	}
+	p := rec.about()
+	p.Action, p.At, p.Reason, p.Of, p.Warnings = run.Action, run.Began, run.Why, rec.Of, rec.Warnings
+	p.Deadline, p.TakeBack, p.NoWait, p.HookTag = time.Duration(rec.Deadline*float64(time.Second)), rec.TakeBack, rec.NoWait, rec.HookTag
 	key, err := d.key()
 	if err != nil {
 		return nil, err

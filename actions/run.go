@@ -202,11 +202,8 @@ func (d *Deck) running(id string, p *Plan, reason string, notify func()) *Runnin
 	}
 	r := &Running{d: d, id: id, plan: p, reason: reason, notify: notify, done: make(chan struct{}), applied: map[string]*applied{}, parts: map[string]string{}}
 	r.progress = Progress{Run: id, Title: p.Title(), Actor: d.Policy.Actor, Plan: p, Began: d.Now()}
-	if p.Recovery != nil {
-		r.hold = r.lockHold()
-	}
-	if p.Action == Restore || p.Recovery != nil && p.Action == Undo {
-		r.progress.Rollouts = append(r.progress.Rollouts, Rollout{Service: p.Recovery.Service, State: RolloutWaiting})
+	if k, locked := p.kind().(locking); locked {
+		k.prepare(r)
 	}
 	for i := range p.Changes {
 		r.progress.Rollouts = append(r.progress.Rollouts, Rollout{Service: p.Changes[i].Service, State: RolloutWaiting})
@@ -253,22 +250,13 @@ func (f *failure) Error() string { return f.rollout.Service + ": " + f.rollout.R
 
 // execute does the steps in order. An error ends it: a *failure, a *Conflict, a source's, or the context's.
 func (r *Running) execute(ctx context.Context) error {
-	if r.plan.Recovery != nil {
-		if r.resumed {
-			if err := r.takeOver(ctx); err != nil {
-				return err
-			}
-		}
-		beating, stop := context.WithCancel(ctx)
-		var beat sync.WaitGroup
-		beat.Go(func() { r.beat(beating) })
-		defer beat.Wait()
-		defer stop()
-	}
-	if r.plan.Day != nil {
-		if err := r.beginDay(ctx); err != nil {
+	k := r.plan.kind()
+	if o, opens := k.(opening); opens {
+		shut, err := o.open(ctx, r)
+		if err != nil {
 			return err
 		}
+		defer shut()
 	}
 	for i, s := range r.plan.Steps() {
 		if i < r.skip {
@@ -279,8 +267,8 @@ func (r *Running) execute(ctx context.Context) error {
 			return err
 		}
 	}
-	if r.plan.Day != nil {
-		return r.dayFailure()
+	if l, goesOn := k.(lenient); goesOn {
+		return l.verdict(r)
 	}
 	return nil
 }
@@ -295,22 +283,13 @@ func (r *Running) step(ctx context.Context, s Step) error {
 	r.set(func(p *Progress) {
 		p.Steps = append(slices.Clone(p.Steps), StepReport{Name: s.Name, State: stateStarted, Started: began.UTC()})
 	})
-	after, err := r.do(ctx, s)
+	out, err := r.plan.kind().do(ctx, r, s)
 	if ctx.Err() != nil && err != nil {
 		return ctx.Err() // left: the step is open in the journal
 	}
-	e := journal.Entry{Phase: phaseStep, Step: s.Name, State: stateDone}
-	if len(after) > 0 {
-		e.After = raw(after)
-	}
-	if s.Kind == StepSilence && r.silenceID != "" {
-		e.Detail = raw(stepSilence{r.silenceID})
-	}
-	if s.Kind == StepJob {
-		e.Detail = r.jobDetail(s.Job)
-	}
-	if s.Kind == StepPart && err == nil {
-		e.Detail = raw(stepMade{r.parts[s.Name]})
+	e := journal.Entry{Phase: phaseStep, Step: s.Name, State: stateDone, Detail: out.detail}
+	if len(out.after) > 0 {
+		e.After = raw(out.after)
 	}
 	detail := ""
 	if err != nil {
@@ -330,59 +309,6 @@ func (r *Running) step(ctx context.Context, s Step) error {
 	return err
 }
 
-func (r *Running) do(ctx context.Context, s Step) ([]SpecRef, error) {
-	switch s.Kind {
-	case StepCreate:
-		return nil, r.create(ctx)
-	case StepHook:
-		return r.callHook(ctx)
-	case StepUpdate:
-		if r.plan.Stack != nil && !r.plan.Stack.Remove {
-			if err := r.withIDs(ctx, s.At); err != nil {
-				return nil, err
-			}
-		}
-		return r.update(ctx, &r.plan.Changes[s.At])
-	case StepMake:
-		return r.makeOf(ctx, s.At)
-	case StepDrop:
-		return nil, r.drop(ctx, s.At)
-	case StepPart:
-		return nil, r.part(ctx, s.At)
-	case StepPartGone:
-		return nil, r.partGone(ctx, s.At)
-	case StepVerify:
-		return nil, r.verify(ctx, s.At)
-	case StepRemove:
-		return nil, r.remove(ctx)
-	case StepSilence:
-		return nil, r.silence(ctx)
-	case StepSilenced:
-		return nil, r.silenced(ctx)
-	case StepLock, StepUnlock, StepJob, StepApart, StepApartGone, StepDown, StepRest, StepUp, StepProve, StepRecord:
-		return nil, r.recoveryStep(ctx, s)
-	case StepAttest:
-		return nil, r.attest(ctx)
-	case StepAttested:
-		return nil, r.attested(ctx)
-	case StepScaling:
-		return nil, r.switchScaling(ctx)
-	case StepScalingSet:
-		return nil, r.scalingSwitched(ctx)
-	case StepNode:
-		return nil, r.setNode(ctx)
-	case StepNodeSo:
-		return nil, r.nodeSo(ctx)
-	case StepNodeBack:
-		return nil, r.resetNode(ctx)
-	case StepDrill:
-		return nil, r.drillOfDay(ctx, s.At)
-	case StepDay:
-		return nil, r.endDay(ctx)
-	}
-	return nil, fmt.Errorf("step %q is of no kind that is known", s.Name)
-}
-
 func (r *Running) set(f func(*Progress)) {
 	r.mu.Lock()
 	f(&r.progress)
@@ -399,8 +325,9 @@ func (r *Running) write(e journal.Entry) (journal.Entry, error) {
 func (r *Running) end(ctx context.Context, err error) {
 	result, reason := ResultDone, ""
 	var f *failure
-	if r.plan.Recovery != nil && err != nil && (ctx.Err() == nil || !errors.Is(err, ctx.Err())) {
-		r.recoveryFailed(ctx, err)
+	k := r.plan.kind()
+	if l, locked := k.(locking); locked && err != nil && (ctx.Err() == nil || !errors.Is(err, ctx.Err())) {
+		l.failed(ctx, r, err)
 		return
 	}
 	switch {
@@ -419,11 +346,12 @@ func (r *Running) end(ctx context.Context, err error) {
 	default:
 		result, reason = ResultFailed, err.Error()
 	}
-	if result == ResultFailed && r.plan.TakeBack && (len(r.applied)+len(r.parts) > 0 || r.nodeSet) {
-		if back := r.takeBack(ctx); back == nil {
-			result = ResultTakenBack
-		} else {
+	if result == ResultFailed && r.plan.TakeBack {
+		switch did, back := k.takeBack(ctx, r); {
+		case back != nil:
 			reason += "; taking it back failed as well: " + back.Error()
+		case did:
+			result = ResultTakenBack
 		}
 	}
 	if _, werr := r.write(journal.Entry{Phase: phaseEnd, Result: result, Reason: reason, Detail: raw(r.verifyReport(result))}); werr != nil {
@@ -437,49 +365,10 @@ func (r *Running) finish(result, reason string, err error) {
 	report := r.progress.Plan.Report()
 	report.Run, report.Result, report.Reason = r.id, result, reason
 	report.Verify = r.verifyReport(result)
-	r.recoveryReport(&report)
-	report.Day = r.dayNow()
-	if (len(r.applied) > 0 || r.silenceID != "" || len(r.parts) > 0 || r.plan.Scaling != nil && result == ResultDone || r.nodeSet) && result != ResultTakenBack && !r.plan.takesAway() {
-		report.Undo = "quarterdeck undo " + r.id
-	}
+	r.plan.kind().finish(r, &report)
 	r.set(func(p *Progress) { p.Result, p.Reason, p.Ended = result, reason, r.d.Now() })
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	report.Steps = append(report.Steps, r.progress.Steps...)
 	r.report, r.err = report, err
-}
-
-// verifyReport is the proof, or what is missing to one; nil where nobody looked.
-func (r *Running) verifyReport(result string) *VerifyReport {
-	if r.plan.NoWait {
-		return nil
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	v := &VerifyReport{Converged: result == ResultDone, Checks: append([]CheckReport{}, r.checks...), Silence: r.silenceID}
-	looked := len(r.checks) > 0 || r.silenceID != ""
-	for i := range r.progress.Rollouts {
-		o := &r.progress.Rollouts[i]
-		if o.State == RolloutWaiting && o.Began.IsZero() {
-			continue
-		}
-		looked = true
-		if o.State == RolloutGone {
-			v.Checks = append(v.Checks, CheckReport{Service: o.Service, Name: "removed", OK: true, Detail: "the swarm has no such service any more"})
-			continue
-		}
-		ok := o.State == RolloutDone
-		v.Checks = append(v.Checks, CheckReport{Service: o.Service, Name: "rollout", OK: ok, Detail: strings.TrimSuffix(string(o.State)+": "+o.Reason, ": ")},
-			CheckReport{Service: o.Service, Name: "replicas", OK: o.Well >= o.Want, Detail: fmt.Sprintf("%d of %d run what was asked for, and stay well", o.Well, o.Want)})
-		if ok && (v.StableFor == 0 || o.Window.Seconds() < v.StableFor) {
-			v.StableFor = o.Window.Seconds()
-		}
-	}
-	if !looked {
-		return nil
-	}
-	if !v.Converged {
-		v.StableFor = 0
-	}
-	return v
 }

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"quarterdeck/actions/journal"
 	"quarterdeck/autoscale"
 	"quarterdeck/sources"
 )
@@ -132,17 +131,52 @@ func (r *Running) scalingSwitched(ctx context.Context) error {
 	return nil
 }
 
-// switched tells whether a run has stopped the autoscalers, or let them go on.
-func (r *RunRecord) switched() bool {
-	return r.plan.Scaling != nil && slices.ContainsFunc(r.Steps, func(e journal.Entry) bool { return e.Phase == phaseStep && e.State == stateDone })
+// subject: a stop of all autoscaling changes nothing that runs; letting it go on does.
+func (c *ScalingChange) subject(*Plan) subject {
+	return subject{title: c.Title(), target: autoscale.StopConfig, harmless: c.Stop}
 }
 
-// undoScaling plans to take a stop back, or the end of one. A stop that somebody else has made since stays.
-func (d *Deck) undoScaling(ctx context.Context, r *RunRecord) (*Plan, error) {
-	if !r.switched() {
+func (c *ScalingChange) steps(*Plan) []Step {
+	return []Step{{Name: c.Title(), Kind: StepScaling}, {Name: "verify that the swarm has it so", Kind: StepScalingSet}}
+}
+
+func (c *ScalingChange) report(*Plan, *Report) {}
+
+func (c *ScalingChange) do(ctx context.Context, r *Running, s Step) (stepped, error) {
+	switch s.Kind {
+	case StepScaling:
+		return stepped{}, r.switchScaling(ctx)
+	case StepScalingSet:
+		return stepped{}, r.scalingSwitched(ctx)
+	}
+	return stepped{}, unknownStep(s)
+}
+
+// takeBack: where somebody else has changed it meanwhile, that stays.
+func (c *ScalingChange) takeBack(context.Context, *Running) (did bool, err error) { return false, nil }
+
+func (c *ScalingChange) finish(r *Running, report *Report) {
+	r.offerUndo(report, report.Result == ResultDone)
+}
+
+// names: it is about no service.
+func (c *ScalingChange) names(*RunRecord) []string { return nil }
+
+// touched tells whether the autoscalers were stopped, or let go on.
+func (c *ScalingChange) touched(run *RunRecord) bool { return run.didStep() }
+func (c *ScalingChange) offered(run *RunRecord) bool { return c.touched(run) }
+
+// stand has nothing to look at: what is there already is as good to the step.
+func (c *ScalingChange) stand(context.Context, *Deck, *Standing) error { return nil }
+
+func (c *ScalingChange) resume(context.Context, *Running, *Standing) error { return nil }
+
+// undo plans to take a stop back, or the end of one. A stop that somebody else has made since stays.
+func (c *ScalingChange) undo(ctx context.Context, d *Deck, r *RunRecord) (*Plan, error) {
+	if !c.touched(r) {
 		return d.finish(&Plan{Action: Undo, Of: r.ID, Nothing: "run " + r.ID + " has changed nothing"}), nil
 	}
-	p := &Plan{Action: Undo, Of: r.ID, Scaling: &ScalingChange{Stop: !r.plan.Scaling.Stop}, Harm: Serious}
+	p := &Plan{Action: Undo, Of: r.ID, Scaling: &ScalingChange{Stop: !c.Stop}, Harm: Serious}
 	p, err := d.planScaling(ctx, p)
 	if err == nil && p.Scaling.Before != nil && p.Scaling.Before.Run != r.ID {
 		p.Refused = "somebody has stopped it again since: " + p.Scaling.Before.Words()

@@ -337,26 +337,3 @@ func (r *RunRecord) silenceID() string {
 	}
 	return ""
 }
-
-// undoSilence plans to take a silence back: to end one that was made, or to make one again that was ended.
-func (d *Deck) undoSilence(ctx context.Context, r *RunRecord) (*Plan, error) {
-	var p *Plan
-	var err error
-	id := r.silenceID()
-	switch s := r.plan.Silence; {
-	case id == "":
-		p = &Plan{Nothing: "run " + r.ID + " has changed nothing"}
-	case s.End:
-		again := s.change().Silence
-		again.ID, again.Starts = "", time.Time{}
-		p, err = d.PlanSilence(ctx, again)
-	default:
-		p, err = d.PlanUnsilence(ctx, id)
-	}
-	if err != nil {
-		return nil, err
-	}
-	p.Action, p.Of = Undo, r.ID
-	p.raise(Serious, "")
-	return d.finish(p), nil
-}

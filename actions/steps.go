@@ -57,57 +57,7 @@ type Step struct {
 }
 
 // Steps are what a run of the plan does, in order.
-func (p *Plan) Steps() []Step {
-	var out []Step
-	if p.Silence != nil {
-		return []Step{{Name: p.Silence.Title(), Kind: StepSilence}, {Name: "verify that Alertmanager has it so", Kind: StepSilenced}}
-	}
-	if p.Attest != nil {
-		return []Step{{Name: p.Attest.Title(), Kind: StepAttest}, {Name: "verify that the swarm has it so", Kind: StepAttested}}
-	}
-	if p.Scaling != nil {
-		return []Step{{Name: p.Scaling.Title(), Kind: StepScaling}, {Name: "verify that the swarm has it so", Kind: StepScalingSet}}
-	}
-	if c := p.Node; c != nil {
-		out = append(out, Step{Name: c.Title(), Kind: StepNode})
-		if !p.NoWait {
-			out = append(out, Step{Name: c.verifyName(), Kind: StepNodeSo})
-		}
-		return out
-	}
-	if p.Recovery != nil {
-		if p.Refused != "" {
-			return nil
-		}
-		return p.recoverySteps()
-	}
-	if p.Day != nil {
-		if p.Refused != "" {
-			return nil
-		}
-		return p.Day.steps()
-	}
-	if m := p.Material; m != nil && m.New != "" {
-		out = append(out, Step{Name: fmt.Sprintf("create %s %s", m.Kind, m.New), Kind: StepCreate})
-	}
-	if p.Hook != nil {
-		out = append(out, Step{Name: "call the webhook " + p.Hook.Name(), Kind: StepHook})
-	}
-	out = append(out, p.partSteps(false)...)
-	for i := range p.Changes {
-		if p.Hook == nil {
-			out = append(out, p.Changes[i].step(i))
-		}
-		if last := i == len(p.Changes)-1; (last || p.Changes[i+1].Group != p.Changes[i].Group) && !p.NoWait && p.stays(p.Changes[i].Group) {
-			out = append(out, Step{Name: p.verifyName(p.Changes[i].Group), Kind: StepVerify, At: p.Changes[i].Group})
-		}
-	}
-	out = append(out, p.partSteps(true)...)
-	if m := p.Material; m != nil && m.OldID != "" && !p.NoWait {
-		out = append(out, Step{Name: fmt.Sprintf("remove %s %s", m.Kind, m.Old), Kind: StepRemove})
-	}
-	return out
-}
+func (p *Plan) Steps() []Step { return p.kind().steps(p) }
 
 func (p *Plan) verifyName(group int) string {
 	var names []string

@@ -116,7 +116,7 @@ func (d *Deck) findRun(run string) (*RunRecord, error) {
 				return nil, &Refusal{fmt.Sprintf("%q is the beginning of more than one run's id", run)}
 			}
 			found = r
-		case run == "" && (len(r.applied()) > 0 || r.Action == Silence && r.silenceID() != "" || r.Action == Attest && r.saidSo() || r.Action == Apply && len(r.madeParts()) > 0 || r.Action == Autoscale && r.switched() || r.nodeSet()) && r.UndoneBy == "" && r.Action != Undo && r.Result != ResultTakenBack && !d.Journal.Held(r.ID):
+		case run == "" && r.UndoneBy == "" && r.Action != Undo && r.Result != ResultTakenBack && r.kind().offered(r) && !d.Journal.Held(r.ID):
 			return r, nil
 		}
 	}
@@ -136,59 +136,29 @@ func (d *Deck) planUndo(ctx context.Context, r *RunRecord) (*Plan, error) {
 		p.Nothing = fmt.Sprintf("run %s was taken back already, by run %s", r.ID, r.UndoneBy)
 	case r.Ended.IsZero() && d.Journal.Held(r.ID):
 		p.Refused = "run " + r.ID + " is still under way"
-	case r.plan.Material != nil:
-		gone, err := d.oldGone(ctx, r.plan.Material)
-		if err != nil {
-			return nil, err
-		}
-		if gone {
-			p.Refused = fmt.Sprintf("run %s has removed %s %s, whose value nobody has written down: rotate again with the value that shall be", r.ID, r.plan.Material.Kind, r.plan.Material.Old)
-		}
+	default:
+		return r.kind().undo(ctx, d, r)
 	}
-	if r.plan.Recovery != nil && p.Nothing == "" && p.Refused == "" {
-		return d.planPutBack(ctx, r)
-	}
-	if r.plan.Silence != nil && p.Nothing == "" && p.Refused == "" {
-		return d.undoSilence(ctx, r)
-	}
-	if r.plan.Attest != nil && p.Nothing == "" && p.Refused == "" {
-		return d.undoAttest(ctx, r)
-	}
-	if r.plan.Stack != nil && p.Nothing == "" && p.Refused == "" {
-		return d.undoApply(ctx, r, p)
-	}
-	if r.plan.Scaling != nil && p.Nothing == "" && p.Refused == "" {
-		return d.undoScaling(ctx, r)
-	}
-	if r.plan.Node != nil && p.Nothing == "" && p.Refused == "" {
-		return d.undoNode(ctx, r)
-	}
-	applied := r.touched()
-	if len(applied) == 0 && r.plan.Material == nil && p.Nothing == "" && p.Refused == "" {
-		p.Nothing = "run " + r.ID + " has changed nothing"
-	}
-	if p.Nothing != "" || p.Refused != "" {
-		return d.finish(p), nil
-	}
-	most := r.lastGroup()
+	return d.finish(p), nil
+}
+
+// didStep tells whether a step of the run is done.
+func (r *RunRecord) didStep() bool {
+	return slices.ContainsFunc(r.Steps, func(e journal.Entry) bool { return e.Phase == phaseStep && e.State == stateDone })
+}
+
+// takeServicesBack adds the services that a run has changed to the plan that takes it back, the last group first.
+func (d *Deck) takeServicesBack(ctx context.Context, p *Plan, r *RunRecord) error {
+	applied, most := r.touched(), r.lastGroup()
 	for _, s := range r.plan.Services {
 		if ref, done := applied[s.ID]; done {
 			if err := d.takeBack(ctx, p, s, ref, most-s.Group); err != nil {
-				return nil, err
+				return err
 			}
 		}
 	}
 	p.packGroups()
-	if m := r.plan.Material; m != nil {
-		made, err := d.madeBy(ctx, r.ID, m.Kind)
-		if err != nil {
-			return nil, err
-		}
-		if made.ID != "" {
-			p.Material = &MaterialChange{Kind: m.Kind, Old: made.Name, OldID: made.ID}
-		}
-	}
-	return d.finish(p), nil
+	return nil
 }
 
 // lastGroup is the number of the last group of services that the run has changed.
@@ -198,26 +168,6 @@ func (r *RunRecord) lastGroup() int {
 		most = max(most, s.Group)
 	}
 	return most
-}
-
-// oldGone tells whether the secret or config that a run has rotated is not there any more.
-func (d *Deck) oldGone(ctx context.Context, m *recordedMaterial) (bool, error) {
-	list, err := d.Hands.Materials(ctx, m.Kind)
-	if err != nil {
-		return false, err
-	}
-	return !slices.ContainsFunc(list, func(x sources.Reference) bool { return x.Name == m.Old && (m.OldID == "" || x.ID == m.OldID) }), nil
-}
-
-// madeBy finds the secret or config that a run has made; the zero value where there is none.
-func (d *Deck) madeBy(ctx context.Context, run string, kind sources.MaterialKind) (sources.Reference, error) {
-	list, err := d.Hands.Materials(ctx, kind)
-	for _, x := range list {
-		if x.Labels[runLabel] == run {
-			return x, nil
-		}
-	}
-	return sources.Reference{}, err
 }
 
 // touched are the specs that the run's updates made or, of a run that was interrupted in the middle of one, may have made.

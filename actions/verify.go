@@ -3,6 +3,7 @@ package actions
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"quarterdeck/sources"
@@ -119,12 +120,9 @@ func (r *Running) lastLines(ctx context.Context, service string, t *sources.Task
 	return page.Entries
 }
 
-// takeBack gives the services that were changed their specs of before, and watches them come back; a node is wanted again what it was.
+// takeBack gives the services that were changed their specs of before, and watches them come back.
 func (r *Running) takeBack(ctx context.Context) error {
 	r.set(func(p *Progress) { p.TakingBack = true })
-	if r.plan.Node != nil {
-		return r.step(ctx, Step{Name: "take back " + r.plan.Node.Title(), Kind: StepNodeBack})
-	}
 	var watched []*watcher
 	for i := len(r.plan.Changes) - 1; i >= 0; i-- {
 		c := &r.plan.Changes[i]
@@ -156,10 +154,7 @@ func (r *Running) takeBack(ctx context.Context) error {
 		}
 		watched = append(watched, &watcher{applied: *r.applied[c.ID], deadline: r.deadline()})
 	}
-	if err := r.watch(ctx, watched); err != nil || r.plan.Stack == nil {
-		return err
-	}
-	return r.partsBack(ctx)
+	return r.watch(ctx, watched)
 }
 
 // extra adds a change to the plan that the run itself has found to be needed, and gives its index.
@@ -172,4 +167,39 @@ func (r *Running) extra(c *Change) int {
 
 func (r *Running) back(c *Change, st *sources.ServiceState) *watcher {
 	return &watcher{applied: applied{change: c, at: r.d.Now(), version: st.Version, generation: st.Generation, desired: st.Desired, mode: st.Mode}, deadline: r.deadline()}
+}
+
+// verifyReport is the proof, or what is missing to one; nil where nobody looked.
+func (r *Running) verifyReport(result string) *VerifyReport {
+	if r.plan.NoWait {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	v := &VerifyReport{Converged: result == ResultDone, Checks: append([]CheckReport{}, r.checks...), Silence: r.silenceID}
+	looked := len(r.checks) > 0 || r.silenceID != ""
+	for i := range r.progress.Rollouts {
+		o := &r.progress.Rollouts[i]
+		if o.State == RolloutWaiting && o.Began.IsZero() {
+			continue
+		}
+		looked = true
+		if o.State == RolloutGone {
+			v.Checks = append(v.Checks, CheckReport{Service: o.Service, Name: "removed", OK: true, Detail: "the swarm has no such service any more"})
+			continue
+		}
+		ok := o.State == RolloutDone
+		v.Checks = append(v.Checks, CheckReport{Service: o.Service, Name: "rollout", OK: ok, Detail: strings.TrimSuffix(string(o.State)+": "+o.Reason, ": ")},
+			CheckReport{Service: o.Service, Name: "replicas", OK: o.Well >= o.Want, Detail: fmt.Sprintf("%d of %d run what was asked for, and stay well", o.Well, o.Want)})
+		if ok && (v.StableFor == 0 || o.Window.Seconds() < v.StableFor) {
+			v.StableFor = o.Window.Seconds()
+		}
+	}
+	if !looked {
+		return nil
+	}
+	if !v.Converged {
+		v.StableFor = 0
+	}
+	return v
 }

@@ -27,7 +27,7 @@ type progressBox struct {
 
 func newProgressBox(m *Model, e *runEntry) *progressBox {
 	tall := 6
-	if bySteps(e.progress.Plan) {
+	if e.progress.Plan.BySteps() {
 		tall += len(e.progress.Plan.Steps()) + 4
 	}
 	for i := range e.progress.Plan.Changes {
@@ -87,7 +87,7 @@ func (b *progressBox) head(m *Model, w int) *page {
 		p.drawn(m.stateCounts(pr))
 	}
 	for i := range pr.Steps {
-		if s := &pr.Steps[i]; s.State == "failed" && !b.entry.ended && !bySteps(pr.Plan) {
+		if s := &pr.Steps[i]; s.State == "failed" && !b.entry.ended && !pr.Plan.BySteps() {
 			p.sign(m.st.Error, m.st.Signs.Down, s.Name+": "+s.Detail)
 		}
 	}
@@ -236,7 +236,7 @@ func (b *progressBox) body(m *Model, w int) *page {
 			p.sign(style, "  "+sign, strings.TrimSpace(v.Checks[i].Service+" "+v.Checks[i].Name)+": "+v.Checks[i].Detail)
 		}
 	}
-	if bySteps(b.entry.progress.Plan) {
+	if b.entry.progress.Plan.BySteps() {
 		p.recovery(m, &b.entry.progress)
 		p.recovered(m, &b.entry.report)
 		p.dayCame(m, b.entry.report.Day)

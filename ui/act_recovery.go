@@ -43,9 +43,6 @@ func (m *Model) askRestoreAt(service string, at time.Time) tea.Cmd {
 	})
 }
 
-// bySteps tells whether a run is watched step by step, and not service by service.
-func bySteps(p *actions.Plan) bool { return p.Recovery != nil || p.Day != nil || p.Node != nil }
-
 // dayCame says what came of a DR day.
 func (p *page) dayCame(m *Model, d *recovery.Day) {
 	if d == nil {

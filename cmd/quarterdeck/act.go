@@ -333,7 +333,7 @@ func (t *teller) tell(p actions.Progress, all bool) {
 	for ; t.steps < len(p.Steps); t.steps++ {
 		fmt.Fprintln(t.out, "·", plain.Line(p.Steps[t.steps].Name))
 	}
-	if n := len(p.Steps); n > 0 && p.Plan != nil && (p.Plan.Recovery != nil || p.Plan.Day != nil || p.Plan.Node != nil) {
+	if n := len(p.Steps); n > 0 && p.Plan != nil && p.Plan.BySteps() {
 		if text := stepText(&p.Steps[n-1]); text != "" {
 			t.line("step", "  "+text, all)
 		}
