@@ -7,6 +7,50 @@ import (
 	"testing"
 )
 
+func (x target) silences(t *testing.T) {
+	if _, _, code := x.ask(t, "--read-only", "alerts", "silence", "alertname=NoSuchAlert", "--comment", "test"); code != exitRefused {
+		t.Fatalf("read-only: exit %d", code)
+	}
+	out, errs, code := x.ask(t, "alerts", "silence", "alertname=NoSuchAlert", "--for", "1m", "--comment", "test")
+	if code != 0 || !strings.Contains(out, "silenced until") {
+		t.Fatalf("exit %d: %s %s", code, out, errs)
+	}
+	if _, _, code := x.ask(t, "alerts", "silence", "nonsense", "--comment", "x"); code != exitUsage {
+		t.Fatalf("a broken matcher: exit %d", code)
+	}
+	if _, errs, code := x.ask(t, "alerts", "silence", "alertname=~.+", "--comment", "x"); code != exitRefused || !strings.Contains(errs, "every alert") {
+		t.Fatalf("everything: exit %d: %s", code, errs)
+	}
+	var made, silences any
+	x.askJSON(t, &made, 0, "alerts", "silence", "alertname=NoSuchAlert", `job!~"a|b"`, "--for", "10m", "--comment", "contract")
+	id := fields(t, "silence", made, "id", "ends", "run", "changes")["id"].(string)
+	defer x.ask(t, "alerts", "expire", id)
+	x.askJSON(t, &silences, 0, "alerts", "silences")
+	found := false
+	for _, m := range list(t, fields(t, "silences", silences, "silences"), "silences") {
+		one := fields(t, "silence", m, "id", "state", "author", "comment", "matchers", "starts", "ends", "left")
+		found = found || one["id"] == id && one["state"] == "active" && one["comment"] == "contract" && one["left"].(float64) > 500
+	}
+	if !found {
+		t.Fatalf("%s is not among %v", id, silences)
+	}
+	if out, errs, code := x.ask(t, "alerts", "expire", "--dry-run", id[:13]); code != 0 || out != "" || !strings.Contains(errs, "end the silence of alertname=NoSuchAlert") {
+		t.Fatalf("dry run: exit %d: %s %s", code, out, errs)
+	}
+	if out, errs, code := x.ask(t, "alerts", "expire", id); code != 0 || !strings.Contains(out, "ended: "+id) {
+		t.Fatalf("exit %d: %s %s", code, out, errs)
+	}
+	if out, _, code := x.ask(t, "alerts", "expire", id); code != 0 || !strings.Contains(out, "ended already") {
+		t.Fatalf("the second time: exit %d: %s", code, out)
+	}
+	if _, errs, code := x.ask(t, "alerts", "expire", "nonsense"); code != exitUnreachable || !strings.Contains(errs, "alerts silences") {
+		t.Fatalf("one that never was: exit %d: %s", code, errs)
+	}
+	if out, _, code := x.ask(t, "journal", "--since", "5m"); code != 0 || !strings.Contains(out, "silence") || !strings.Contains(out, "unsilence") {
+		t.Fatalf("the journal: exit %d: %s", code, out)
+	}
+}
+
 // TestSilenceOfAProtectedService: a command does not give itself the word that guards a protected service; it is typed, or given by --confirm. What is not
 // protected needs none, as ever.
 func TestSilenceOfAProtectedService(t *testing.T) {
