@@ -2,7 +2,6 @@ package incident
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,6 +30,7 @@ const (
 	teamBack  = 30 * 24 * time.Hour
 	teamMost  = 5000
 	teamAgain = 30 * time.Second
+	teamWait  = 30 * time.Second // for one answer
 )
 
 // Desk is where incidents are kept. It writes through a Deck, so that each phase is chained, on the disk, and in the team's record. Safe for
@@ -46,10 +46,14 @@ type Desk struct {
 	Doctor *diagnosis.Doctor
 
 	mu      sync.Mutex
-	known   map[string]bool // by the entries' hash
+	known   map[string]bool // by the entries' hash: whether it was put on the timeline
 	entries []Entry
 	folded  []Incident
 	stale   bool
+	cluster string // that folded is of; "": the swarm was not known yet
+	asked   bool   // the team's record has answered once, or could not be had
+	teamErr error  // of the last time that it was asked
+	changed chan struct{}
 }
 
 // Listen has the deck tell the desk of what it hears. It must be called before the deck's FollowTeam.
@@ -58,30 +62,36 @@ func (k *Desk) Listen() { k.Deck.Heard = func(e *journal.Entry) { k.hear(e) } }
 // hear takes an entry in, once, whichever way it comes, and puts it on the timeline.
 func (k *Desk) hear(e *journal.Entry) {
 	x, ok := read(e)
-	if !ok || !k.add(x) {
+	if !ok {
 		return
 	}
-	if k.Deck.Now().Sub(x.Written) < news {
+	k.add(x)
+	k.mu.Lock()
+	told := k.known[x.hash]
+	k.known[x.hash] = true
+	k.mu.Unlock()
+	if !told && k.Deck.Now().Sub(x.Written) < news {
 		k.Deck.Fleet.Note(k.happening(&x))
 	}
 }
 
-func (k *Desk) add(x Entry) bool {
+// add takes an entry in, once.
+func (k *Desk) add(x Entry) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.known[x.hash] {
-		return false
+	if _, known := k.known[x.hash]; known {
+		return
 	}
 	if k.known == nil {
 		k.known = map[string]bool{}
 	}
-	k.known[x.hash] = true
+	k.known[x.hash] = false
 	k.entries = append(k.entries, x)
 	k.stale = true
 	for len(k.entries) > maxEntries {
 		k.forget()
 	}
-	return true
+	k.signal()
 }
 
 // forget drops what was written of the incident that began first. The hashes stay known, or the team's record would bring it back.
@@ -114,12 +124,23 @@ func phaseWord(p Phase) string { return phaseWords[p] }
 
 // All are the incidents that are known, the newest first. What it gives must not be changed.
 func (k *Desk) All() []Incident {
+	cluster := k.Deck.Fleet.Snapshot().Engine.ClusterID
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.stale {
-		k.folded, k.stale = fold(k.entries), false
+	if k.stale || cluster != k.cluster {
+		k.folded, k.stale, k.cluster = fold(k.ofSwarm(cluster)), false, cluster
 	}
 	return k.folded
+}
+
+// ofSwarm are the entries that are of a swarm. Before it is known which one it is, those are that were written under the same context's name.
+func (k *Desk) ofSwarm(cluster string) []Entry {
+	return slices.DeleteFunc(slices.Clone(k.entries), func(e Entry) bool {
+		if cluster == "" {
+			return e.cluster != "" && e.context != k.Deck.Policy.Context
+		}
+		return e.cluster != "" && e.cluster != cluster
+	})
 }
 
 // Ongoing are those that are not resolved, the newest first.
@@ -133,54 +154,15 @@ func (k *Desk) Ongoing() []Incident {
 	return out
 }
 
-// Load reads this machine's journal, for commands that do not follow it.
+// Load reads this machine's journal, for commands that do not follow it and for a console's first frame.
 func (k *Desk) Load() error {
 	cluster := k.Deck.Fleet.Snapshot().Engine.ClusterID
-	return k.Deck.Journal.Read(func(e journal.Entry) bool {
+	return k.Deck.Journal.ReadOf(actions.Incident, func(e journal.Entry) bool {
 		if x, ok := read(&e); ok && (e.Cluster == "" || cluster == "" || e.Cluster == cluster) {
 			k.add(x)
 		}
 		return true
 	})
-}
-
-// LoadTeam reads the team's record once.
-func (k *Desk) LoadTeam(ctx context.Context) error {
-	if k.Team == nil {
-		return nil
-	}
-	now := k.Deck.Now()
-	page, err := k.Team.Query(ctx, sources.LogQuery{Expr: fmt.Sprintf("{app=%q, action=%q}", actions.AppLabel, actions.Incident), Since: now.Add(-teamBack), Until: now.Add(time.Minute), Limit: teamMost})
-	if err != nil {
-		return err
-	}
-	cluster := k.Deck.Fleet.Snapshot().Engine.ClusterID
-	for i := range page.Entries {
-		var e journal.Entry
-		if json.Unmarshal([]byte(page.Entries[i].Line), &e) == nil && (e.Cluster == "" || cluster == "" || e.Cluster == cluster) {
-			k.hear(&e)
-		}
-	}
-	return nil
-}
-
-// Follow reads the team's record of the weeks before, again until it could be had. What comes after is told by the deck's FollowTeam. It returns
-// when that is done or ctx ends.
-func (k *Desk) Follow(ctx context.Context) {
-	if _, err := k.Deck.Ready(ctx); err != nil {
-		return
-	}
-	for k.Team != nil {
-		err := k.LoadTeam(ctx)
-		if err == nil || ctx.Err() != nil {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(teamAgain):
-		}
-	}
 }
 
 // Taken is an incident that is open for a service already, where a second one was asked for.

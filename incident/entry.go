@@ -94,6 +94,7 @@ type Entry struct {
 	Idle bool
 
 	hash, id, target, title, severity string
+	cluster, context                  string
 	n                                 uint64
 	also                              bool
 	detected                          time.Time
@@ -116,7 +117,7 @@ func read(e *journal.Entry) (Entry, bool) {
 	var d detail
 	_ = json.Unmarshal(e.Detail, &d) // an entry that was cut on its way says less
 	x := Entry{Phase: Phase(e.Phase), At: d.At.UTC(), Written: e.Time.UTC(), Actor: e.Actor, Host: e.Host, Text: e.Reason, Section: d.Section, By: d.By, Query: d.Query,
-		hash: e.Hash, id: e.Run, target: e.Target, title: d.Title, severity: d.Severity, n: d.N, also: d.Also, detected: d.Detected, detectedBy: d.DetectedBy, masked: d.Masked, causes: d.Causes, nodes: d.Nodes}
+		hash: e.Hash, id: e.Run, cluster: e.Cluster, context: e.Context, target: e.Target, title: d.Title, severity: d.Severity, n: d.N, also: d.Also, detected: d.Detected, detectedBy: d.DetectedBy, masked: d.Masked, causes: d.Causes, nodes: d.Nodes}
 	if x.At.IsZero() {
 		x.At = x.Written
 	}

@@ -44,6 +44,8 @@ type asking struct {
 	what string
 	plan planFunc
 	note string // what is said above the plan: why it is asked again
+	// reason is what somebody has typed for the plan before: it is not asked for twice.
+	reason string
 	// step, where set, asks for one more or one less of the same.
 	step func(m *Model, by int) tea.Cmd
 	// needs, where set, asks for the first of so many things that a stack needs and nobody has given; the plan is refused for them else.
@@ -60,6 +62,9 @@ func (m *Model) request(a asking) tea.Cmd {
 	if cmd, no := m.noDeck(); no {
 		return cmd
 	}
+	if a.reason == "" {
+		a.reason = reasonIn(m.overlay)
+	}
 	ctx, cancel := m.queryContext()
 	box := &planningBox{asking: a, under: under(m.overlay), cancel: cancel}
 	m.overlay = box
@@ -69,6 +74,17 @@ func (m *Model) request(a asking) tea.Cmd {
 		p, err := a.plan(ctx, deck)
 		return planMsg{box, p, err}
 	}, tea.Tick(slowPlan, func(time.Time) tea.Msg { return planSlowMsg{box} }))
+}
+
+// reasonIn is the reason that was typed for a plan, where another of the same takes its place: one replica more.
+func reasonIn(o overlay) string {
+	switch b := o.(type) {
+	case *planningBox:
+		return b.reason
+	case *planBox:
+		return b.confirm.reason.Value()
+	}
+	return ""
 }
 
 // noDeck says why nothing can be done, where that is so.

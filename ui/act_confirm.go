@@ -133,12 +133,20 @@ func (c *confirm) key(m *Model, k tea.KeyPressMsg) answer {
 	if s == "esc" || s == "ctrl+c" { // a no is never too early
 		return answerNo
 	}
+	if c.stage == stageReason && s != "enter" { // text, which answers nothing: none of it is lost
+		c.reason, _ = c.reason.Update(k)
+		c.complain = ""
+		return answerNone
+	}
 	if c.grace.tooEarly(m.o.Now()) {
+		if c.typing() {
+			c.complain = "that came before this could be read: type it now"
+		}
 		return answerNone
 	}
 	switch c.stage {
 	case stageReason:
-		c.reasonKey(m, k)
+		c.reasonGiven(m)
 		return answerNone
 	case stageType:
 		return c.typedKey(k)
@@ -155,11 +163,8 @@ func (c *confirm) key(m *Model, k tea.KeyPressMsg) answer {
 	return a
 }
 
-func (c *confirm) reasonKey(m *Model, k tea.KeyPressMsg) {
-	if k.String() != "enter" {
-		c.reason, _ = c.reason.Update(k)
-		return
-	}
+// reasonGiven goes on to the question.
+func (c *confirm) reasonGiven(m *Model) {
 	if c.need && strings.TrimSpace(c.reason.Value()) == "" {
 		c.complain = "the configuration asks for a reason"
 		return

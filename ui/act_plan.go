@@ -25,7 +25,7 @@ type planBox struct {
 }
 
 func newPlanBox(m *Model, a asking, p *actions.Plan, under overlay) *planBox {
-	return &planBox{asking: a, plan: p, under: under, confirm: newConfirm(m, p, p.Reason), dry: m.readOnly()}
+	return &planBox{asking: a, plan: p, under: under, confirm: newConfirm(m, p, orText(a.reason, p.Reason)), dry: m.readOnly()}
 }
 
 // closed tells whether there is nothing to be asked.

@@ -265,6 +265,9 @@ func (b *tagsBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
 	case "esc", "ctrl+c":
 		m.overlay = b.under
 	case "enter":
+		if !b.here {
+			return m.say("the registry is still being asked for its tags"), false
+		}
 		if tag := b.list.selected(); tag != "" {
 			return m.redeploy([]string{b.service}, ":"+tag), false
 		}

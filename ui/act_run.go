@@ -32,6 +32,7 @@ type runEntry struct {
 // start begins the run of a plan that was confirmed.
 func (m *Model) start(b *planBox) tea.Cmd {
 	deck, ctx, plan, a := m.o.Deck, m.hands.ctx, b.plan, b.confirm.approval()
+	b.reason = a.Reason
 	return m.begin(b, b.asking, func() (*actions.Running, error) { return deck.Start(ctx, plan, a, m.hands.wake) })
 }
 
@@ -79,7 +80,11 @@ func (m *Model) refused(msg runStartedMsg, here bool) tea.Cmd {
 		return m.askAgain(msg.asking, c)
 	}
 	if here {
-		m.overlay = newErrorBox(msg.what, msg.err, nil)
+		var back overlay // the form, with what was typed in it
+		if b, ok := msg.box.(*planBox); ok {
+			back = b.under
+		}
+		m.overlay = newErrorBox(msg.what, msg.err, back)
 		return nil
 	}
 	text, _ := errorWords(msg.err)

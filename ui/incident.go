@@ -23,6 +23,7 @@ type incidentMsg struct {
 	incident incident.Incident
 	err      error
 	said     string
+	from     overlay // the box in which it was typed: where it could not be written, what was typed is still there; nil: none
 }
 
 // evidenceMsg is sent when it was looked for when the impact began.
@@ -30,7 +31,6 @@ type evidenceMsg struct {
 	box      evidenceBox
 	proposed []incident.Proposal
 	gaps     []incident.Gap
-	opening  incident.Opening // filled in, for a start
 	err      error
 
 	generation uint64 // of the question, where a box asks more than one
@@ -46,9 +46,9 @@ type evidenceBox interface {
 func (m *Model) handleIncident(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case incidentMsg:
-		m.incidents = m.o.Incidents.All()
+		m.lookAtIncidents()
 		if msg.err != nil {
-			m.overlay = newErrorBox("incident", msg.err, incidentUnder(m.overlay))
+			m.notWritten(msg)
 			return nil
 		}
 		if b, ok := m.overlay.(*incidentBox); !ok || b.id != msg.incident.ID {
@@ -57,17 +57,26 @@ func (m *Model) handleIncident(msg tea.Msg) tea.Cmd {
 			}
 		}
 		return m.say(msg.said)
+	case openingMsg:
+		return msg.box.applyOpening(m, msg)
 	case evidenceMsg:
 		msg.box.applyEvidence(m, msg)
 	}
 	return nil
 }
 
-func incidentUnder(o overlay) overlay {
-	if b, ok := o.(*incidentBox); ok {
-		return b
+// notWritten says why a phase could not be written, over the box that it was typed in.
+func (m *Model) notWritten(msg incidentMsg) {
+	under := msg.from
+	switch b := under.(type) {
+	case *incidentStartBox:
+		b.busy = false
+	case nil:
+		if b, ok := m.overlay.(*incidentBox); ok {
+			under = b
+		}
 	}
-	return nil
+	m.overlay = newErrorBox("incident", msg.err, under)
 }
 
 // noDesk says why no incident can be kept, where that is so.
@@ -79,6 +88,13 @@ func (m *Model) noDesk() (tea.Cmd, bool) {
 		return m.say("incidents are not kept here"), true
 	}
 	return nil, false
+}
+
+// lookAtIncidents takes in what is known of incidents by now.
+func (m *Model) lookAtIncidents() {
+	if m.o.Incidents != nil {
+		m.incidents, m.heard = m.o.Incidents.All(), m.o.Incidents.Heard()
+	}
 }
 
 // ongoing are the incidents that are not resolved, the newest first.
@@ -185,8 +201,12 @@ func (m *Model) incidentSign(s incident.State) (sign string, style theme.Style) 
 // incidentPieces tell in the header of the incidents that are open: of the newest its age and who looks after it.
 func (m *Model) incidentPieces() []piece {
 	open := m.ongoing()
+	var asking []piece
+	if m.heard.Asking {
+		asking = []piece{{text: "  " + m.st.Signs.Updating + " team's incidents", style: m.st.Muted, drop: 5}}
+	}
 	if len(open) == 0 {
-		return nil
+		return asking
 	}
 	x := open[0]
 	sign, style := m.incidentSign(m.stateOf(x))
@@ -199,7 +219,17 @@ func (m *Model) incidentPieces() []piece {
 	if n := len(open) - 1; n > 0 {
 		ps = append(ps, piece{text: fmt.Sprintf(" +%d", n), style: style, drop: 1})
 	}
-	return ps
+	return append(ps, asking...)
+}
+
+// openFor is the ongoing incident of one of the services or nodes that another would be started for; nil: none is known.
+func (m *Model) openFor(o *incident.Opening) *incident.Incident {
+	for _, x := range m.ongoing() {
+		if x.About(o.Services...) || slices.ContainsFunc(o.Nodes, x.AboutNode) {
+			return x
+		}
+	}
+	return nil
 }
 
 // stateOf is an incident's state; a run that went well has mitigated it, where nobody has said so.

@@ -250,14 +250,23 @@ func (b *incidentBox) write(m *Model, x *incident.Incident, a act) tea.Cmd {
 	return nil
 }
 
-// ask asks for a line, and comes back to the incident.
+// ask asks for a line, and comes back to the incident; where the line could not be written it is asked for again, as it was typed.
 func (b *incidentBox) ask(m *Model, head, value string, words []string, take func(*Model, string) (tea.Cmd, string)) *askBox {
-	box := newAsk(m, head, "> ", value, words, func(m *Model, text string) (tea.Cmd, string) {
+	var box *askBox
+	box = newAsk(m, head, "> ", value, words, func(m *Model, text string) (tea.Cmd, string) {
 		cmd, complain := take(m, text)
-		if complain == "" {
-			m.overlay = b
+		if complain != "" {
+			return nil, complain
 		}
-		return cmd, complain
+		m.overlay = b
+		return func() tea.Msg {
+			msg := cmd()
+			if x, ok := msg.(incidentMsg); ok {
+				x.from = box
+				return x
+			}
+			return msg
+		}, ""
 	})
 	box.under = b
 	return box

@@ -27,7 +27,7 @@ func (m *Model) askImpact(x *incident.Incident, under *incidentBox) tea.Cmd {
 	}
 }
 
-func (b *impactBox) applyEvidence(_ *Model, msg evidenceMsg) { b.moments.apply(msg) }
+func (b *impactBox) applyEvidence(m *Model, msg evidenceMsg) { b.moments.apply(m, msg) }
 func (b *impactBox) title() string                           { return "when the impact began" }
 func (b *impactBox) paste(string)                            {}
 
@@ -58,6 +58,9 @@ func (b *impactBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
 		m.overlay = b.under
 	case "enter":
 		at := b.moments.chosen()
+		if wait := b.moments.wait(m); wait != "" {
+			return m.say(wait), false
+		}
 		if !at.Known() {
 			return m.say("choose a moment, or e types one"), false
 		}

@@ -26,7 +26,13 @@ func (b *incidentsBox) lines(m *Model, w, h int) []string {
 	foot.hints(m, "enter", "shows it", "N", "starts one", "esc", "back")
 	room := max(h-len(foot.lines), 1)
 	b.list.setHeight(room)
-	if len(ids) == 0 {
+	switch {
+	case len(ids) > 0:
+	case m.heard.Asking:
+		p.add(m.st.Muted, "no incident is in this machine's record; the team's is still being read"+m.st.Signs.Ellipsis)
+	case m.heard.Err != nil:
+		p.add(m.st.Muted, "no incident is in this machine's record; the team's could not be read: N starts one")
+	default:
 		p.add(m.st.Muted, "no incident is recorded: N starts one")
 	}
 	for i := b.list.offset; i < len(ids) && i < b.list.offset+room; i++ {

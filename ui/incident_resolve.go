@@ -75,6 +75,9 @@ func (m *Model) doubts(x *incident.Incident) []string {
 			out = append(out, text)
 		}
 	}
+	if st := m.snap.AlertStatus(); !st.OK() {
+		out = append(out, "whether an alert fires for it is not known: "+st.Name+" is "+string(st.State))
+	}
 	if m.stateOf(x) != incident.Mitigated {
 		out = append(out, "nobody has said that it was mitigated, and no run on its services went well")
 	}

@@ -12,90 +12,25 @@ import (
 	"quarterdeck/ui/plain"
 )
 
-// momentList offers moments at which the impact may have begun: not said, the evidence, and the moment that the console looks at.
-type momentList struct {
-	rows    []momentRow
-	index   int
-	loading bool
-	gaps    []incident.Gap
-	err     error
-}
-
-type momentRow struct {
-	moment incident.Moment
-	text   string
-	before bool // a change before it, not the impact
-}
-
-// newMoments begins with what is known without asking anybody.
-func newMoments(m *Model) momentList {
-	l := momentList{loading: true, rows: []momentRow{{text: "not set yet"}}}
-	if !m.when.live() {
-		at := m.when.moment(m.o.Now())
-		l.rows = append(l.rows, momentRow{moment: incident.Moment{At: at}, text: "the moment under the cursor"})
-	}
-	return l
-}
-
-// apply takes the evidence in. The first is chosen, where nobody has chosen yet: it is shown with who says so, and enter takes it.
-func (l *momentList) apply(msg evidenceMsg) {
-	l.loading, l.gaps, l.err = false, msg.gaps, msg.err
-	first := incident.First(msg.proposed)
-	for i := range msg.proposed {
-		p := &msg.proposed[i]
-		row := momentRow{moment: incident.Moment{At: p.At, By: p.Source + ": " + p.Text, Query: p.Query}, text: p.Source + ": " + p.Text, before: p.Before}
-		l.rows = append(l.rows, row)
-		if l.index == 0 && p == first {
-			l.index = len(l.rows) - 1
-		}
-	}
-}
-
-func (l *momentList) move(by int) { l.index = min(max(l.index+by, 0), len(l.rows)-1) }
-
-func (l *momentList) chosen() incident.Moment { return l.rows[l.index].moment }
-
-func (l *momentList) draw(m *Model, p *page) {
-	p.add(m.st.Text, "When did the impact begin?")
-	for i, r := range l.rows {
-		when := "–"
-		if r.moment.Known() {
-			when = m.clock(r.moment.At)
-		}
-		text := plain.Fit(when, 13) + inLine(r.text)
-		if r.before {
-			text = plain.Fit(when, 13) + "(before it) " + inLine(strings.Replace(r.text, " before it:", ":", 1))
-		}
-		sign, style := "  ", m.st.Text
-		if i == l.index {
-			sign, style = m.st.Signs.Cursor+" ", m.st.Selection
-		}
-		p.drawn(style.Render(plain.Fit(sign+text, p.w)))
-	}
-	switch {
-	case l.loading:
-		p.add(m.st.Muted, m.st.Signs.Updating+" looking for evidence"+m.st.Signs.Ellipsis)
-	case l.err != nil:
-		text, _ := errorWords(l.err)
-		p.sign(m.st.Warn, m.st.Signs.Warning, "no evidence could be looked for: "+text)
-	case len(l.rows) == 1:
-		p.add(m.st.Muted, "no evidence says when: look at the moment on a chart first, or set it later (t)")
-	}
-	for _, g := range l.gaps {
-		p.sign(m.st.Muted, m.st.Signs.Unknown, "could not look: "+g.Source+", "+g.What)
-	}
-}
-
 // incidentStartBox asks what is wrong, and when it began.
 type incidentStartBox struct {
 	opening  incident.Opening
 	input    textinput.Model
-	typed    bool // somebody has changed the title
+	offer    string // the title where none is typed: beside the line, so that it never comes among what is typed
+	looking  bool   // for the offer and what it is of
 	moments  momentList
 	complain string
 	busy     bool
+	alone    bool // it is to be started although colleagues could not be heard
 
 	generation uint64 // of what it is of
+}
+
+// openingMsg is sent when an incident's start was filled in with what is known.
+type openingMsg struct {
+	box        *incidentStartBox
+	opening    incident.Opening
+	generation uint64
 }
 
 // startIncident opens the box: what is known without asking anybody is in it at once, the rest comes.
@@ -109,7 +44,9 @@ func (m *Model) startIncident(also bool) tea.Cmd {
 	opening := incident.Opening{Also: also}
 	if n := m.snap.Node(m.nodes.selected()); m.view == viewNodes && n != nil && !n.Up() {
 		opening.Nodes = []string{n.Name}
-	} else if opening.Services = m.worstTargets(); len(opening.Services) == 0 && !m.inTrouble() {
+	} else if opening.Services = m.worstTargets(); !m.snap.Ready() {
+		return m.say("the swarm was not listed yet: what an incident could be of is not known")
+	} else if len(opening.Services) == 0 && !m.inTrouble() {
 		return m.say("an incident is about a service or a node: none is selected, and none is unwell")
 	}
 	opening.Anything = len(opening.Nodes) == 0 && len(opening.Services) <= 1
@@ -118,18 +55,36 @@ func (m *Model) startIncident(also bool) tea.Cmd {
 	return b.ask(m)
 }
 
-// ask fills in what is known of what the incident is of, and looks for when it began.
+// ask fills in what is known of what the incident is of; when it began is looked for after that, for it depends on it.
 func (b *incidentStartBox) ask(m *Model) tea.Cmd {
 	b.generation++
+	b.looking, b.complain = true, ""
 	b.moments = newMoments(m)
-	desk, opening := m.o.Incidents, b.opening
+	desk := m.o.Incidents
 	ctx, cancel := m.queryContext()
-	msg := evidenceMsg{box: b, generation: b.generation}
+	msg := openingMsg{box: b, opening: b.opening, generation: b.generation}
 	return func() tea.Msg {
 		defer cancel()
-		msg.opening = desk.Prefill(ctx, opening)
-		msg.proposed, msg.gaps, msg.err = desk.Evidence(ctx, msg.opening)
+		msg.opening = desk.Prefill(ctx, msg.opening)
 		return msg
+	}
+}
+
+// applyOpening takes in what it is of and what title it may have, and looks for when that began.
+func (b *incidentStartBox) applyOpening(m *Model, msg openingMsg) tea.Cmd {
+	if msg.generation != b.generation {
+		return nil
+	}
+	b.looking, b.complain, b.offer = false, "", inLine(msg.opening.Title)
+	b.opening = msg.opening
+	b.opening.Title = ""
+	desk := m.o.Incidents
+	ctx, cancel := m.queryContext()
+	found := evidenceMsg{box: b, generation: b.generation}
+	return func() tea.Msg {
+		defer cancel()
+		found.proposed, found.gaps, found.err = desk.Evidence(ctx, msg.opening)
+		return found
 	}
 }
 
@@ -159,24 +114,17 @@ func (b *incidentStartBox) askWhom(m *Model) {
 	m.overlay = box
 }
 
-func (b *incidentStartBox) applyEvidence(_ *Model, msg evidenceMsg) {
-	if msg.generation != b.generation {
-		return
+func (b *incidentStartBox) applyEvidence(m *Model, msg evidenceMsg) {
+	if msg.generation == b.generation {
+		b.moments.apply(m, msg)
+		b.complain = ""
 	}
-	b.moments.apply(msg)
-	if !b.typed {
-		b.input.SetValue(inLine(msg.opening.Title))
-		b.input.CursorEnd()
-	}
-	title := b.opening.Title
-	b.opening = msg.opening
-	b.opening.Title = title
 }
 
 func (b *incidentStartBox) title() string { return "start an incident" }
 func (b *incidentStartBox) paste(text string) {
 	pasteInto(&b.input, text)
-	b.typed, b.complain = true, ""
+	b.complain = ""
 }
 
 func (b *incidentStartBox) page(m *Model, w int) *page {
@@ -198,11 +146,11 @@ func (b *incidentStartBox) page(m *Model, w int) *page {
 		text += ", beside those that are open"
 	}
 	p.add(m.st.Title, text)
-	b.input.SetWidth(max(w-len(b.input.Prompt)-2, 8))
-	p.drawn(b.input.View())
-	if title := b.input.Value(); plain.Width(title) > b.input.Width() { // the line shows where the cursor is: the whole stands below
-		p.add(m.st.Muted, title)
+	if b.looking {
+		p.add(m.st.Muted, m.st.Signs.Updating+" looking what else it is of"+m.st.Signs.Ellipsis)
 	}
+	b.others(m, p)
+	b.titleLine(m, p)
 	p.gap()
 	b.moments.draw(m, p)
 	if b.complain != "" {
@@ -210,8 +158,63 @@ func (b *incidentStartBox) page(m *Model, w int) *page {
 	} else {
 		p.gap()
 	}
-	p.hints(m, "enter", "starts it", "↑ ↓", "another moment", "ctrl+t", "of what", "esc", "back")
+	hints := []string{"enter", "starts it", "↑ ↓", "moment", "ctrl+t", "of what", "esc", "back"}
+	if b.input.Value() == "" && b.offer != "" {
+		hints = slices.Insert(hints, 2, "right", "title")
+	}
+	p.hints(m, hints...)
 	return p
+}
+
+// others tells of an incident that is open of the same, and whether colleagues may have one that is not known here.
+func (b *incidentStartBox) others(m *Model, p *page) {
+	if x := m.openFor(&b.opening); x != nil && !b.opening.Also {
+		p.sign(m.st.Warn, m.st.Signs.Warning, "open of it already: "+x.Title+", started "+m.clock(x.Started.At)+" by "+shortName(x.Started.By))
+	}
+	switch {
+	case m.heard.Asking:
+		p.add(m.st.Muted, m.st.Signs.Updating+" looking whether a colleague has one open"+m.st.Signs.Ellipsis)
+	case m.heard.Err != nil:
+		text, _ := errorWords(m.heard.Err)
+		p.sign(m.st.Muted, m.st.Signs.Unknown, "whether a colleague has one open is not known: "+text)
+	}
+}
+
+// held tells whether it is not started, or not yet, for what others have open, and says why.
+func (b *incidentStartBox) held(m *Model) bool {
+	switch x := m.openFor(&b.opening); {
+	case x != nil && !b.opening.Also:
+		b.complain = "incident " + x.ID + " is open of it: esc, then I shows it, and N there starts another one"
+	case m.heard.Asking:
+		b.complain = "it is still being looked whether a colleague has one open: enter starts it once that is known"
+	case m.heard.Err != nil && !b.alone:
+		b.alone = true
+		b.complain = "a colleague may have one open that is not known here: enter again starts it all the same"
+	default:
+		return false
+	}
+	return true
+}
+
+// titleLine is the title that is typed, else the one that is offered, which enter takes.
+func (b *incidentStartBox) titleLine(m *Model, p *page) {
+	room := max(p.w-len(b.input.Prompt)-2, 8)
+	b.input.SetWidth(room)
+	title := b.input.Value()
+	if title == "" {
+		b.input.SetWidth(0) // as wide as it is: the cursor alone
+		title = b.offer
+		offer := title
+		if b.looking {
+			offer = "looking" + m.st.Signs.Ellipsis
+		}
+		p.drawn(b.input.View() + m.st.Muted.Render(plain.Clip(offer, room-1)))
+	} else {
+		p.drawn(b.input.View())
+	}
+	if plain.Width(title) > room-1 { // the line shows where the cursor is: the whole stands below
+		p.add(m.st.Muted, title)
+	}
 }
 
 func (b *incidentStartBox) size(m *Model) (int, int) {
@@ -233,16 +236,21 @@ func (b *incidentStartBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
 		return nil, true
 	case "up", "shift+tab":
 		b.moments.move(-1)
+		b.complain = ""
 	case "down", "tab":
 		b.moments.move(1)
+		b.complain = ""
 	case "ctrl+t":
 		b.askWhom(m)
 	case "enter":
 		return b.start(m), false
-	default:
-		before := b.input.Value()
+	case "right", "end", "ctrl+e":
+		if b.input.Value() == "" {
+			b.input.SetValue(b.offer)
+		}
 		b.input, _ = b.input.Update(k)
-		b.typed = b.typed || b.input.Value() != before
+	default:
+		b.input, _ = b.input.Update(k)
 		b.complain = ""
 	}
 	return nil, false
@@ -251,23 +259,32 @@ func (b *incidentStartBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
 func (b *incidentStartBox) start(m *Model) tea.Cmd {
 	o := b.opening
 	if o.Title = strings.TrimSpace(b.input.Value()); o.Title == "" {
+		o.Title = b.offer
+	}
+	switch wait := b.moments.wait(m); {
+	case b.busy:
+		return nil
+	case b.looking:
+		b.complain = "what it is of is still being looked for: enter starts it once that stands here"
+	case o.Title == "":
 		b.complain = "say in a few words what is wrong"
-		return nil
-	}
-	if len(o.Services)+len(o.Nodes) == 0 {
+	case len(o.Services)+len(o.Nodes) == 0:
 		b.complain = "no cause names what it is of: ctrl+t does"
+	case wait != "":
+		b.complain = wait
+	case b.held(m):
+	default:
+		b.busy, b.complain = true, ""
+	}
+	if !b.busy {
 		return nil
 	}
-	if b.busy {
-		return nil
-	}
-	b.busy = true
 	if row := b.moments.rows[b.moments.index]; row.moment.Known() {
 		o.Impact = row.moment
 	}
 	desk := m.o.Incidents
 	return func() tea.Msg {
 		x, err := desk.Start(o)
-		return incidentMsg{incident: x, err: err, said: "incident started: a acknowledges it, e writes its report"}
+		return incidentMsg{incident: x, err: err, said: "incident started: a acknowledges it, e writes its report", from: b}
 	}
 }

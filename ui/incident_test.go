@@ -34,7 +34,8 @@ func TestIncidentByKeys(t *testing.T) {
 	r := withDesk(t, 120, 40, func(o *Options) { o.SaveDir = dir })
 	r.press("I")
 	r.shows("start an incident", "of shop_payments", "shop_payments is down", "When did the impact begin?", "task failed") // shop_web is well: the worst is meant
-	r.press("enter")
+	r.filledIn()
+	r.slowly("enter")
 	r.shows("incident inc-", "open for", "nobody has acknowledged it", "started", "INCIDENT shop_payments")
 	r.press("a")
 	r.shows("tester looks after it", "acknowledged  after")
@@ -211,7 +212,8 @@ var incidentBoxes = map[string]func(m *Model, evil string) overlay{
 	"incident": func(m *Model, _ string) overlay { return &incidentBox{id: m.incidents[0].ID} },
 	"start": func(m *Model, evil string) overlay {
 		b := &incidentStartBox{opening: incident.Opening{Services: []string{"shop_payments"}, Severity: "critical" + evil}, input: newInput(m.st, "what is wrong: "), moments: newMoments(m)}
-		b.applyEvidence(m, evidenceMsg{box: b, opening: incident.Opening{Services: []string{"shop_payments"}, Title: "shop_payments: crashes again and again, exit 1" + evil, Severity: "critical"},
+		b.applyOpening(m, openingMsg{box: b, opening: incident.Opening{Services: []string{"shop_payments"}, Title: "shop_payments: crashes again and again, exit 1" + evil, Severity: "critical"}})
+		b.applyEvidence(m, evidenceMsg{box: b,
 			proposed: []incident.Proposal{{At: noon.Add(-16 * time.Minute), Text: "change of shop_payments before it: image" + evil, Source: "swarm", Before: true},
 				{At: noon.Add(-15 * time.Minute), Text: "the ratio of errors goes from 0 % to 12 %" + evil, Source: "prometheus"}, {At: noon.Add(-13 * time.Minute), Text: "alert ServiceDown (critical) fires" + evil, Source: "alertmanager"}},
 			gaps: []incident.Gap{{Source: "loki", What: "how many error lines shop_payments wrote" + evil}}})

@@ -83,9 +83,7 @@ type waker interface{ wake(m *Model) tea.Cmd }
 func (m *Model) wakeLook() tea.Cmd {
 	if m.o.Deck != nil {
 		m.team = m.o.Deck.Team()
-		if m.o.Incidents != nil {
-			m.incidents = m.o.Incidents.All()
-		}
+		m.lookAtIncidents()
 	}
 	if b, ok := m.overlay.(waker); ok {
 		return b.wake(m)

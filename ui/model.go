@@ -128,6 +128,7 @@ type Model struct {
 	hands     hands
 	team      []actions.TeamRun   // all runs that are known, as of the last wake-up
 	incidents []incident.Incident // all that are known, the newest first, as of the last wake-up
+	heard     incident.Heard      // whether colleagues may have others
 	causes    inquest             // of the selected service, where it is not well
 	overlay   overlay
 	prompt    *prompt
@@ -157,6 +158,7 @@ func New(o Options) (*Model, error) {
 	m.snap, m.opened = o.Fleet.Snapshot(), o.Now()
 	m.backups.contents, m.stages.report = o.Backups.Contents(), o.Stages.Report()
 	m.lookAtScaling()
+	m.lookAtIncidents()
 	return m, nil
 }
 

@@ -17,6 +17,7 @@ type pump struct {
 	gates <-chan struct{} // signalled by the checks of the stages
 	// scales is signalled by the decisions about replicas.
 	scales <-chan struct{}
+	desk   <-chan struct{} // signalled by what is heard of incidents
 	send   func(wakeMsg)
 }
 
@@ -40,6 +41,8 @@ func (p pump) Run(ctx context.Context) {
 			other = true
 		case <-p.scales:
 			other = true
+		case <-p.desk:
+			other = true
 		}
 		select {
 		case <-ctx.Done():
@@ -56,6 +59,8 @@ func (p pump) Run(ctx context.Context) {
 		case <-p.gates:
 			other = true
 		case <-p.scales:
+			other = true
+		case <-p.desk:
 			other = true
 		default:
 		}

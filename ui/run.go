@@ -28,7 +28,7 @@ func RunModel(ctx context.Context, m *Model, outer tea.Model, options ...tea.Pro
 	if m.feed != nil {
 		wg.Go(func() { m.feed.Run(ctx) })
 	}
-	p := pump{fleet: m.o.Fleet, lines: m.logs.lines, runs: m.hands.news, saved: m.o.Backups.Changed(), gates: m.o.Stages.Changed(), scales: m.o.Scaling.Changed(), send: func(w wakeMsg) { program.Send(w) }}
+	p := pump{fleet: m.o.Fleet, lines: m.logs.lines, runs: m.hands.news, saved: m.o.Backups.Changed(), gates: m.o.Stages.Changed(), scales: m.o.Scaling.Changed(), desk: m.o.Incidents.Changed(), send: func(w wakeMsg) { program.Send(w) }}
 	wg.Go(func() { p.Run(ctx) })
 	// Asked to quit and not killed by its context, the program waits for what reads the terminal before it lets go of it.
 	defer context.AfterFunc(ctx, program.Quit)()

@@ -260,6 +260,10 @@ func (b *silenceBox) matcherKey(s string) {
 	case "k":
 		b.focus(b.at - 1)
 	case "e":
+		if strings.TrimSpace(b.add.Value()) != "" {
+			b.complain = "another matcher is being typed: enter adds it first"
+			return
+		}
 		text := b.matchers[b.at].matcher.String()
 		b.matchers = slices.Delete(b.matchers, b.at, b.at+1)
 		b.focus(len(b.matchers) + fieldAdd)

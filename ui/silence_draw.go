@@ -102,8 +102,13 @@ func (b *silenceBox) effect(m *Model, p *page) {
 			names = append(names, strings.TrimSpace(a.Name+" "+a.Service+" ("+string(a.State)+")"))
 		}
 	}
-	if len(names) == 0 {
+	if st := m.snap.AlertStatus(); !st.OK() {
+		p.sign(m.st.Warn, m.st.Signs.Unknown, "which alerts of now it mutes is not known: "+st.Name+" is "+string(st.State))
+	}
+	if len(names) == 0 && m.snap.AlertStatus().OK() {
 		p.sign(m.st.Muted, m.st.Signs.Idle, "no alert of now matches: it would mute only what comes")
+	}
+	if len(names) == 0 {
 		return
 	}
 	more := ""

@@ -354,3 +354,29 @@ func followed(t *testing.T, j *Journal) {
 		t.Errorf("%d more", len(got))
 	}
 }
+
+// TestReadOf: of one action all entries are given, whatever else has its name in it, and a broken line of another is none of its business.
+func TestReadOf(t *testing.T) {
+	j := filled(t, 3)
+	add(t, j, Entry{Run: "i", Action: "incident", Phase: "start"})
+	add(t, j, Entry{Run: "n", Action: "note", Reason: "action", Detail: json.RawMessage(`{"action":"incident"}`)})
+	f, err := os.OpenFile(filepath.Join(j.Dir(), fileName), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString("no entry\n"); err != nil || f.Close() != nil {
+		t.Fatal(err)
+	}
+	add(t, j, Entry{Run: "i", Action: "incident", Phase: "end"})
+	var phases []string
+	if err := j.ReadOf("incident", func(e Entry) bool { phases = append(phases, e.Run+" "+e.Phase); return true }); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(phases); got != "[i start i end]" {
+		t.Error(got)
+	}
+	n := 0
+	if err := j.ReadOf("incident", func(Entry) bool { n++; return false }); err != nil || n != 1 {
+		t.Errorf("%d after it was told to stop, %v", n, err)
+	}
+}

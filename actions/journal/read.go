@@ -1,7 +1,9 @@
 package journal
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
@@ -19,6 +21,17 @@ func (j *Journal) Read(f func(Entry) bool) error {
 	err := c.read(f)
 	j.broken.Store(c.broken)
 	return err
+}
+
+// ReadOf is Read for the entries of one action. The others are passed over without being decoded, broken ones among them, so that a long journal is
+// looked through in a moment.
+func (j *Journal) ReadOf(action string, f func(Entry) bool) error {
+	named, err := json.Marshal(action)
+	if err != nil {
+		return bad("read", err)
+	}
+	c := cursor{path: j.path(fileName), want: append([]byte(`"action":`), named...)}
+	return c.read(func(e Entry) bool { return e.Action != action || f(e) })
 }
 
 // Broken is how many lines the last Read passed over because they are no entries, or were changed. Verify names them.
@@ -64,6 +77,7 @@ type cursor struct {
 	off    int64       // after the last whole line that was read
 	rest   bool        // f stopped the last read: there may be more
 	broken int64
+	want   []byte // what a line must have in it to be looked at; nil: nothing
 }
 
 // read gives the good entries after off up to the file's end as of now.
@@ -93,6 +107,9 @@ func (c *cursor) read(f func(Entry) bool) error {
 			return false
 		}
 		c.off += l.bytes
+		if c.want != nil && !bytes.Contains(l.text, c.want) {
+			return true
+		}
 		e, err := l.decode()
 		if err != nil {
 			c.broken++

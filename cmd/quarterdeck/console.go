@@ -59,7 +59,7 @@ func consoleOn(ctx context.Context, s *surroundings, set *config.Settings, demo 
 		return err
 	}
 	if o.Deck != nil {
-		o.Incidents = p.desk(o.Deck)
+		o.Incidents = p.deskOfConsole(o.Deck)
 	}
 	if o.Stages, err = p.stageFeed(o); err != nil {
 		return err

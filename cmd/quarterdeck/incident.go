@@ -62,6 +62,16 @@ func (p *platform) desk(d *actions.Deck) *incident.Desk {
 	return k
 }
 
+// deskOfConsole is the desk with what this machine's journal knows, so that an incident that is open stands on the first frame. What cannot be read is read
+// again by those that follow the journal.
+func (p *platform) deskOfConsole(d *actions.Deck) *incident.Desk {
+	k := p.desk(d)
+	if err := k.Load(); err != nil {
+		p.log.Warn("the journal's incidents", "error", err)
+	}
+	return k
+}
+
 // followIncidents reads what the team has written in the weeks before, until stop is called.
 func (p *platform) followIncidents(ctx context.Context, k *incident.Desk) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)

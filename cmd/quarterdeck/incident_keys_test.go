@@ -92,7 +92,7 @@ func TestIncidentToReportByKeys(t *testing.T) {
 	c.wait("what is known is filled in", 60*time.Second, func(s string) bool {
 		return has("start an incident", "of "+service, "alertmanager", "DB_POOL_SIZE")(s) && !strings.Contains(s, "looking for evidence")
 	})
-	c.press("enter")
+	c.answerTo("DB_POOL_SIZE", "enter")
 	c.wait("the incident", 30*time.Second, has("incident inc-", "nobody has acknowledged it"))
 	c.press("n")
 	c.wait("the note's line", 10*time.Second, has("It stands on the timeline"))
