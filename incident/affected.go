@@ -26,8 +26,11 @@ func (g *gatherer) begun() {
 	}
 	g.sortCauses()
 	g.placeAlerts()
+	g.alignChanges()
 	g.startOf()
 	g.r.Window = g.window()
+	g.tellRises()
+	g.historyRows()
 	g.causeRows()
 	g.namedChanges()
 	g.findAlso()
@@ -61,9 +64,11 @@ func (g *gatherer) window() Window {
 // firstProposed is the earliest evidence of the impact itself.
 func (g *gatherer) firstProposed() *Proposal { return First(g.r.Start.Proposed) }
 
-// outside tells on which side of the window a moment lies; "": within, or there is no window.
-func (g *gatherer) outside(at time.Time) string {
-	w := g.r.Window
+// outside tells on which side of the report's window a moment lies; "": within, or there is no window.
+func (g *gatherer) outside(at time.Time) string { return g.r.Window.side(at) }
+
+// side tells on which side of a window a moment lies; "": within, or there is no window.
+func (w Window) side(at time.Time) string {
 	switch {
 	case at.IsZero() || w.To.IsZero():
 		return ""
@@ -224,7 +229,7 @@ func (g *gatherer) countDeaths() {
 		d := deaths{service: name}
 		for i := range snap.History {
 			h := &snap.History[i]
-			if h.Kind != fleet.TaskDied || h.Service != name || !between(h.Time, g.r.Window.From.Add(-lead), g.r.Window.To) {
+			if h.Kind != fleet.TaskDied || h.Service != name || g.outside(h.Time) != "" || !between(h.Time, g.r.Since, g.r.Until) {
 				continue
 			}
 			if d.n == 0 {
@@ -246,7 +251,7 @@ func (g *gatherer) countDeaths() {
 func (d *deaths) words() string {
 	text := fmt.Sprintf("%s: a task failed, at %s UTC", d.service, clockOf(d.first))
 	if d.n > 1 {
-		text = fmt.Sprintf("%s failed %d times in %s", d.service, d.n, long(max(d.last.Sub(d.first).Round(time.Second), time.Second)))
+		text = fmt.Sprintf("%s failed %d times in %s", d.service, d.n, long(max(took(d.first, d.last), time.Second)))
 	}
 	switch {
 	case d.global && d.want > 0:

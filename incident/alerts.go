@@ -101,10 +101,22 @@ func seen(snap *fleet.Snapshot, all []spell) []spell {
 	return all
 }
 
-// noticed is the firing that an incident was noticed by, where no other source has it: its moment was written down.
+// noticed is the firing that an incident was noticed by, where no other source has it: its moment was written down. Where one has it and dates it a little
+// differently, what was written down counts, so that a report has one time of it.
 func noticed(x *Incident, all []spell) []spell {
 	name, source, ok := strings.Cut(strings.TrimPrefix(x.Detected.By, "alert "), " (")
-	if !ok || !strings.HasPrefix(x.Detected.By, "alert ") || slices.ContainsFunc(all, func(s spell) bool { return s.Name == name && s.Since.Equal(x.Detected.At) }) {
+	if !ok || !strings.HasPrefix(x.Detected.By, "alert ") {
+		return nil
+	}
+	best, near := -1, spellSlack
+	for i := range all {
+		s := &all[i]
+		if d := s.Since.Sub(x.Detected.At).Abs(); s.Name == name && d <= near && (s.Service == "" || d == 0 || x.About(s.Service)) {
+			best, near = i, d
+		}
+	}
+	if best >= 0 {
+		all[best].Since = x.Detected.At
 		return nil
 	}
 	return []spell{{Alert: sources.Alert{Name: name, Since: x.Detected.At, State: sources.Firing}, source: strings.TrimSuffix(source, ")"), query: "quarterdeck alerts", noticed: true}}
@@ -291,7 +303,7 @@ func (g *gatherer) alertWords() []string {
 		if a.Service != "" && !slices.Equal(g.r.Services, []string{a.Service}) {
 			text = fmt.Sprintf("Alert %s of %s fired at %s UTC", alertName(&a.Alert), a.Service, clockOf(a.Since))
 		}
-		switch after := a.Since.Sub(w.From); {
+		switch after := took(w.From, a.Since); {
 		case g.r.Start.At == nil:
 		case a.Since.After(w.To) && w.To.Before(g.r.Until):
 			text += ", after users were hit"

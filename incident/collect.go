@@ -55,7 +55,9 @@ type gatherer struct {
 	side      map[string][]Chart // figures of other services, not drawn
 	counts    map[string]counted // requests by service
 	deaths    []deaths
-	rules     []sources.Rule // Prometheus' alerting rules
+	mine      []fleet.Happening // what the fleet saw of what the report is of
+	rises     []*rise           // where figures went up
+	rules     []sources.Rule    // Prometheus' alerting rules
 	rulesRead bool
 	severity  string // of the first alert of what the incident is of, else of others
 

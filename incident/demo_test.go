@@ -254,6 +254,7 @@ func checkReport(t *testing.T, who string, r *Report, run string) {
 		t.Errorf("%s: redactions %v, action items %q", who, r.Redactions, r.Actions)
 	}
 	checkOrder(t, md.String())
+	checkFigures(t, r, md.String())
 	if dir := os.Getenv("QD_REPORTS"); dir != "" {
 		_ = os.WriteFile(dir+"/"+who+".md", md.Bytes(), 0o600)
 	}

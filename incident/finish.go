@@ -49,15 +49,28 @@ func (r *Report) fill() {
 // readHistory takes in what the fleet has seen. What runs and incidents did is told by their own record.
 func (g *gatherer) readHistory() {
 	snap := g.Deck.Fleet.Snapshot()
-	var mine []fleet.Happening
 	for i := range snap.History {
 		if h := &snap.History[i]; between(h.Time, g.r.Since, g.r.Until) && g.concerns(h) {
-			mine = append(mine, *h)
+			g.mine = append(g.mine, *h)
 			g.proposeOf(h)
 		}
 	}
-	for _, o := range fleet.Timeline(mine) {
-		g.occurrence(&o, false)
+}
+
+// historyRows put it on the timeline, once the window is known: deaths within it are no row with those outside, for they are counted.
+func (g *gatherer) historyRows() {
+	parts := map[string][]fleet.Happening{}
+	for i := range g.mine {
+		where := ""
+		if g.mine[i].Kind == fleet.TaskDied {
+			where = g.outside(g.mine[i].Time)
+		}
+		parts[where] = append(parts[where], g.mine[i])
+	}
+	for _, part := range parts {
+		for _, o := range fleet.Timeline(part) {
+			g.occurrence(&o, false)
+		}
 	}
 }
 

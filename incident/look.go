@@ -76,9 +76,8 @@ func (g *gatherer) chart(service string, r *sources.Reading, w sources.Window) C
 		c.Points = append(c.Points, s)
 	}
 	if j, ok := jump(points, floorOf(r.Name)); ok && r.Name == "errors" && g.about(service) && g.ofThis(j) {
-		at, text := j.at, fmt.Sprintf("the ratio of errors of %s goes from %s to %s", service, figure(j.base, r.Unit), figure(j.top, r.Unit))
-		g.row(Row{Time: at, Source: fleet.PrometheusName, Kind: "errors", Service: service, Text: text, Query: c.Query, Confidence: Inferred, Bad: true})
-		g.propose(Proposal{At: at, Text: text, Source: fleet.PrometheusName, Query: c.Query, end: j.end})
+		c.rise = &j
+		g.rose(&c, j.at)
 	}
 	return c
 }
@@ -344,10 +343,8 @@ func (g *gatherer) readVolume(ctx context.Context, service string) {
 		c.Reason = "no line was written in this time"
 	}
 	if j, ok := jump(points, floorOf(c.Name)); ok && g.ofThis(j) {
-		at := g.firstIn(ctx, q, j.at, step)
-		text := fmt.Sprintf("error lines of %s go from %s to %s in %s", service, figure(j.base, "1"), figure(j.top, "1"), step)
-		g.row(Row{Time: at, Source: g.Logs.Name(), Kind: "errors", Service: service, Text: text, Query: c.Query, Confidence: Inferred, Bad: true})
-		g.propose(Proposal{At: at, Text: text, Source: g.Logs.Name(), Query: c.Query, end: j.end})
+		c.rise = &j
+		g.rose(&c, g.firstIn(ctx, q, j.at, step))
 	}
 	g.mu.Lock()
 	g.charts[service] = append(g.charts[service], c)

@@ -244,7 +244,7 @@ func (r *Report) writeTimes(b *strings.Builder) {
 	row := func(what string, s Span) []string {
 		value, at := "not known: "+s.Reason, ""
 		if s.Seconds != nil {
-			value = long(time.Duration(*s.Seconds * float64(time.Second)))
+			value = longSeconds(*s.Seconds)
 		}
 		for _, m := range r.Phases {
 			if m.Phase == ends[what] {

@@ -53,7 +53,7 @@ func (r *Report) writeCharts(b *strings.Builder) {
 			continue
 		}
 		drawn++
-		head := fmt.Sprintf("%s of %s: least %s, most %s at %s, last %s", c.Name, c.Service, c.figure(*least.V), c.figure(*most.V), clockOf(most.T), c.figure(*last.V))
+		head := fmt.Sprintf("%s of %s: least %s, most %s at %s%s, last %s", c.Name, c.Service, c.figure(*least.V), c.figure(*most.V), clockOf(most.T), c.besides(r.Window, most), c.figure(*last.V))
 		b.WriteString("\n")
 		markdown.Fence(b, "text", append([]string{head, ""}, c.draw(marks)...)...)
 	}

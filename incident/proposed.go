@@ -46,7 +46,7 @@ func (g *gatherer) itemOfAlerts() {
 	}
 	if a := &g.r.Timeline[i]; a.Time.Sub(first.At) > lateAlert {
 		name, _, _ := strings.Cut(a.Text, " fires")
-		g.item(fmt.Sprintf("add an alert that tells sooner: the first one, %s, fired %s after the first sign", name, long(a.Time.Sub(first.At))), "the first sign, at "+clockOf(first.At)+": "+first.Text, first.Query)
+		g.item(fmt.Sprintf("add an alert that tells sooner: the first one, %s, fired %s after the first sign", name, long(took(first.At, a.Time))), "the first sign, at "+clockOf(first.At)+": "+first.Text, first.Query)
 	}
 }
 

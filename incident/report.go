@@ -106,7 +106,8 @@ type Proposal struct {
 	// Sure: the beginning of a cause that the orchestrator tells of in words.
 	Sure bool `json:"sure"`
 
-	end time.Time // of a figure's rise
+	end  time.Time // of a figure's rise
+	rise *rise     // that it tells of; nil: of none
 }
 
 // Confidence is how far a row can be relied on.
@@ -233,6 +234,8 @@ type Chart struct {
 	How     string    `json:"how"` // where the figure comes from, where that had to be found out
 	// Bounds are the finite upper bounds of the histogram that a quantile is made from, rising; none: it is a figure as others.
 	Bounds []float64 `json:"bounds,omitempty"`
+
+	rise *stretch // where it went up; nil: it did not
 }
 
 // Sample is one point of a chart; null where there is none.

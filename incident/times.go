@@ -60,8 +60,14 @@ func span(from, to Moment, noFrom, noTo string) Span {
 	case to.At.Before(from.At):
 		return Span{Reason: "its end lies before its beginning: one of the two is wrong", By: to.words()}
 	}
-	s := to.At.Sub(from.At).Seconds()
+	s := took(from.At, to.At).Seconds()
 	return Span{Seconds: &s, By: to.words()}
+}
+
+// took is how long it is from one moment to another, in the whole seconds in which both are told: so a length of time is always the difference of the two
+// times that stand beside it, whoever reckons.
+func took(from, to time.Time) time.Duration {
+	return to.Truncate(time.Second).Sub(from.Truncate(time.Second))
 }
 
 // words say what a moment stands on.

@@ -167,8 +167,11 @@ func (c *Chart) worstIn(w Window) (at time.Time, v float64, ok bool) {
 	return at, v, ok
 }
 
-// usual is the middle of the samples before a window: of three at least.
+// usual is what the figure was before it went up, else the middle of the samples before a window: of three at least.
 func (c *Chart) usual(w Window) (float64, bool) {
+	if c.roseIn(w) {
+		return c.rise.base, true
+	}
 	var before []float64
 	for i := range c.Points {
 		if p := &c.Points[i]; p.V != nil && p.T.Before(w.From.Add(-lead)) {

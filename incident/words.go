@@ -11,7 +11,13 @@ import (
 func (g *gatherer) words() {
 	r := g.r
 	g.title()
+	if none := (Span{Reason: "no incident was declared for this time"}); g.x == nil {
+		r.Times = Times{none, none, none, none}
+	} else {
+		r.Times = TimesOf(g.x, r.Fixes)
+	}
 	r.Users = g.users()
+	g.alignEvidence()
 	r.Summary = append(g.notes(ForSummary), g.summary()...)
 	r.Impact = append(g.notes(ForImpact), g.impact()...)
 	r.CauseNotes = g.notes(ForCause)
@@ -20,19 +26,17 @@ func (g *gatherer) words() {
 	r.Detection = append(g.notes(ForDetection), g.detection()...)
 	r.Actions, r.Lessons = g.notes(ForAction), g.notes(ForLesson)
 	if g.x != nil {
-		r.Times = TimesOf(g.x, r.Fixes)
+		impact := g.x.Impact
+		impact.Source = r.Start.Source
 		for _, m := range []struct {
 			name string
 			Moment
-		}{{"impact", g.x.Impact}, {"detected", g.x.Detected}, {"started", g.x.Started}, {"acknowledged", g.x.Acknowledged}, {"mitigated", MitigatedBy(g.x, r.Fixes)}, {"resolved", g.x.Resolved}} {
+		}{{"impact", impact}, {"detected", g.x.Detected}, {"started", g.x.Started}, {"acknowledged", g.x.Acknowledged}, {"mitigated", MitigatedBy(g.x, r.Fixes)}, {"resolved", g.x.Resolved}} {
 			if m.Known() {
 				r.Phases = append(r.Phases, PhaseAt{m.name, m.At.UTC(), m.By, m.Source})
 			}
 		}
-		return
 	}
-	none := Span{Reason: "no incident was declared for this time"}
-	r.Times = Times{none, none, none, none}
 }
 
 func (g *gatherer) title() {
@@ -86,7 +90,10 @@ func (g *gatherer) summary() []string {
 		}
 		text := fmt.Sprintf("%s, declared at %s UTC by %s", what, clockOf(g.x.Started.At), g.x.Started.By)
 		if g.x.Resolved.Known() {
-			text += fmt.Sprintf(", resolved at %s UTC after %s", clockOf(g.x.Resolved.At), long(g.x.Resolved.At.Sub(g.x.Started.At)))
+			text += fmt.Sprintf(", resolved at %s UTC", clockOf(g.x.Resolved.At))
+			if s := r.Times.Resolve.Seconds; s != nil {
+				text += ", " + longSeconds(*s) + " after the impact began"
+			}
 		}
 		out = append(out, text+".")
 	}
@@ -149,7 +156,7 @@ func (g *gatherer) lasted() string {
 	if !end.Known() || !end.At.After(*g.r.Start.At) {
 		return ""
 	}
-	return fmt.Sprintf("Lasted %s, until it was %s.", long(end.At.Sub(*g.r.Start.At)), how)
+	return fmt.Sprintf("Lasted %s, until it was %s.", long(took(*g.r.Start.At, end.At)), how)
 }
 
 // errorLines says how many error lines a step had at worst within the window, and how many are usual; "" of another figure, and where there are none.
@@ -158,7 +165,7 @@ func (c *Chart) errorLines(w Window) string {
 	if c.Name != errorLines || !ok || v < floorOf(errorLines) {
 		return ""
 	}
-	text := fmt.Sprintf("%s: %s error lines in %s at worst (%s UTC)", c.Service, figure(v, c.Unit), long(time.Duration(c.Step*float64(time.Second))), clockOf(at))
+	text := fmt.Sprintf("%s: %s error lines in %s at worst (%s UTC)", c.Service, figure(v, c.Unit), longSeconds(c.Step), clockOf(at))
 	if m, ok := c.usual(w); ok {
 		text += ", usually " + figure(m, c.Unit)
 	}
@@ -192,6 +199,10 @@ func (g *gatherer) trigger() []string {
 		return []string{fmt.Sprintf("%s was changed at %s UTC %s: %s. The likeliest cause names it (%s, %.0f %% sure).", d.Service, clockOf(d.At), d.byWhom(), d.words(), c.ID, 100*c.Confidence)}
 	}
 	var out []string
+	if c != nil && c.sure() && c.lostLabel() != nil {
+		p := c.lostLabel()
+		return []string{fmt.Sprintf("%s UTC: %s.", clockOf(*p.At), p.Text)}
+	}
 	if c != nil && c.sure() {
 		out = append(out, fmt.Sprintf("%s, at %s UTC (%s). What brought that about is not known: the cause names no change.", c.words(), clockOf(*c.Since), c.ID))
 	}
@@ -206,6 +217,16 @@ func (g *gatherer) trigger() []string {
 		}
 	}
 	return out
+}
+
+// lostLabel is the evidence that a node's label was changed, seen as it happened, where the cause is that; nil: it is not, or nobody saw it.
+func (c *Cause) lostLabel() *Proof {
+	for i := range c.Evidence {
+		if p := &c.Evidence[i]; p.At != nil && strings.HasPrefix(p.Text, "the label ") && strings.HasPrefix(p.Query, "docker node inspect ") {
+			return p
+		}
+	}
+	return nil
 }
 
 // top is the likeliest cause that is believed more than not; nil: there is none.
@@ -275,8 +296,8 @@ func (g *gatherer) detection() []string {
 	}
 	d := g.x.Detected
 	text := fmt.Sprintf("Noticed at %s UTC by %s", clockOf(d.At), d.By)
-	if g.x.Started.At.Sub(d.At) > time.Second {
-		text += fmt.Sprintf("; the incident was declared %s later by %s", long(g.x.Started.At.Sub(d.At)), g.x.Started.By)
+	if later := took(d.At, g.x.Started.At); later > 0 {
+		text += fmt.Sprintf("; the incident was declared %s later by %s", long(later), g.x.Started.By)
 	}
 	out := []string{text + "."}
 	alerts := g.alertWords()
@@ -313,6 +334,9 @@ func long(d time.Duration) string {
 	}
 	return text
 }
+
+// longSeconds is a number of seconds for people.
+func longSeconds(s float64) string { return long(time.Duration(s * float64(time.Second))) }
 
 // clip bounds a text, in runes.
 func clip(s string, most int) string {
