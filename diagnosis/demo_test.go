@@ -216,6 +216,9 @@ func TestRehearsals(t *testing.T) {
 					break
 				}
 			}
+			if c.scenario == "label-changed" && (len(last.Causes) == 0 || last.Causes[0].Title != "the label storage=ssd was taken off node2") {
+				t.Errorf("the label is not named:%s", words(&last))
+			}
 			t.Logf("after %s:%s", time.Since(began).Round(time.Second), words(&last))
 		})
 	}

@@ -47,6 +47,8 @@ func constraintUnsatisfied(s *Scene, _ *Wide) *Cause {
 	}
 	c := &Cause{Title: "no node meets its " + word, Grade: Signature, Confidence: 0.95, Why: "the scheduler says so in words"}
 	c.shows(s, stuck)
+	lost := s.lostLabels()
+	c.names(s, lost)
 	for _, row := range s.matrix() {
 		c.proves(fleet.SwarmName, "docker service inspect "+s.Service.Name, s.At, "%s", row)
 	}
@@ -57,26 +59,23 @@ func constraintUnsatisfied(s *Scene, _ *Wide) *Cause {
 	}
 	c.step("see what was changed, the constraints too", "change", s.Service.Name)
 	c.step("see the nodes and their labels", "nodes", "")
-	c.mendConstraint(s, "")
+	c.mendConstraint(s, "", lost)
 	return c
 }
 
-// mendConstraint adds the commands that let a node meet the constraints again, or take a constraint away: of those that no node meets. node is the one
-// that met them before; "": not known.
-func (c *Cause) mendConstraint(s *Scene, node string) {
+// mendConstraint adds the commands that let a node meet the constraints again, or take a constraint away: of those that no node meets. What a node has
+// lost is put back on it; node is one that met them before, "": none is known.
+func (c *Cause) mendConstraint(s *Scene, node string, lost []lostLabel) {
+	c.putBack(lost)
 	for _, text := range s.Service.Constraints {
 		one := s.Service.Service
 		one.Constraints, one.Platforms = []string{text}, nil
 		if slices.ContainsFunc(s.Snap.Nodes, func(n fleet.Node) bool { return fleet.Allows(&one, &n.Node) }) {
 			continue
 		}
-		key, value, equal := strings.Cut(text, "==")
-		if label, is := strings.CutPrefix(strings.TrimSpace(key), "node.labels."); is && equal {
-			on := node
-			if on == "" && len(s.Snap.Nodes) > 0 {
-				on = s.Snap.Nodes[0].Name
-			}
-			c.outside("give a node the label", "docker node update --label-add %s %s", shell(label+"="+strings.TrimSpace(value)), shell(on))
+		known := slices.ContainsFunc(lost, func(l lostLabel) bool { return l.constraint == text })
+		if label, value, equal, ok := labelOf(text); ok && equal && !known && len(s.Snap.Nodes) > 0 {
+			c.outside("give a node the label", "docker node update --label-add %s %s", shell(label+"="+value), shell(orWord(node, s.Snap.Nodes[0].Name)))
 		}
 		c.outside("or drop the constraint", "docker service update --constraint-rm %s %s", shell(text), s.Service.Name)
 	}

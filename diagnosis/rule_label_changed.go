@@ -18,8 +18,15 @@ func labelChanged(s *Scene, _ *Wide) *Cause {
 	}
 	c := &Cause{Title: "a node no longer meets its constraints", Grade: Signature, Confidence: 0.95, Why: "the orchestrator says so in words: a label or the role of the node was changed"}
 	c.shows(s, hit)
-	for _, t := range hit[:1] {
-		if n := s.Snap.Node(t.NodeID); n != nil {
+	var had []string // they met the constraints that stand now when they were given the task
+	for i := range hit {
+		if hit[i].Generation == s.Service.Generation {
+			had = append(had, hit[i].NodeID)
+		}
+	}
+	lost := s.lostLabels(had...)
+	if !c.names(s, lost) {
+		if n := s.Snap.Node(hit[0].NodeID); n != nil {
 			c.proves(fleet.SwarmName, "docker node inspect "+n.Name, n.Updated, "node %s was changed at that time", n.Name)
 		}
 	}
@@ -27,6 +34,6 @@ func labelChanged(s *Scene, _ *Wide) *Cause {
 		c.proves(fleet.SwarmName, "docker service inspect "+s.Service.Name, s.At, "%s", row)
 	}
 	c.step("see the node and its labels", "nodes", s.node(hit[0].NodeID))
-	c.mendConstraint(s, s.node(hit[0].NodeID))
+	c.mendConstraint(s, s.node(hit[0].NodeID), lost)
 	return c
 }

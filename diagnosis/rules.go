@@ -84,7 +84,7 @@ func (c *Cause) nodeChanges(s *Scene) {
 		if h.Time.Before(onset.Add(-JustBefore)) {
 			break
 		}
-		if h.Kind != fleet.NodeChanged || h.Node == "" || h.Time.After(onset.Add(clockSlack+h.Within)) {
+		if h.Kind != fleet.NodeChanged || h.Node == "" || h.Time.After(onset.Add(clockSlack+h.Within)) || c.tellsOf(h) {
 			continue
 		}
 		when := "just before"
@@ -94,6 +94,13 @@ func (c *Cause) nodeChanges(s *Scene) {
 		c.add(Proof{Text: oneLine(fmt.Sprintf("%s: node %s: %s", when, h.Node, h.Text)), Source: orWord(h.Source, fleet.SwarmName), Query: "docker node inspect " + h.Node, At: h.Time})
 		told++
 	}
+}
+
+// tellsOf tells whether a piece of evidence is about a node's change already.
+func (c *Cause) tellsOf(h *fleet.Happening) bool {
+	return slices.ContainsFunc(c.Evidence, func(p Proof) bool {
+		return len(h.Labels) > 0 && p.At.Equal(h.Time) && p.Query == "docker node inspect "+shell(h.Node)
+	})
 }
 
 // step adds a next action that the console has a key for, once: a key does one thing in one place. Its text promises what the key does and no more.

@@ -65,8 +65,16 @@ type Happening struct {
 	Record bool
 	// Within is how inexact Time is; 0: it is the source's own.
 	Within time.Duration
+	// Labels are those of a node that were changed, by name; none: it is of something else.
+	Labels []LabelChange
 
 	key string // two happenings with one key are one
+}
+
+// LabelChange is a label of a node before and after a change. Had and Has tell whether there was one.
+type LabelChange struct {
+	Name, Was, Is string
+	Had, Has      bool
 }
 
 // key joins the parts that make a happening one and the same.
@@ -299,14 +307,22 @@ func nodeHappenings(old, n *sources.Node, at time.Time) []Happening {
 	if old.Role != n.Role {
 		add("role "+n.Role+", was "+old.Role, false)
 	}
-	if text := labelChanges(old.Labels, n.Labels); text != "" {
-		add(text, false)
+	if changes := labelChanges(old.Labels, n.Labels); len(changes) > 0 {
+		out = append(out, Happening{Time: changedAt(old, n, at), Kind: NodeChanged, Node: n.Name, Text: labelWords(changes), Source: SwarmName, Labels: changes})
 	}
 	return out
 }
 
-// labelChanges tells what differs between a node's labels, by name: "label zone=b, was a; label disk=ssd taken away"; "": nothing.
-func labelChanges(old, labels map[string]string) string {
+// changedAt is when a node was changed: as the manager dates it, where it can be the change that was seen just now.
+func changedAt(old, n *sources.Node, at time.Time) time.Time {
+	if n.Updated.After(old.Updated) && n.Updated.Before(at) {
+		return n.Updated
+	}
+	return at
+}
+
+// labelChanges are the differences between a node's labels, by name.
+func labelChanges(old, labels map[string]string) []LabelChange {
 	names := slices.Collect(maps.Keys(labels))
 	for name := range old {
 		if _, still := labels[name]; !still {
@@ -314,17 +330,29 @@ func labelChanges(old, labels map[string]string) string {
 		}
 	}
 	slices.Sort(names)
-	var parts []string
+	var out []LabelChange
 	for _, name := range names {
-		was, had := old[name]
-		is, has := labels[name]
+		c := LabelChange{Name: name}
+		c.Was, c.Had = old[name]
+		c.Is, c.Has = labels[name]
+		if c.Had != c.Has || c.Was != c.Is {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// labelWords are such differences in a line: "label zone=b, was a; label disk=ssd taken away".
+func labelWords(changes []LabelChange) string {
+	parts := make([]string, len(changes))
+	for i, c := range changes {
 		switch {
-		case !has:
-			parts = append(parts, "label "+name+"="+was+" taken away")
-		case !had:
-			parts = append(parts, "label "+name+"="+is+" added")
-		case is != was:
-			parts = append(parts, "label "+name+"="+is+", was "+was)
+		case !c.Has:
+			parts[i] = "label " + c.Name + "=" + c.Was + " taken away"
+		case !c.Had:
+			parts[i] = "label " + c.Name + "=" + c.Is + " added"
+		default:
+			parts[i] = "label " + c.Name + "=" + c.Is + ", was " + c.Was
 		}
 	}
 	return oneLine(strings.Join(parts, "; "))

@@ -189,6 +189,14 @@ func (s *Snapshot) RateStatus() sources.Status {
 	return s.Source(s.ratesBy)
 }
 
+// Watched is from when on the states of services and nodes were seen to change; zero: the swarm was not read yet.
+func (s *Snapshot) Watched() time.Time {
+	if s == nil {
+		return time.Time{}
+	}
+	return s.past.knownSince()
+}
+
 // Ready tells whether the swarm was read at least once.
 func (s *Snapshot) Ready() bool { return s != nil && !s.Listed.IsZero() }
 
