@@ -355,10 +355,13 @@ func (b *progressBox) key(m *Model, k tea.KeyPressMsg) (tea.Cmd, bool) {
 		}
 		return nil, false
 	case "u":
-		if run := b.entry.progress.Run; b.entry.ended && b.entry.report.Undo != "" {
-			return m.requestUndo(run, b.entry.progress.Title), false
+		switch {
+		case !b.entry.ended:
+			return m.say("it is under way: it can be taken back once it has ended"), false
+		case b.entry.report.Undo == "":
+			return m.say("there is nothing of this run to be taken back"), false
 		}
-		return nil, false
+		return m.requestUndo(b.entry.progress.Run, b.entry.progress.Title), false
 	}
 	w := boxWidth(m)
 	_, tall := b.size(m)
