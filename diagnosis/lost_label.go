@@ -130,7 +130,7 @@ func (c *Cause) names(s *Scene, lost []lostLabel) bool {
 		}
 		query := "docker node inspect " + shell(l.node)
 		if l.seen != nil {
-			c.proves(fleet.SwarmName, query, l.seen.Time, "%s, seen as it happened; by whom the swarm does not say. %s asks for it", l.words("node "+l.node), l.constraint)
+			c.proves(fleet.SwarmName, query, l.seen.Time, "%s, seen as it happened; by whom the swarm does not say. %s asks for it", l.words(l.node), l.constraint)
 			continue
 		}
 		c.proves(fleet.SwarmName, query, s.Snap.Watched(), "node %s met %s when it was given the task and does not now: when that was changed is not known, the console has watched since then", l.node, l.constraint)

@@ -364,9 +364,9 @@ func TestALostLabelIsTheTrigger(t *testing.T) {
 	g := gathering([]string{"store"}, nil)
 	c := sureCause("store", "", "label-changed", "the label disk=ssd was taken off node2", after(30))
 	seen := after(29)
-	c.Evidence = append(c.Evidence, Proof{Text: "the label disk=ssd was taken off node node2, seen as it happened; by whom the swarm does not say", Source: fleet.SwarmName, Query: "docker node inspect node2", At: &seen})
+	c.Evidence = append(c.Evidence, Proof{Text: "the label disk=ssd was taken off node2, seen as it happened; by whom the swarm does not say", Source: fleet.SwarmName, Query: "docker node inspect node2", At: &seen})
 	g.r.Causes = []Cause{c}
-	if got := g.trigger(); len(got) != 1 || got[0] != "12:00:29 UTC: the label disk=ssd was taken off node node2, seen as it happened; by whom the swarm does not say." {
+	if got := g.trigger(); len(got) != 1 || got[0] != "12:00:29 UTC: the label disk=ssd was taken off node2, seen as it happened; by whom the swarm does not say." {
 		t.Errorf("%q", got)
 	}
 	g.r.Causes[0].Evidence = g.r.Causes[0].Evidence[:1]
