@@ -41,6 +41,8 @@ type Delivery struct {
 	Stuck, Next string
 	// Lead is how long what runs took from its pipeline's start to its deploy; 0: not known.
 	Lead time.Duration
+	// Stack is how the service's stack is deployed; nil: nobody was asked.
+	Stack *Stack
 }
 
 // Facts are what the sources said of one service.
@@ -57,6 +59,8 @@ type Facts struct {
 	// Scan is nil where nobody tells; NoScan is why it could not be read.
 	Scan   *sources.ImageScan
 	NoScan string
+	// Stack is nil where nobody tells.
+	Stack *Stack
 }
 
 // Names of the steps, in order.
@@ -71,7 +75,7 @@ const (
 
 // Judge says how far the newest change has come, by what the sources said.
 func Judge(v *fleet.Service, f *Facts) Delivery {
-	d := Delivery{Service: v.Name, Repository: f.Repository, Runs: f.Look.Revision}
+	d := Delivery{Service: v.Name, Repository: f.Repository, Runs: f.Look.Revision, Stack: f.Stack}
 	if c := v.Labels[sources.LabelCommit]; c != "" {
 		d.Runs = c
 	}
@@ -115,8 +119,11 @@ func next(s *Step, v *fleet.Service, f *Facts) string {
 	case stepImage:
 		return "push the image of the newest commit, with the label org.opencontainers.image.revision"
 	case stepDeploy:
-		if s.State == Running {
+		switch {
+		case s.State == Running:
 			return "wait for the update; quarterdeck status --watch"
+		case s.State == Failed && f.Stack.is(sources.StackFailed) && v.UpdateState == "":
+			return "look at the stack " + f.Stack.Name + " in " + f.Stack.Manager
 		}
 		return "quarterdeck redeploy " + v.Name
 	case stepHealthy:

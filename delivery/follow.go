@@ -16,6 +16,9 @@ type Sources struct {
 	Builds *stages.Builds
 	Images sources.Images
 	Scans  sources.Scans
+	// Stacks tells how stacks are deployed into the swarm with the id Swarm; "": that is not known.
+	Stacks sources.StackManager
+	Swarm  string
 }
 
 // Bounds of a look: so many services at once, and so many runs of a branch, among which the one of what runs is looked for.
@@ -24,7 +27,7 @@ const (
 	runs   = 30
 )
 
-// Follow says of each service how far its newest change has come. A repository is asked once. An image is looked at by HEAD, which counts against no limit of
+// Follow says of each service how far its newest change has come. A repository is asked once, and so is who deploys stacks. An image is looked at by HEAD, which counts against no limit of
 // pulls; its config is read only where a repository is known whose commit it may name.
 func Follow(ctx context.Context, from Sources, services []*fleet.Service) []Delivery {
 	f := follower{from: from, branches: map[string]*branch{}}
@@ -47,6 +50,7 @@ type follower struct {
 	from     Sources
 	mu       sync.Mutex
 	branches map[string]*branch
+	kept     kept
 }
 
 // branch is a repository's that counts, read once whoever asks first.
@@ -68,6 +72,7 @@ func (f *follower) facts(ctx context.Context, v *fleet.Service) Facts {
 		}
 	}
 	f.image(ctx, v, &out)
+	out.Stack = f.stack(ctx, v)
 	return out
 }
 

@@ -109,6 +109,13 @@ func deploy(v *fleet.Service, f *Facts) Step {
 		s.State, s.Says = Failed, "the update is paused"
 	case v.UpdateState == "updating":
 		s.State, s.Says = Running, "the update goes on"
+	case f.Stack.is(sources.StackDeploying):
+		s.State, s.Says = Running, f.Stack.Manager+" deploys the stack "+f.Stack.Name
+	case f.Stack.is(sources.StackFailed):
+		s.State, s.Says = Failed, f.Stack.Manager+" could not deploy the stack "+f.Stack.Name
+		if f.Stack.Managed.Says != "" {
+			s.Says += ": " + f.Stack.Managed.Says
+		}
 	case f.Tag != "" && v.Digest != "" && f.Tag != v.Digest:
 		s.State, s.Says = Waiting, "what is under "+v.Image+" now was not deployed"
 	case f.Tag != "" && v.Digest == "":

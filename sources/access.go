@@ -68,6 +68,7 @@ type Access struct {
 	BearerTokenFile    string
 	Tenant             string // X-Scope-OrgID
 	Headers            map[string]string
+	HeaderFiles        map[string]string // a header's value is in a file: read at each request
 	TLS                TLS
 	Timeout            time.Duration // of a request from start to body's end; 0: 15 s
 }
@@ -140,6 +141,13 @@ func (a Access) Header() (http.Header, error) {
 	h := http.Header{}
 	h.Set("User-Agent", "quarterdeck")
 	for k, v := range a.Headers {
+		h.Set(k, v)
+	}
+	for k, file := range a.HeaderFiles {
+		v, err := a.orFile("", file)
+		if err != nil {
+			return nil, err
+		}
 		h.Set(k, v)
 	}
 	if a.Tenant != "" {

@@ -84,6 +84,7 @@ func TestLogin(t *testing.T) {
 		"bearer":                  {Access{Address: srv.URL, BearerToken: "tok"}, "||Bearer tok|"},
 		"bearer wins over basic":  {Access{Address: withUser, BearerToken: "tok"}, "||Bearer tok|"},
 		"tenant and own header":   {Access{Address: srv.URL, Tenant: "team-a", Headers: map[string]string{"x-mine": "m"}}, "|||team-a|m|"},
+		"own header, from a file": {Access{Address: srv.URL, HeaderFiles: map[string]string{"x-mine": pass}}, "||||from-file|"},
 		"own host, agent":         {Access{Address: srv.URL, Headers: map[string]string{"Host": "loki.example"}}, "|||||loki.example|quarterdeck"},
 		"trailing slash, no path": {Access{Address: srv.URL + "/"}, "|||"},
 	} {

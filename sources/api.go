@@ -45,6 +45,8 @@ type Ask struct {
 	Header http.Header
 	// In is sent as JSON; nil: nothing is.
 	In any
+	// NoContent: an answer without a body (204) is one too, and leaves out as it is.
+	NoContent bool
 }
 
 // quietMost bounds for how long a server is left alone because it asked for it.
@@ -108,7 +110,7 @@ func (a *API) Call(ctx context.Context, q Ask, out any) (http.Header, error) {
 			Err: fmt.Errorf("the address redirects to %s://%s%s", resp.Request.URL.Scheme, resp.Request.URL.Host, resp.Request.URL.Path)}
 	case resp.StatusCode/100 != 2:
 		return nil, a.refused(ctx, &q, resp, answer)
-	case out == nil:
+	case out == nil, q.NoContent && resp.StatusCode == http.StatusNoContent:
 		return resp.Header, nil
 	}
 	return resp.Header, a.decode(q.Op, answer, out)

@@ -103,6 +103,9 @@ func (b *deliveryBox) page(m *Model, w int) *page {
 	}
 	d := &b.of
 	p.add(m.st.Muted, b.about(m))
+	if d.Stack != nil {
+		p.add(m.st.Muted, "stack "+d.Stack.Words())
+	}
 	p.gap()
 	for i := range d.Steps {
 		s := &d.Steps[i]
@@ -167,6 +170,9 @@ func (b *deliveryBox) text() string {
 			at = s.At.UTC().Format("2006-01-02 15:04:05Z")
 		}
 		out.WriteString(s.Name + " " + string(s.State) + " " + at + " " + plain.Line(s.Says) + "\n")
+	}
+	if b.of.Stack != nil {
+		out.WriteString("stack " + plain.Line(b.of.Stack.Words()) + "\n")
 	}
 	if b.of.Stuck != "" {
 		out.WriteString("stuck " + b.of.Stuck + ": " + plain.Line(b.of.Next) + "\n")

@@ -10,6 +10,7 @@ import (
 	"github.com/charmbracelet/x/exp/golden"
 
 	"quarterdeck/delivery"
+	"quarterdeck/sources"
 	"quarterdeck/sources/fleet"
 )
 
@@ -37,6 +38,16 @@ func stuckDelivery(service string) delivery.Delivery {
 	return d
 }
 
+// managedDelivery is of a service whose stack could not be deployed, in words that are to be made harmless.
+func managedDelivery(service string) delivery.Delivery {
+	d := delivered(service)
+	d.Stack = &delivery.Stack{Name: "shop", Manager: "Portainer", Managed: &sources.ManagedStack{State: sources.StackFailed, Repository: "https://git.example.com/ops/stacks.git", Branch: "main\x1b[2J", File: "shop/stack.yml", Commit: "89abcdef01",
+		Every: 5 * time.Minute, Webhook: true, Updated: d.Steps[0].At, UpdatedBy: "ada"}}
+	d.Steps[4] = delivery.Step{Name: "deploy", State: delivery.Failed, At: d.Steps[4].At, Says: "Portainer could not deploy the stack shop: authentication required"}
+	d.Stuck, d.Next = "deploy", "look at the stack shop in Portainer"
+	return d
+}
+
 func TestGoldenDelivery(t *testing.T) {
 	for _, size := range sizes {
 		for name, c := range map[string]struct {
@@ -44,7 +55,7 @@ func TestGoldenDelivery(t *testing.T) {
 			mend func(*Options)
 		}{
 			"all-the-way": {delivered, nil}, "stuck": {stuckDelivery, nil}, "asking": {nil, nil},
-			"no-colour": {stuckDelivery, func(o *Options) { o.NoColor, o.ASCII = true, true }},
+			"managed": {managedDelivery, nil}, "no-colour": {stuckDelivery, func(o *Options) { o.NoColor, o.ASCII = true, true }},
 		} {
 			t.Run(fmt.Sprintf("%s-%dx%d", name, size[0], size[1]), func(t *testing.T) {
 				m, _ := console(t, size[0], size[1], func(o *Options) {

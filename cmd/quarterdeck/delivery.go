@@ -22,8 +22,8 @@ func newDeliveryCommand(s *surroundings) *cobra.Command {
 		Use:   "delivery [SERVICE]",
 		Short: "How far the newest change to each service has come, and where it is stuck",
 		Long: `Follows a change: commit, pipeline, image and its scan, deploy, healthy. The repository of a service is named by its label qd.repository or by bitbucket.repositories
-in the config; the commit that runs by the image's label org.opencontainers.image.revision or by the service's label qd.commit. What is not configured, or could
-not be looked at, says so and is no fault.
+in the config; the commit that runs by the image's label org.opencontainers.image.revision or by the service's label qd.commit; how its stack is
+deployed is Portainer's word, where portainer.address is in the config. What is not configured, or could not be looked at, says so and is no fault.
 
 EXIT STATUS
   0 nothing is stuck; 1 something is; 2 usage; 3 the swarm is unreachable or refuses`,
@@ -58,7 +58,9 @@ func runDelivery(ctx context.Context, s *surroundings, service string) error {
 	defer func() { _ = images.Close() }() // only connections
 	looking, stop := context.WithTimeout(ctx, 2*p.settings.Timeout)
 	defer stop()
-	all := delivery.Follow(looking, p.systems.deliveries(images), services)
+	from := p.systems.deliveries(images)
+	from.Swarm = p.fleet.Snapshot().Engine.ClusterID
+	all := delivery.Follow(looking, from, services)
 	if asJSON {
 		err = json.NewEncoder(s.out).Encode(deliveryOf(time.Now(), all))
 	} else {
@@ -81,6 +83,9 @@ func (x *systems) deliveries(images sources.Images) delivery.Sources {
 	if x.scans != nil {
 		from.Scans = x.scans
 	}
+	if x.stacks != nil {
+		from.Stacks = x.stacks
+	}
 	return from
 }
 
@@ -93,7 +98,9 @@ func (p *platform) deliveryOf() (func(context.Context, *fleet.Service) delivery.
 	p.closers = append(p.closers, images)
 	from := p.systems.deliveries(images)
 	return func(ctx context.Context, v *fleet.Service) delivery.Delivery {
-		return delivery.Follow(ctx, from, []*fleet.Service{v})[0]
+		here := from
+		here.Swarm = p.fleet.Snapshot().Engine.ClusterID
+		return delivery.Follow(ctx, here, []*fleet.Service{v})[0]
 	}, nil
 }
 
@@ -128,6 +135,46 @@ type deliveryJSON struct {
 	Stuck      string             `json:"stuck"`
 	Next       string             `json:"next"`
 	Steps      []deliveryStepJSON `json:"steps"`
+	Stack      *deliveryStackJSON `json:"stack"` // null: nobody was asked how it is deployed
+}
+
+// deliveryStackJSON is how the service's stack is deployed; state is null where the manager has none of that name, or could not be asked.
+type deliveryStackJSON struct {
+	Name       string              `json:"name"`
+	Manager    string              `json:"manager"`
+	Reason     string              `json:"reason"`
+	State      *sources.StackState `json:"state"`
+	Says       string              `json:"says"`
+	Repository string              `json:"repository"`
+	Branch     string              `json:"branch"`
+	File       string              `json:"file"`
+	Commit     string              `json:"commit"`
+	Every      *float64            `json:"every"` // seconds; null: the repository is not looked at by itself
+	Webhook    bool                `json:"webhook"`
+	Force      bool                `json:"force"`
+	Pull       bool                `json:"pull"`
+	Updated    *time.Time          `json:"updated"`
+	UpdatedBy  string              `json:"updated_by"`
+}
+
+func stackOf(s *delivery.Stack) *deliveryStackJSON {
+	if s == nil {
+		return nil
+	}
+	out := &deliveryStackJSON{Name: s.Name, Manager: s.Manager, Reason: s.NotRead}
+	if m := s.Managed; m != nil {
+		out.State, out.Says, out.Repository, out.Branch, out.File, out.Commit = &m.State, m.Says, m.Repository, m.Branch, m.File, m.Commit
+		out.Webhook, out.Force, out.Pull, out.UpdatedBy = m.Webhook, m.Force, m.Pull, m.UpdatedBy
+		if m.Every > 0 {
+			every := m.Every.Seconds()
+			out.Every = &every
+		}
+		if !m.Updated.IsZero() {
+			at := m.Updated.UTC()
+			out.Updated = &at
+		}
+	}
+	return out
 }
 
 type deliveryStepJSON struct {
@@ -141,7 +188,7 @@ func deliveryOf(at time.Time, all []delivery.Delivery) deliveriesJSON {
 	out := deliveriesJSON{Time: at.UTC(), Services: []deliveryJSON{}}
 	for i := range all {
 		d := &all[i]
-		x := deliveryJSON{Service: d.Service, Repository: d.Repository, Commit: d.Commit, Runs: d.Runs, Stuck: d.Stuck, Next: d.Next, Steps: []deliveryStepJSON{}}
+		x := deliveryJSON{Service: d.Service, Repository: d.Repository, Commit: d.Commit, Runs: d.Runs, Stuck: d.Stuck, Next: d.Next, Steps: []deliveryStepJSON{}, Stack: stackOf(d.Stack)}
 		if d.Lead > 0 {
 			seconds := d.Lead.Seconds()
 			x.Lead = &seconds
@@ -180,6 +227,9 @@ func writeDelivery(out io.Writer, all []delivery.Delivery, one bool) error {
 				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", s.Name, s.State, at, plain.Line(s.Says))
 			}
 			fmt.Fprintf(w, "lead\t\t\t%s\n", lead)
+			if d.Stack != nil {
+				fmt.Fprintf(w, "stack\t\t\t%s\n", plain.Line(d.Stack.Words()))
+			}
 			if d.Stuck != "" {
 				fmt.Fprintf(w, "stuck\t%s\t\tdo: %s\n", d.Stuck, plain.Line(d.Next))
 			}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -13,11 +14,11 @@ import (
 	"time"
 )
 
-// TestSystems: a platform with Traefik, Bitbucket and Harbor beside it is judged by their word, doctor tells of each, and a delivery is followed to where it is
+// TestSystems: a platform with Traefik, Bitbucket, Harbor and Portainer beside it is judged by their word, doctor tells of each, and a delivery is followed to where it is
 // stuck. Their servers are made from the published descriptions, as those of their own packages.
 func TestSystems(t *testing.T) {
 	d := quietDemo(t)
-	started := 0
+	started, swarm := 0, "another"
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		if strings.HasPrefix(r.URL.Path, "/2.0/") && r.Header.Get("Authorization") != "Bearer geheim" {
@@ -25,6 +26,12 @@ func TestSystems(t *testing.T) {
 			return
 		}
 		switch {
+		case r.URL.Path == "/api/system/status":
+			_, _ = fmt.Fprint(w, `{"Version":"2.43.0"}`)
+		case r.URL.Path == "/api/stacks" && r.Header.Get("X-API-Key") != "geheim":
+			w.WriteHeader(401)
+		case r.URL.Path == "/api/stacks":
+			_, _ = fmt.Fprint(w, `[{"Name":"shop","Type":1,"Status":1,"SwarmId":"`+swarm+`","EntryPoint":"stack.yml","GitConfig":{"URL":"https://u:geheim@git.example.com/ops.git","ReferenceName":"refs/heads/main","ConfigHash":"0123456789"},"AutoUpdate":{"Interval":"5m","Webhook":"geheim"}}]`)
 		case r.Method == http.MethodPost:
 			started++
 			w.WriteHeader(201)
@@ -47,7 +54,7 @@ func TestSystems(t *testing.T) {
 	t.Cleanup(s.Close)
 	dir := t.TempDir()
 	token, config := filepath.Join(dir, "token"), filepath.Join(dir, "c.yaml")
-	for name, text := range map[string]string{token: "geheim\n", config: "context: a\ncontexts: {a: {traefik: {address: '" + s.URL + "'}, harbor: {address: '" + s.URL + "'}, bitbucket: {address: '" + s.URL + "', workspace: team, token-file: '" + token + "', repositories: {shop: {services: [shop_web]}}}}}\n"} {
+	for name, text := range map[string]string{token: "geheim\n", config: "context: a\ncontexts: {a: {traefik: {address: '" + s.URL + "'}, harbor: {address: '" + s.URL + "'}, portainer: {address: '" + s.URL + "', token-file: '" + token + "'}, bitbucket: {address: '" + s.URL + "', workspace: team, token-file: '" + token + "', repositories: {shop: {services: [shop_web]}}}}}\n"} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -61,7 +68,7 @@ func TestSystems(t *testing.T) {
 		m := fields(t, "probe", p, "name", "state")
 		states[m["name"].(string)] = m["state"]
 	}
-	if states["traefik"] != "LIVE" || states["bitbucket"] != "LIVE" || states["harbor"] != "LIVE" || states["grafana"] != nil {
+	if states["traefik"] != "LIVE" || states["bitbucket"] != "LIVE" || states["harbor"] != "LIVE" || states["portainer"] != "LIVE" || states["grafana"] != nil {
 		t.Errorf("doctor: %v", states)
 	}
 	if out, _, _ := x.ask(t, "doctor"); !strings.Contains(out, "not set       grafana.address: nothing is missing") {
@@ -76,12 +83,24 @@ func TestSystems(t *testing.T) {
 	}
 
 	x.askJSON(t, &doc, exitDegraded, "delivery", "shop_web")
-	one := fields(t, "delivery", list(t, fields(t, "delivery", doc, "time", "services"), "services")[0], "service", "repository", "commit", "runs", "lead", "stuck", "next", "steps")
+	one := fields(t, "delivery", list(t, fields(t, "delivery", doc, "time", "services"), "services")[0], "service", "repository", "commit", "runs", "lead", "stuck", "next", "steps", "stack")
 	if one["service"] != "shop_web" || one["repository"] != "shop" || one["commit"] != "9f848b7c1d" || one["stuck"] != "pipeline" || one["lead"] != nil || len(list(t, one, "steps")) != 6 {
 		t.Errorf("%v", one)
 	}
 	for _, step := range list(t, one, "steps") {
 		fields(t, "step", step, "name", "state", "at", "says")
+	}
+	if other := fields(t, "stack", one["stack"], "name", "manager", "reason", "state"); other["name"] != "shop" || other["manager"] != "Portainer" || other["state"] != nil {
+		t.Errorf("another swarm's stack is taken for this one's: %v", other)
+	}
+	swarm = clusterOf(t, x)
+	x.askJSON(t, &doc, exitDegraded, "delivery", "shop_web")
+	kept := fields(t, "stack", list(t, fields(t, "delivery", doc, "services"), "services")[0].(map[string]any)["stack"], "reason", "says", "repository", "branch", "file", "commit", "every", "webhook", "force", "pull", "updated", "updated_by")
+	if kept["state"] != "active" || kept["repository"] != "https://git.example.com/ops.git" || kept["branch"] != "main" || kept["every"] != 300.0 || kept["webhook"] != true || kept["updated"] != nil {
+		t.Errorf("%v", kept)
+	}
+	if out, errs, _ := x.ask(t, "delivery", "shop_web"); !strings.Contains(lineWith(out, "stack"), "shop by Portainer, active, of stack.yml in https://git.example.com/ops.git on main at 01234567; looked at every 5m0s and by a webhook") || strings.Contains(out+errs, "geheim") {
+		t.Error(out, errs)
 	}
 	if out, _, code := x.ask(t, "delivery", "shop_web"); code != exitDegraded || !strings.Contains(lineWith(out, "stuck"), "pipeline") || !strings.Contains(lineWith(out, "commit"), "9f848b7c on main") {
 		t.Errorf("exit %d: %s", code, out)
@@ -113,6 +132,23 @@ func TestSystems(t *testing.T) {
 	if _, errs, code := x.ask(t, "delivery", "none"); code != exitUsage || !strings.Contains(errs, "none") {
 		t.Errorf("exit %d: %s", code, errs)
 	}
+}
+
+// clusterOf is the id of the swarm, by its engine.
+func clusterOf(t *testing.T, x target) string {
+	t.Helper()
+	resp, err := http.Get(strings.Replace(x.env["DOCKER_HOST"], "tcp://", "http://", 1) + "/info")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var info struct {
+		Swarm struct{ Cluster struct{ ID string } }
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&info); err != nil || info.Swarm.Cluster.ID == "" {
+		t.Fatalf("%v %+v", err, info)
+	}
+	return info.Swarm.Cluster.ID
 }
 
 // lineWith is the first line of a text that has a word.

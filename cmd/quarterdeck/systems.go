@@ -9,6 +9,7 @@ import (
 	"quarterdeck/sources"
 	"quarterdeck/sources/bitbucket"
 	"quarterdeck/sources/harbor"
+	"quarterdeck/sources/portainer"
 	"quarterdeck/sources/traefik"
 	"quarterdeck/stages"
 )
@@ -18,6 +19,7 @@ type systems struct {
 	proxy     *traefik.Client
 	scans     *harbor.Client
 	pipelines *bitbucket.Client
+	stacks    *portainer.Client
 	// branches are the repositories that are judged, with the branch that counts; built is which of them a service is built from.
 	branches, built map[string]string
 }
@@ -36,6 +38,12 @@ func (p *platform) openSystems() (err error) {
 			return err
 		}
 		p.closers = append(p.closers, x.scans)
+	}
+	if set.Portainer.Address != "" {
+		if x.stacks, err = portainer.NewClient(portainer.ClientOptions{Access: set.Portainer.Access("portainer", set.Timeout), TokenFile: set.Portainer.TokenFile, Logger: p.log}); err != nil {
+			return err
+		}
+		p.closers = append(p.closers, x.stacks)
 	}
 	if set.Bitbucket.Workspace != "" {
 		if x.branches, x.built, err = set.Bitbucket.Built(); err != nil {
@@ -76,7 +84,8 @@ func (x *systems) feed(to *stages.Sources, budget int) {
 
 // optional are the doctor's questions to the systems that a platform may do without.
 func (p *platform) optional() []namedProbe {
-	out := []namedProbe{{name: "grafana", setting: "grafana.address"}, {name: "traefik", setting: "traefik.address"}, {name: "bitbucket", setting: "bitbucket.workspace"}, {name: "harbor", setting: "harbor.address"}}
+	out := []namedProbe{{name: "grafana", setting: "grafana.address"}, {name: "traefik", setting: "traefik.address"}, {name: "bitbucket", setting: "bitbucket.workspace"}, {name: "harbor", setting: "harbor.address"},
+		{name: "portainer", setting: "portainer.address"}}
 	if p.grafana != nil {
 		out[0].ask = p.grafana.Probe
 	}
@@ -88,6 +97,9 @@ func (p *platform) optional() []namedProbe {
 	}
 	if x := p.systems.scans; x != nil {
 		out[3].ask = x.Probe
+	}
+	if x := p.systems.stacks; x != nil {
+		out[4].ask = x.Probe
 	}
 	return out
 }

@@ -66,6 +66,7 @@ type Context struct {
 	Traefik       Endpoint   `yaml:"traefik"`
 	Bitbucket     Bitbucket  `yaml:"bitbucket"`
 	Harbor        Harbor     `yaml:"harbor"`
+	Portainer     Portainer  `yaml:"portainer"`
 	S3            S3         `yaml:"s3"`
 	Actions       Actions    `yaml:"actions"`
 	Stages        Stages     `yaml:"stages"`
@@ -142,6 +143,12 @@ type Prometheus struct {
 type Harbor struct {
 	Endpoint   `yaml:",inline"`
 	Registries []string `yaml:"registries"`
+}
+
+// Portainer is the API of a Portainer, which tells how stacks are deployed. TokenFile holds an access token.
+type Portainer struct {
+	Endpoint  `yaml:",inline"`
+	TokenFile string `yaml:"token-file"`
 }
 
 // S3 is where backups are: s3+http(s)://host/bucket/prefix. Keys come from AWS_* variables or files.
