@@ -105,7 +105,8 @@ func newBlueprintListCommand(s *surroundings, o *blueprintFlags) *cobra.Command 
 	return &cobra.Command{
 		Use:   "list",
 		Short: "The stacks, what each brings, and its parameters",
-		Long: `The stacks in the order in which they are deployed, what each brings and what it asks for. A parameter with a default needs no value.
+		Long: `The stacks in the order in which they are deployed, what each brings and what it asks for. A parameter with a default needs no value; those of images have
+the version that is taken.
 
 EXIT STATUS
   0 listed; 2 usage`,
@@ -130,6 +131,15 @@ EXIT STATUS
 type blueprintJSON struct {
 	Version int         `json:"version"`
 	Stacks  []stackJSON `json:"stacks"`
+	// Databases are the images of `quarterdeck new service --database`.
+	Databases []imageJSON `json:"databases"`
+}
+
+// imageJSON is an image that is taken where no other is named; key is the parameter that names another, or the database's engine.
+type imageJSON struct {
+	Key     string `json:"key"`
+	Name    string `json:"name"`
+	Version string `json:"version"`
 }
 
 type stackJSON struct {
@@ -138,6 +148,7 @@ type stackJSON struct {
 	Brings     string       `json:"brings"`
 	Files      []string     `json:"files"`
 	Parameters []paramJSON  `json:"parameters"`
+	Images     []imageJSON  `json:"images"`
 	Secrets    []secretJSON `json:"secrets"`
 	Networks   []string     `json:"networks"`
 	NodeLabels []string     `json:"node_labels"`
@@ -156,9 +167,12 @@ type secretJSON struct {
 }
 
 func blueprintOf(stacks []*blueprint.Stack) blueprintJSON {
-	out := blueprintJSON{Version: blueprint.Version, Stacks: []stackJSON{}}
+	out := blueprintJSON{Version: blueprint.Version, Stacks: []stackJSON{}, Databases: []imageJSON{}}
+	for _, i := range blueprint.DatabaseImages() {
+		out.Databases = append(out.Databases, imageJSON{i.Key, i.Name, i.Version})
+	}
 	for _, st := range stacks {
-		x := stackJSON{Name: st.Name, Stage: st.Stage, Brings: st.Brings, Files: slices.Concat(st.Compose, st.Others), Parameters: []paramJSON{}, Secrets: []secretJSON{},
+		x := stackJSON{Name: st.Name, Stage: st.Stage, Brings: st.Brings, Files: slices.Concat(st.Compose, st.Others), Parameters: []paramJSON{}, Images: []imageJSON{}, Secrets: []secretJSON{},
 			Networks: append([]string{}, st.Networks...), NodeLabels: append([]string{}, st.Labels...), Deploy: st.Deploy()}
 		for _, p := range st.Params() {
 			j := paramJSON{Key: p.Key, Text: p.Text}
@@ -166,6 +180,9 @@ func blueprintOf(stacks []*blueprint.Stack) blueprintJSON {
 				j.Default = &p.Default
 			}
 			x.Parameters = append(x.Parameters, j)
+		}
+		for _, i := range st.Images() {
+			x.Images = append(x.Images, imageJSON{i.Key, i.Name, i.Version})
 		}
 		for _, sec := range st.Secrets {
 			x.Secrets = append(x.Secrets, secretJSON(sec))
@@ -194,7 +211,12 @@ func writeBlueprint(out io.Writer, stacks []*blueprint.Stack) error {
 			return err
 		}
 	}
-	return nil
+	fmt.Fprintln(out, "\nthe databases of `quarterdeck new service`")
+	w := tabwriter.NewWriter(out, 2, 8, 2, ' ', 0)
+	for _, i := range blueprint.DatabaseImages() {
+		fmt.Fprintf(w, "  %s\t%s:%s\n", i.Key, i.Name, i.Version)
+	}
+	return w.Flush()
 }
 
 func newBlueprintWriteCommand(s *surroundings, o *blueprintFlags) *cobra.Command {

@@ -85,13 +85,19 @@ func (x target) attests(t *testing.T) {
 func (x target) blueprint(t *testing.T) {
 	var doc any
 	x.askJSON(t, &doc, 0, "blueprint", "list", "--stage", "1")
-	m := fields(t, "blueprint list", doc, "version", "stacks")
+	m := fields(t, "blueprint list", doc, "version", "stacks", "databases")
+	for _, i := range list(t, m, "databases") {
+		fields(t, "database", i, "key", "name", "version")
+	}
 	stacks := list(t, m, "stacks")
 	if len(stacks) != 2 {
 		t.Fatalf("%d stacks of stage 1", len(stacks))
 	}
 	for _, st := range stacks {
-		fields(t, "stack", st, "name", "stage", "brings", "files", "parameters", "secrets", "networks", "node_labels", "deploy")
+		fields(t, "stack", st, "name", "stage", "brings", "files", "parameters", "images", "secrets", "networks", "node_labels", "deploy")
+	}
+	if out, _, code := x.ask(t, "blueprint", "list"); code != exitDone || !strings.Contains(lineWith(out, "IMAGE_LOKI"), "grafana/loki:") || !strings.Contains(lineWith(out, "  mariadb"), "mariadb:") {
+		t.Errorf("exit %d: the versions are not listed: %s", code, out)
 	}
 	dir := t.TempDir()
 	write := []string{"blueprint", "write", dir, "--stage", "1", "--set", "ACME_MAIL=ops@example.com"}
