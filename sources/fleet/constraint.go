@@ -3,6 +3,7 @@ package fleet
 import (
 	"net"
 	"regexp"
+	"slices"
 	"strings"
 
 	"quarterdeck/sources"
@@ -16,35 +17,33 @@ var (
 
 // constraint is a placement constraint as read.
 type constraint struct {
-	key, value string
-	equal      bool
-}
-
-// Meets tells whether a node meets one placement constraint as it is written in a service, by
-// swarmkit's rules (manager/constraint/constraint.go, NodeMatches): keys are case-insensitive but
-// for a label's name, values are compared without case, node.ip takes an address or a subnet, and a
-// label that a node lacks is the empty string. A constraint that cannot be read is met by no node.
-func Meets(n *sources.Node, written string) bool {
-	c, ok := parseConstraint(written)
-	return ok && c.meets(n)
+	written, key, value string
+	equal               bool
+	// readable: one that is not is met by no node.
+	readable bool
 }
 
 // parseConstraint reads "key==value" or "key!=value"; swarmkit looks for == first.
-func parseConstraint(written string) (constraint, bool) {
+func parseConstraint(written string) constraint {
 	for _, op := range []string{"==", "!="} {
 		key, value, found := strings.Cut(written, op)
 		if !found {
 			continue
 		}
-		c := constraint{key: strings.TrimSpace(key), value: strings.TrimSpace(value), equal: op == "=="}
-		return c, constraintKey.MatchString(c.key) && constraintValue.MatchString(c.value)
+		c := constraint{written: written, key: strings.TrimSpace(key), value: strings.TrimSpace(value), equal: op == "=="}
+		c.readable = constraintKey.MatchString(c.key) && constraintValue.MatchString(c.value)
+		return c
 	}
-	return constraint{}, false
+	return constraint{written: written}
 }
 
+// meets tells whether a node meets the constraint, by swarmkit's rules (manager/constraint/constraint.go, NodeMatches): keys are case-insensitive but for a label's name,
+// values are compared without case, node.ip takes an address or a subnet, and a label that a node lacks is the empty string.
 func (c constraint) meets(n *sources.Node) bool {
-	lower := strings.ToLower(c.key)
-	switch lower {
+	if !c.readable {
+		return false
+	}
+	switch key := strings.ToLower(c.key); key {
 	case "node.id":
 		return c.is(n.ID)
 	case "node.hostname":
@@ -57,13 +56,21 @@ func (c constraint) meets(n *sources.Node) bool {
 		return c.is(n.OS)
 	case "node.platform.arch":
 		return c.is(n.Arch) // as the node says it: swarmkit takes x86_64 and amd64 for two things here
-	}
-	for prefix, labels := range map[string]map[string]string{"node.labels.": n.Labels, "engine.labels.": n.EngineLabels} {
-		if strings.HasPrefix(lower, prefix) && len(lower) > len(prefix) {
-			return c.is(labels[c.key[len(prefix):]])
+	default:
+		if label, ok := labelName(c.key, key, "node.labels."); ok {
+			return c.is(n.Labels[label])
 		}
+		label, ok := labelName(c.key, key, "engine.labels.")
+		return ok && c.is(n.EngineLabels[label])
 	}
-	return false
+}
+
+// labelName is the name of the label that a key is about, in the case that it is written in; lower is the key in lower case.
+func labelName(key, lower, prefix string) (string, bool) {
+	if !strings.HasPrefix(lower, prefix) || len(lower) == len(prefix) {
+		return "", false
+	}
+	return key[len(prefix):], true
 }
 
 func (c constraint) is(have string) bool { return strings.EqualFold(have, c.value) == c.equal }
@@ -82,30 +89,24 @@ func (c constraint) meetsIP(addr string) bool {
 // placement is where a service's tasks may run, read once for all nodes.
 type placement struct {
 	constraints []constraint
-	unreadable  bool
 	platforms   []string
 }
 
 func placementOf(s *sources.Service) placement {
-	p := placement{platforms: s.Platforms}
+	p := placement{platforms: s.Platforms, constraints: make([]constraint, 0, len(s.Constraints))}
 	for _, written := range s.Constraints {
-		c, ok := parseConstraint(written)
-		p.unreadable = p.unreadable || !ok
-		p.constraints = append(p.constraints, c)
+		p.constraints = append(p.constraints, parseConstraint(written))
 	}
 	return p
 }
 
 func (p placement) allows(n *sources.Node) bool {
-	if p.unreadable || !FitsPlatform(n, p.platforms) {
-		return false
-	}
-	for _, c := range p.constraints {
-		if !c.meets(n) {
-			return false
-		}
-	}
-	return true
+	return FitsPlatform(n, p.platforms) && p.unmet(n) < 0
+}
+
+// unmet is the first constraint that a node does not meet; -1: it meets all.
+func (p placement) unmet(n *sources.Node) int {
+	return slices.IndexFunc(p.constraints, func(c constraint) bool { return !c.meets(n) })
 }
 
 // FitsPlatform tells whether a node can run one of the platforms ("linux/amd64"), by swarmkit's rule
@@ -136,19 +137,19 @@ func normalArch(a string) string {
 
 // WhyNot tells why a node takes no new task of a service: it is not up or not active, a constraint, the platform. "": it may.
 // What is free there is another question.
-func WhyNot(s *sources.Service, n *sources.Node) string {
+func WhyNot(s *sources.Service, n *sources.Node) string { return placementOf(s).whyNot(n) }
+
+func (p placement) whyNot(n *sources.Node) string {
 	switch {
 	case n.State != "ready":
 		return "is " + n.State
 	case n.Availability != "active":
 		return "is set to " + n.Availability
-	case !FitsPlatform(n, s.Platforms):
-		return "is " + n.OS + "/" + normalArch(n.Arch) + ", the image is for " + strings.Join(s.Platforms, ", ")
+	case !FitsPlatform(n, p.platforms):
+		return "is " + n.OS + "/" + normalArch(n.Arch) + ", the image is for " + strings.Join(p.platforms, ", ")
 	}
-	for _, written := range s.Constraints {
-		if !Meets(n, written) {
-			return "does not meet " + written
-		}
+	if i := p.unmet(n); i >= 0 {
+		return "does not meet " + p.constraints[i].written
 	}
 	return ""
 }

@@ -84,9 +84,10 @@ func (r *Room) PlaceOn(s *sources.Service, n int) (on map[string]int, placed int
 	if n <= 0 {
 		return nil, 0, ""
 	}
+	where := placementOf(s)
 	var allowed []*space // by what tasks do not change
 	for i := range r.nodes {
-		if x := &r.nodes[i]; !x.gone && WhyNot(s, x.node) == "" {
+		if x := &r.nodes[i]; !x.gone && where.whyNot(x.node) == "" {
 			allowed = append(allowed, x)
 		}
 	}
@@ -95,7 +96,7 @@ func (r *Room) PlaceOn(s *sources.Service, n int) (on map[string]int, placed int
 	for ; placed < n; placed++ {
 		best := choose(s, ports, allowed, s.Preferences)
 		if best == nil {
-			return on, placed, r.whyNone(s)
+			return on, placed, r.whyNone(s, where)
 		}
 		best.take(s, ports)
 		on[best.node.Name]++
@@ -153,11 +154,11 @@ func spreadValue(n *sources.Node, over string) string {
 }
 
 // whyNone says why no node takes one more.
-func (r *Room) whyNone(s *sources.Service) string {
+func (r *Room) whyNone(s *sources.Service, where placement) string {
 	reasons := map[string]string{}
 	for i := range r.nodes {
 		if x := &r.nodes[i]; !x.gone {
-			reasons[x.node.Name] = x.whyNot(s)
+			reasons[x.node.Name] = x.whyNot(s, where)
 		}
 	}
 	return reasonText(reasons)
@@ -176,8 +177,8 @@ func (x *space) fits(s *sources.Service, ports []string) bool {
 	return true
 }
 
-func (x *space) whyNot(s *sources.Service) string {
-	if why := WhyNot(s, x.node); why != "" {
+func (x *space) whyNot(s *sources.Service, where placement) string {
+	if why := where.whyNot(x.node); why != "" {
 		return why
 	}
 	if cpu := s.Resources.ReserveNanoCPUs; cpu > x.cpu {
