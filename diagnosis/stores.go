@@ -28,15 +28,16 @@ const (
 
 // storesQuery asks all exporters at once; the label what says which of the answers a series is. The names are those of postgres_exporter (pg_stat_activity, pg_settings), mysqld_exporter
 // (global_status, global_variables) and redis_exporter. Where none is scraped the answer is empty.
+// Of Postgres' places some are kept for superusers: who is none is turned away before all are taken.
 var storesQuery = func() string {
 	by := "sum by (instance, server, swarm_service) "
 	leg := func(what, query string) string { return `label_replace(` + query + `, "what", "` + what + `", "", "")` }
 	over := func(used, most string) string {
-		return fmt.Sprintf("%s(%s) / %s(%s) > %v", by, used, by, most, connectionsMuch)
+		return fmt.Sprintf("clamp_max(%s(%s) / %s(%s), 1) > %v", by, used, by, most, connectionsMuch)
 	}
 	misses, hits := by+"(rate(redis_keyspace_misses_total[5m]))", by+"(rate(redis_keyspace_hits_total[5m]))"
 	return strings.Join([]string{
-		leg(storeConnections, over("pg_stat_activity_count", "pg_settings_max_connections")),
+		leg(storeConnections, over("pg_stat_activity_count", "pg_settings_max_connections - pg_settings_superuser_reserved_connections or pg_settings_max_connections")),
 		leg(storeConnections, over("mysql_global_status_threads_connected", "mysql_global_variables_max_connections")),
 		leg(storeConnections, over("redis_connected_clients", "redis_config_maxclients")),
 		leg(storeStatement, fmt.Sprintf(`max by (instance, server, swarm_service) (pg_stat_activity_max_tx_duration{state="active"}) > %d`, statementSeconds)),

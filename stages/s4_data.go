@@ -11,8 +11,8 @@ const (
 	hitsQuery = `sum(rate(redis_keyspace_hits_total[1h])) / (sum(rate(redis_keyspace_hits_total[1h])) + sum(rate(redis_keyspace_misses_total[1h])))`
 	// slowQuery is how long the longest statement has run, in seconds: the exporter of Postgres tells the longest transaction of each state.
 	slowQuery = `max(pg_stat_activity_max_tx_duration{state="active"})`
-	// connectionsQuery is the greatest share of a server's connections that is in use; an exporter may tell of several servers of Postgres.
-	connectionsQuery = `max(sum by (instance, server) (pg_stat_activity_count) / max by (instance, server) (pg_settings_max_connections) or mysql_global_status_threads_connected / mysql_global_variables_max_connections)`
+	// connectionsQuery is the greatest share of a server's connections that is in use; an exporter may tell of several servers of Postgres, which keep some for superusers.
+	connectionsQuery = `max(clamp_max(sum by (instance, server) (pg_stat_activity_count) / max by (instance, server) (pg_settings_max_connections - pg_settings_superuser_reserved_connections or pg_settings_max_connections), 1) or mysql_global_status_threads_connected / mysql_global_variables_max_connections)`
 )
 
 var cacheHit = &Check{

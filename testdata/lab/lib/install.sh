@@ -26,22 +26,30 @@ PACKAGES="dockerd:docker.io iptables:iptables ip:iproute2 docker-registry:docker
   prometheus:prometheus prometheus-alertmanager:prometheus-alertmanager
   prometheus-node-exporter:prometheus-node-exporter curl:curl jq:jq"
 
-missing_packages() {
+# The same for the databases, caches and exporters that TestExportersLab runs on loopback; `lab up` does without.
+EXPORTERS="pg_createcluster:postgresql mariadbd:mariadb-server redis-server:redis-server
+  prometheus-postgres-exporter:prometheus-postgres-exporter prometheus-mysqld-exporter:prometheus-mysqld-exporter
+  prometheus-redis-exporter:prometheus-redis-exporter"
+
+missing_packages() { # PAIR...
   local pair
-  for pair in $PACKAGES; do
+  for pair in "$@"; do
     command -v "${pair%%:*}" >/dev/null || echo "${pair#*:}"
   done
 }
 
 installed() {
   local b
-  [ -z "$(missing_packages)" ] || return 1
+  # shellcheck disable=SC2086
+  [ -z "$(missing_packages $PACKAGES)" ] || return 1
   for b in $BUILDS; do [ -x "$(bin "$b")" ] || return 1; done
 }
 
 install_all() {
   local todo
-  todo=$(missing_packages)
+  # shellcheck disable=SC2086
+  todo=$(missing_packages $PACKAGES $EXPORTERS)
+  # shellcheck disable=SC2086
   [ -z "$todo" ] || install_packages $todo
   build docker-driver servers github.com/grafana/loki/v3/clients/cmd/docker-driver
   build loki servers github.com/grafana/loki/v3/cmd/loki
@@ -58,6 +66,8 @@ install_all() {
 install_packages() {
   local policy=/usr/sbin/policy-rc.d ours="" unit
   say "apt-get install $*"
+  mkdir -p /etc/postgresql-common # Debian would make a cluster of its own
+  [ -e /etc/postgresql-common/createcluster.conf ] || echo create_main_cluster=false >/etc/postgresql-common/createcluster.conf
   [ -e $policy ] || { printf '#!/bin/sh\nexit 101\n' >$policy; chmod 755 $policy; ours=1; }
   {
     apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"
@@ -67,7 +77,8 @@ install_packages() {
   for unit in "$@"; do
     case $unit in
       docker.io) systemctl disable -q --now docker.service docker.socket containerd.service 2>/dev/null || true ;;
-      docker-registry | prometheus*) systemctl disable -q --now "$unit.service" 2>/dev/null || true ;;
+      docker-registry | prometheus* | postgresql | redis-server) systemctl disable -q --now "$unit.service" 2>/dev/null || true ;;
+      mariadb-server) systemctl disable -q --now mariadb.service 2>/dev/null || true ;;
     esac
   done
 }
