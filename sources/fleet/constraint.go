@@ -37,6 +37,10 @@ func parseConstraint(written string) constraint {
 	return constraint{written: written}
 }
 
+// Meets tells whether a node meets one placement constraint as it is written in a service; one that cannot be read is met by no node. Who asks of many nodes reads it once
+// (placementOf).
+func Meets(n *sources.Node, written string) bool { return parseConstraint(written).meets(n) }
+
 // meets tells whether a node meets the constraint, by swarmkit's rules (manager/constraint/constraint.go, NodeMatches): keys are case-insensitive but for a label's name,
 // values are compared without case, node.ip takes an address or a subnet, and a label that a node lacks is the empty string.
 func (c constraint) meets(n *sources.Node) bool {

@@ -52,8 +52,8 @@ func TestReadStackOfTheLab(t *testing.T) {
 func TestReadStackLeavesNothingOut(t *testing.T) {
 	for text, says := range map[string]string{
 		"services: {a: {image: x, dns: [10.9.9.9]}}": "10.9.9.9",
-		"services: {a: {image: x, nonsense: 1}}":          "nonsense",
-		"services: {a: {image: \"${X:?say it}\"}}":        "say it",
+		"services: {a: {image: x, nonsense: 1}}":     "nonsense",
+		"services: {a: {image: \"${X:?say it}\"}}":   "say it",
 		"services: [": "yaml",
 		"services: {a: {image: x, volumes: [\"data:/v\"]}}":                          "no volume",
 		"services: {a: {image: x, networks: [nets]}}":                                "no network",
