@@ -321,6 +321,8 @@ func (r *Running) jobTask(ctx context.Context, j *recovery.Job, age time.Duratio
 	}
 	t := slices.MaxFunc(tasks, func(a, b sources.Task) int { return cmp.Compare(a.Created.UnixNano(), b.Created.UnixNano()) })
 	switch words := orWords(t.Err, t.Message); {
+	case t.State == sources.TaskComplete && t.ExitCode == 0:
+		return "it ended well, so that its record is somewhere else: QUARTERDECK_S3 in the repository's secret is to name the place that is read here", true
 	case t.State.Ended():
 		return fmt.Sprintf("%s (exit %d)", orWords(words, string(t.State)), t.ExitCode), true
 	case t.State != sources.TaskRunning:

@@ -89,10 +89,9 @@ func (w *walk) empty() {
 	for name, text := range map[string]string{token: "geheim\n", config: "context: walk\ncontexts: {walk: {grafana: {address: '" + s + "'}, bitbucket: {address: '" + s + "', workspace: team, token-file: '" + token + "', repositories: {shop: {}}}}}\n"} {
 		w.must(os.WriteFile(name, []byte(text), 0o600))
 	}
-	prefix := fmt.Sprintf("/walk-%d", time.Now().Unix()) // records of its own
 	w.env = []string{"TERM=xterm-256color", "COLORTERM=truecolor", "HOME=" + home, "XDG_CONFIG_HOME=" + home, "PATH=" + os.Getenv("PATH"), "QUARTERDECK_CONFIG=" + config, "QUARTERDECK_STATE_DIR=" + filepath.Join(home, "state"), "QUARTERDECK_ACTOR=ada",
-		"QUARTERDECK_RUNNER_IMAGE=" + runner, "QUARTERDECK_S3=" + os.Getenv("QUARTERDECK_S3") + prefix}
-	for _, k := range []string{"DOCKER_HOST", "LOKI_ADDR", "PROMETHEUS_URL", "ALERTMANAGER_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "QD_LAB_REGISTRY", "QUARTERDECK_REPOSITORY_SECRET"} {
+		"QUARTERDECK_RUNNER_IMAGE=" + runner}
+	for _, k := range []string{"QUARTERDECK_S3", "DOCKER_HOST", "LOKI_ADDR", "PROMETHEUS_URL", "ALERTMANAGER_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "QD_LAB_REGISTRY", "QUARTERDECK_REPOSITORY_SECRET"} {
 		w.env = append(w.env, k+"="+os.Getenv(k))
 	}
 }
@@ -272,10 +271,8 @@ func (w *walk) confirm(what string) {
 	w.answers("[ No ]", tab)
 	w.sees("the yes", "[ Yes ]")
 	w.keys(enter)
-	w.until(what+" is done", 6*time.Minute, func(s string) bool {
-		return has("what was done")(s) || has("verdict")(s) || has("done")(s) && !has("[ Yes ]")(s)
-	})
-	w.keys(esc)
+	w.until(what+" is done", 6*time.Minute, has("● done"))
+	w.back("● done")
 }
 
 func (w *walk) functional() {
