@@ -22,12 +22,9 @@ const (
 	HookWithin = 2 * time.Minute
 )
 
-// update gives a service its new spec, whatever happens to the manager meanwhile, and never over somebody else's change.
-func (r *Running) update(ctx context.Context, c *Change) ([]SpecRef, error) {
-	after := c.After
-	if m := r.plan.Material; m != nil && m.New != "" {
-		after, _ = after.WithMaterial(m.Kind, m.New, r.material, m.New)
-	}
+// update gives a service its new spec, whatever happens to the manager meanwhile, and never over somebody else's change. as tells whether the service is as it was
+// asked for.
+func (r *Running) update(ctx context.Context, c *Change, after sources.Spec, as func(now, asked sources.Spec) bool) ([]SpecRef, error) {
 	version, sent := c.Version, r.resumed
 	for try := 0; ; try++ {
 		if sent || try > 0 { // what is there now says whether the change was taken
@@ -36,7 +33,7 @@ func (r *Running) update(ctx context.Context, c *Change) ([]SpecRef, error) {
 				return nil, err
 			}
 			switch {
-			case r.asAsked(st.Spec, after):
+			case as(st.Spec, after):
 				return r.took(c, &st)
 			case !sources.Same(st.Spec, c.Before):
 				return nil, r.conflict(ctx, c, &st)
@@ -53,7 +50,7 @@ func (r *Running) update(ctx context.Context, c *Change) ([]SpecRef, error) {
 			if err != nil {
 				return nil, err
 			}
-			if !r.asAsked(st.Spec, after) {
+			if !as(st.Spec, after) {
 				return nil, r.conflict(ctx, c, &st)
 			}
 			return r.tookAt(c, &st, began)
@@ -66,11 +63,6 @@ func (r *Running) update(ctx context.Context, c *Change) ([]SpecRef, error) {
 			return nil, err
 		}
 	}
-}
-
-// asAsked tells whether a service is as it was asked for. What comes of a stack's files has no more than they say, and the engine fills in the rest.
-func (r *Running) asAsked(now, asked sources.Spec) bool {
-	return sources.Same(now, asked) || r.plan.Stack != nil && len(sources.FileDiff(now, asked)) == 0
 }
 
 // reach reads a service, and while no manager answers tries again, for ReachWithin.

@@ -56,14 +56,23 @@ func (k rotation) steps(p *Plan) []Step {
 	return out
 }
 
-func (k rotation) do(ctx context.Context, r *Running, s Step) (stepped, error) {
+func (k rotation) do(ctx context.Context, r *Running, s Step) (out stepped, err error) {
 	switch s.Kind {
 	case StepCreate:
-		return stepped{}, r.create(ctx)
+		err = r.create(ctx)
 	case StepRemove:
-		return stepped{}, r.remove(ctx)
+		err = r.remove(ctx)
+	case StepUpdate: // the id of what was made was not known when the spec was planned
+		c := &r.plan.Changes[s.At]
+		after := c.After
+		if k.c.New != "" {
+			after, _ = after.WithMaterial(k.c.Kind, k.c.New, r.material, k.c.New)
+		}
+		out.after, err = r.update(ctx, c, after, sources.Same)
+	default:
+		return k.services.do(ctx, r, s)
 	}
-	return k.services.do(ctx, r, s)
+	return out, err
 }
 
 // undo moves the services back and removes what was made, as long as what was there before is there still.

@@ -40,7 +40,8 @@ func (services) do(ctx context.Context, r *Running, s Step) (out stepped, err er
 	case StepHook:
 		out.after, err = r.callHook(ctx)
 	case StepUpdate:
-		out.after, err = r.update(ctx, &r.plan.Changes[s.At])
+		c := &r.plan.Changes[s.At]
+		out.after, err = r.update(ctx, c, c.After, sources.Same)
 	case StepVerify:
 		err = r.verify(ctx, s.At)
 	default:

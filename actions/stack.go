@@ -59,11 +59,17 @@ func (k stackOf) do(ctx context.Context, r *Running, s Step) (out stepped, err e
 				return out, err
 			}
 		}
-		return k.services.do(ctx, r, s)
+		c := &r.plan.Changes[s.At]
+		out.after, err = r.update(ctx, c, c.After, asFiled)
 	default:
 		return k.services.do(ctx, r, s)
 	}
 	return out, err
+}
+
+// asFiled tells whether a service is as a file has it: a file has no more than it says, and the engine fills in the rest.
+func asFiled(now, asked sources.Spec) bool {
+	return sources.Same(now, asked) || len(sources.FileDiff(now, asked)) == 0
 }
 
 func (k stackOf) takeBack(ctx context.Context, r *Running) (did bool, err error) {
