@@ -36,9 +36,15 @@ func labelOf(constraint string) (label, value string, equal, ok bool) {
 	return key[len(prefix):], strings.TrimSpace(value), equal, true
 }
 
-// lostLabels are the labels for whose sake nodes do not meet the service's constraints any more, as the history has seen them change, the newest first;
-// had are nodes that are known to have met all of them, whoever watched.
-func (s *Scene) lostLabels(had ...string) []lostLabel {
+// lostLabels are the labels for whose sake nodes do not meet the service's constraints any more, as the history has seen them change, the newest first.
+// Where nobody watched, it follows from a task that was ended for them: its node met the constraints that stand now when it was given the task.
+func (s *Scene) lostLabels() []lostLabel {
+	var had []string
+	for _, t := range s.enforced() {
+		if t.Generation == s.Service.Generation {
+			had = append(had, t.NodeID)
+		}
+	}
 	var out []lostLabel
 	for _, text := range s.Service.Constraints {
 		label, value, equal, ok := labelOf(text)
@@ -134,19 +140,9 @@ func (c *Cause) names(s *Scene, lost []lostLabel) bool {
 			continue
 		}
 		c.proves(fleet.SwarmName, query, s.Snap.Watched(), "node %s met %s when it was given the task and does not now: when that was changed is not known, the console has watched since then", l.node, l.constraint)
-		c.nodeRecord(s, l.node)
 	}
 	c.Title = oneLine(first.words(strings.Join(nodes, ", ")))
 	return true
-}
-
-// nodeRecord adds what the engine keeps of a node's last change, where that was before anybody watched.
-func (c *Cause) nodeRecord(s *Scene, node string) {
-	for i := range s.Snap.Nodes {
-		if n := &s.Snap.Nodes[i]; n.Name == node && !n.Updated.IsZero() && n.Updated.Before(s.Snap.Watched()) {
-			c.proves(fleet.SwarmName, "docker node inspect "+shell(node), n.Updated, "node %s was changed last: the engine's record does not say what", node)
-		}
-	}
 }
 
 // putBack adds the command that gives each node its label back.

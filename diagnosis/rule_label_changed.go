@@ -5,26 +5,26 @@ import (
 	"quarterdeck/sources/fleet"
 )
 
-// labelChanged: a task was ended because its node no longer meets the constraints (swarmkit, orchestrator/constraintenforcer).
-func labelChanged(s *Scene, _ *Wide) *Cause {
-	var hit []sources.Task
+// enforced are the tasks that were ended because their node no longer met the constraints.
+func (s *Scene) enforced() []sources.Task {
+	var out []sources.Task
 	for i := range s.Tasks {
 		if t := &s.Tasks[i]; has(t.Err+" "+t.Message, "assigned node no longer meets constraints", "no longer meets constraint") && (s.recent(t.Since) || !s.well()) {
-			hit = append(hit, *t)
+			out = append(out, *t)
 		}
 	}
+	return out
+}
+
+// labelChanged: a task was ended because its node no longer meets the constraints (swarmkit, orchestrator/constraintenforcer).
+func labelChanged(s *Scene, _ *Wide) *Cause {
+	hit := s.enforced()
 	if len(hit) == 0 {
 		return nil
 	}
 	c := &Cause{Title: "a node no longer meets its constraints", Grade: Signature, Confidence: 0.95, Why: "the orchestrator says so in words: a label or the role of the node was changed"}
 	c.shows(s, hit)
-	var had []string // they met the constraints that stand now when they were given the task
-	for i := range hit {
-		if hit[i].Generation == s.Service.Generation {
-			had = append(had, hit[i].NodeID)
-		}
-	}
-	lost := s.lostLabels(had...)
+	lost := s.lostLabels()
 	if !c.names(s, lost) {
 		if n := s.Snap.Node(hit[0].NodeID); n != nil {
 			c.proves(fleet.SwarmName, "docker node inspect "+n.Name, n.Updated, "node %s was changed at that time", n.Name)
