@@ -50,7 +50,7 @@ func (b *deliveryBox) ask(m *Model, v *fleet.Service) tea.Cmd {
 	b.stop()
 	b.generation++
 	b.loading = true
-	ctx, cancel := context.WithTimeout(context.Background(), 2*m.o.Timeout) // up to four servers, one after the other
+	ctx, cancel := context.WithTimeout(context.Background(), 2*m.o.Timeout) // up to five servers, one after the other
 	b.cancel = cancel
 	generation, follow := b.generation, m.o.Delivery
 	return func() tea.Msg {
