@@ -61,6 +61,9 @@ func (a *applying) secrets() {
 // labels plans the labels that services ask for and no node has, on the nodes that were named. The services' places are looked for with them.
 func (a *applying) labels() {
 	for i := range a.want.Services {
+		if slices.ContainsFunc(a.running, func(s sources.ServiceState) bool { return s.Name == a.want.Services[i].Name }) {
+			continue // it is there, wherever it runs
+		}
 		for _, c := range a.want.Services[i].Constraints {
 			label := labelWanted(c)
 			key, value, _ := strings.Cut(label, "=")

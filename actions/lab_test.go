@@ -5,7 +5,6 @@ package actions_test
 import (
 	"os"
 	"os/exec"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -41,16 +40,10 @@ func lab(t *testing.T) *platform {
 // atOnce is how many cases run on the lab beside each other: its three engines share a machine with the tests.
 const atOnce = 5
 
-// untried begin the names of cases that have not passed on the lab yet: a short run, which is CI's, leaves them out until they have. So it does TestDrainLab.
-var untried = []string{"a stack", "reservations"}
-
 func TestActionsLab(t *testing.T) {
 	p := lab(t)
 	gate := make(chan struct{}, atOnce)
 	for _, c := range suite {
-		if testing.Short() && slices.ContainsFunc(untried, func(s string) bool { return strings.HasPrefix(c.name, s) }) {
-			continue
-		}
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			gate <- struct{}{}
@@ -101,9 +94,6 @@ func TestManagerDiesLab(t *testing.T) {
 
 // TestDrainLab drains a node of the lab and lets it take tasks again. It moves what runs there: it must not run beside other tests.
 func TestDrainLab(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it has not passed on the lab yet")
-	}
 	testDrain(t, lab(t), "node3")
 }
 

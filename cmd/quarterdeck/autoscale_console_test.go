@@ -80,6 +80,6 @@ func TestScalingByKeys(t *testing.T) {
 	}
 	c.wait("another's stop is seen", 60*time.Second, func(s string) bool { return strings.Contains(header(s), "SCALING STOPPED") })
 	c.press("esc", "Z")
-	c.answerTo("let autoscaling go on", "tab", "enter")
+	c.yes("let autoscaling go on")
 	c.wait("it goes on", 60*time.Second, func(s string) bool { return !strings.Contains(header(s), "STOPPED") })
 }
