@@ -217,7 +217,7 @@ func (r *ride) write(list []written, steps []rideStep, p *predicted, replay stri
 	fmt.Fprintf(&b, "# The ride: ten times the load and back, with no hand on it\n\nWritten by `go test -tags lab ./agent -run TestRideLab -ride FILE` on the real lab (`testdata/lab-ride`), %s UTC, %s, %d cores, which the swarm, the load and the\ntest share. ",
 		r.samples[0].t.UTC().Format("2006-01-02 15:04"), runtime.Version(), runtime.NumCPU())
 	fmt.Fprintf(&b, "Two services of one image, each with the same users (a task serves one request at a time, 50 ms each and more): one is the autoscaler's, by\nits labels (%d to %d replicas, %d requests a second each), by the stack file that is shipped, and one a script's, which adds or takes one every 30 s.\n\n", rideLeast, rideMax, rideShare)
-	fmt.Fprintf(&b, "| | autoscaler | script |\n|---|---|---|\n| from the step (%d to %d requests a second) to enough running replicas (%d) | %s | %s |\n", rideBase, rideHigh, (rideHigh+rideShare-1)/rideShare, seconds(r.took), seconds(r.tookBy))
+	fmt.Fprintf(&b, "| | autoscaler | script |\n|---|---|---|\n| from the step (%d to %d requests a second) to enough running replicas (%d) | %s | %s |\n", rideBase, rideHigh, enoughFor(rideHigh), seconds(r.took), seconds(r.tookBy))
 	a, s := r.total(func(x *rideSample) (span, int) { return x.autoSpan, x.autoUp }), r.total(func(x *rideSample) (span, int) { return x.plainOne, x.plainUp })
 	fmt.Fprintf(&b, "| requests of the whole ride; failed (no answer within %s, or an error) | %d; %d | %d; %d |\n| their p95, over all | %d ms | %d ms |\n| replica-minutes | %.0f | %.0f |\n\n", userWaits,
 		a.sent, a.failed, s.sent, s.failed, a.p95.Milliseconds(), s.p95.Milliseconds(), a.minutes, s.minutes)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,6 +26,7 @@ const (
 	rideQuery = `sum by (swarm_service) (rate(lab_http_requests_total{swarm_service="%s"}[30s]))`
 	// A replica's share of requests a second; it can carry one at a time, of 50 ms and more.
 	rideShare          = 8
+	rideTolerance      = 0.1 // as the autoscaler's: within it nothing is changed
 	rideLeast, rideMax = 2, 10
 	rideBase, rideHigh = 5, 50 // requests a second, before and after the first step
 	autoService        = "ride_web"
@@ -271,7 +273,7 @@ func (r *ride) through() {
 			continue
 		}
 		s := r.sample()
-		enough := int((s.load + rideShare - 1) / rideShare)
+		enough := enoughFor(s.load)
 		if s.load == rideHigh && r.took == 0 && s.autoUp >= enough {
 			r.took = s.t.Sub(r.began)
 		}
@@ -283,6 +285,9 @@ func (r *ride) through() {
 		}
 	}
 }
+
+// enoughFor is the least number of replicas of which none has more than its share, but for the tolerance.
+func enoughFor(load int64) int { return int(math.Ceil(float64(load) / (rideShare * (1 + rideTolerance)))) }
 
 // sample waits for its time and looks at both.
 func (r *ride) sample() rideSample {

@@ -15,6 +15,7 @@ import (
 const (
 	storeConnections = "connections-near-limit"
 	storeStatement   = "statement-slow"
+	storeStatements  = "statements-slow"
 	storeEvictions   = "cache-evicting"
 )
 
@@ -41,6 +42,7 @@ var storesQuery = func() string {
 		leg(storeConnections, over("mysql_global_status_threads_connected", "mysql_global_variables_max_connections")),
 		leg(storeConnections, over("redis_connected_clients", "redis_config_maxclients")),
 		leg(storeStatement, fmt.Sprintf(`max by (instance, server, swarm_service) (pg_stat_activity_max_tx_duration{state="active"}) > %d`, statementSeconds)),
+		leg(storeStatements, by+"(increase(mysql_global_status_slow_queries[5m])) >= 1"),
 		leg(storeEvictions, fmt.Sprintf("%s(rate(redis_evicted_keys_total[5m])) > 0 and %s / (%s + %s) > %v", by, misses, misses, hits, missesMuch)),
 	}, " or ")
 }()
@@ -127,6 +129,10 @@ func (s *Store) cause(x *inquiry) *Cause {
 		c.Title, c.Confidence = "a statement runs long", 0.4
 		c.Why = "it may be a report or a backup, and may hold what others wait for"
 		c.proves(fleet.PrometheusName, storesQuery, x.q.At, "%s: its longest statement has been running for %.0f s", name, s.Value)
+	case storeStatements:
+		c.Title, c.Confidence = "statements take long", 0.4
+		c.Why = "they took longer than its own limit, long_query_time, and may hold what others wait for"
+		c.proves(fleet.PrometheusName, storesQuery, x.q.At, "%s: %.0f statements of the last 5 minutes took longer than its long_query_time", name, s.Value)
 	case storeEvictions:
 		c.Title, c.Confidence = "it throws away what it is asked for", 0.5
 		c.Why = "it is full, and more than a fifth of what it is asked for is not there"

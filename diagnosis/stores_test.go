@@ -31,13 +31,14 @@ func TestStores(t *testing.T) {
 	x := &inquiry{q: Question{At: noon}, snap: snap, links: map[string][]Link{"shop_web": {{Service: "shop_db"}}}, wide: &Wide{Stores: storesOf(snap, []sources.Series{
 		series(storeConnections, "db:5432", "10.0.0.9:9187", "shop_exporter", 0.97),
 		series(storeStatement, "", "10.0.0.9:9187", "shop_exporter", 45),
+		series(storeStatements, "db:5432", "10.0.0.9:9104", "shop_exporter", 3),
 		series(storeEvictions, "", "cache:6379", "", 12),
 		series("", "db:5432", "", "", 1),
 	})}}
 	for asked, want := range map[string]string{
-		"":          "shop_db: connections-near-limit 0.85, shop_exporter: statement-slow 0.40, cache: cache-evicting 0.50",
-		"shop_web":  "shop_db: connections-near-limit 0.85",
-		"shop_db":   "shop_db: connections-near-limit 0.85",
+		"":          "shop_db: connections-near-limit 0.85, shop_exporter: statement-slow 0.40, shop_db: statements-slow 0.40, cache: cache-evicting 0.50",
+		"shop_web":  "shop_db: connections-near-limit 0.85, shop_db: statements-slow 0.40",
+		"shop_db":   "shop_db: connections-near-limit 0.85, shop_db: statements-slow 0.40",
 		"cache":     "cache: cache-evicting 0.50",
 		"shop_none": "",
 	} {

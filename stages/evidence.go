@@ -42,9 +42,9 @@ type Evidence struct {
 	Counts map[string][]float64
 	// Spent is what services used over the last days; nil: not known.
 	Spent *capacity.History
-	// CacheHits is the share of a cache's lookups that it answered, Slowest the seconds of the longest statement that runs in a database, Connections the greatest
+	// CacheHits is the share of a cache's lookups that it answered, Slowest the seconds of the longest statement that runs in a database, SlowLogged how many took too long for a MySQL in an hour, Connections the greatest
 	// share of a database's connections that are in use; nil: nothing tells.
-	CacheHits, Slowest, Connections *float64
+	CacheHits, Slowest, SlowLogged, Connections *float64
 	// Beats is how many of its intervals ago an autoscaler decided last; nil: nothing tells of any.
 	Beats *float64
 	// CertificateExpires is when the first certificate ends; zero: no metric tells of any.

@@ -166,6 +166,7 @@ func (g *gatherer) metrics(ctx context.Context, m sources.Metrics) {
 	g.number(ctx, m, notifiedQuery, func(v float64) { g.e.Notified = &v })
 	g.number(ctx, m, hitsQuery, func(v float64) { g.e.CacheHits = &v })
 	g.number(ctx, m, slowQuery, func(v float64) { g.e.Slowest = &v })
+	g.number(ctx, m, loggedQuery, func(v float64) { g.e.SlowLogged = &v })
 	g.number(ctx, m, connectionsQuery, func(v float64) { g.e.Connections = &v })
 	g.number(ctx, m, heartbeatQuery, func(v float64) { g.e.Beats = &v })
 	g.number(ctx, m, certificateQuery, func(v float64) { g.e.CertificateExpires = time.Unix(int64(v), 0) })

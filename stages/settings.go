@@ -33,8 +33,8 @@ type Settings struct {
 	CostPass, CostWarn float64
 	// CachePass and CacheWarn are shares of lookups that a cache answers.
 	CachePass, CacheWarn float64
-	// SlowPass is how long a statement may run, in seconds. ConnectionsPass and ConnectionsWarn are shares of a server's connections.
-	SlowPass, ConnectionsPass, ConnectionsWarn float64
+	// SlowPass is how long a statement may run, in seconds; SlowMany how many of MySQL an hour are too many that took longer than its own limit. ConnectionsPass and ConnectionsWarn are shares of a server's connections.
+	SlowPass, SlowMany, ConnectionsPass, ConnectionsWarn float64
 	// NewPass and NewWarn are how long a new service may take until it runs.
 	NewPass, NewWarn time.Duration
 	// Optional are ids of checks that the gate does not ask for.
@@ -54,7 +54,7 @@ func Defaults() Settings {
 		BackupWarn: 48 * time.Hour, DrillPass: 31 * days, DrillWarn: 45 * days, RTOPass: 15 * time.Minute, RTOWarn: 30 * time.Minute,
 		HealPass: time.Minute, HealWarn: 5 * time.Minute,
 		ScanPass: 7 * days, BuildPass: 90 * days, DayPass: 92 * days, DayWarn: 120 * days, AtMaxPass: 0.05, AtMaxWarn: 0.2, CostPass: 0.3, CostWarn: 0.5, CachePass: 0.8, CacheWarn: 0.5,
-		SlowPass: 1, ConnectionsPass: 0.8, ConnectionsWarn: 0.95, NewPass: 2 * time.Hour, NewWarn: 4 * time.Hour,
+		SlowPass: 1, SlowMany: 60, ConnectionsPass: 0.8, ConnectionsWarn: 0.95, NewPass: 2 * time.Hour, NewWarn: 4 * time.Hour,
 	}
 }
 

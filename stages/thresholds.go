@@ -48,6 +48,7 @@ var thresholds = []threshold{
 	{name: "cache-hit.pass", share: func(s *Settings) *float64 { return &s.CachePass }},
 	{name: "cache-hit.warn", share: func(s *Settings) *float64 { return &s.CacheWarn }},
 	{name: "slow-queries.seconds", number: func(s *Settings) *float64 { return &s.SlowPass }},
+	{name: "slow-queries.logged", number: func(s *Settings) *float64 { return &s.SlowMany }},
 	{name: "slow-queries.connections-pass", share: func(s *Settings) *float64 { return &s.ConnectionsPass }},
 	{name: "slow-queries.connections-warn", share: func(s *Settings) *float64 { return &s.ConnectionsWarn }},
 	{name: "new-service-time.pass", duration: func(s *Settings) *time.Duration { return &s.NewPass }},

@@ -73,6 +73,11 @@ func TestExportersLab(t *testing.T) {
 	x.until("nothing is found any more", func() string {
 		return x.sees(map[string]string{}, map[string]stages.State{"cache-hit": stages.Pass, "slow-queries": stages.Pass})
 	})
+	maria := []string{"--no-defaults", "-h127.0.0.1", "--protocol=tcp", "-P" + x.mariaPort, "-uapp", "-e", "set long_query_time = 0.1; select sleep(0.3); select sleep(0.3)"}
+	x.run(nil, "mariadb", maria...) // these are counted for an hour: they come last
+	x.until("slow statements of MariaDB are found", func() string {
+		return x.sees(map[string]string{"statements-slow " + mariaService: "statements take long"}, map[string]stages.State{"slow-queries": stages.Warn})
+	})
 }
 
 // exportersTools skips the test where a program of it is not there. It gives where Postgres' own are.
@@ -321,7 +326,7 @@ func (x *stores) scrape() {
 }
 
 // storeCauses are those that exporters of databases and caches tell of.
-var storeCauses = []string{"connections-near-limit", "statement-slow", "cache-evicting"}
+var storeCauses = []string{"connections-near-limit", "statement-slow", "statements-slow", "cache-evicting"}
 
 // sees says what differs: causes of the stores by id and service, with their titles ("": any), no others of these kinds, and states of checks.
 func (x *stores) sees(causes map[string]string, checks map[string]stages.State) string {
