@@ -287,7 +287,9 @@ func (r *ride) through() {
 }
 
 // enoughFor is the least number of replicas of which none has more than its share, but for the tolerance.
-func enoughFor(load int64) int { return int(math.Ceil(float64(load) / (rideShare * (1 + rideTolerance)))) }
+func enoughFor(load int64) int {
+	return int(math.Ceil(float64(load) / (rideShare * (1 + rideTolerance))))
+}
 
 // sample waits for its time and looks at both.
 func (r *ride) sample() rideSample {
