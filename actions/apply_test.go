@@ -66,11 +66,11 @@ func (p *platform) stackName(t testing.TB) string {
 	return name
 }
 
-// stackSoon waits for some seconds until the parts of a stack are those that are wanted, and gives those that are there in the end. A real engine lists an overlay network from
+// stackSoon waits for a while until the parts of a stack are those that are wanted, and gives those that are there in the end. A real engine lists an overlay network from
 // two places: it passes over a cluster that is late to answer, and has its own share of a network for a while after the cluster has removed it.
 func (p *platform) stackSoon(t testing.TB, name string, want ...string) []string {
 	t.Helper()
-	for deadline := time.Now().Add(waitLimit / 2); ; time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(waitLimit); ; time.Sleep(200 * time.Millisecond) {
 		if got := p.stackParts(t, name); slices.Equal(got, want) || time.Now().After(deadline) {
 			return got
 		}

@@ -38,7 +38,7 @@ func lab(t *testing.T) *platform {
 }
 
 // atOnce is how many cases run on the lab beside each other: its three engines share a machine with the tests.
-const atOnce = 5
+const atOnce = 4
 
 func TestActionsLab(t *testing.T) {
 	p := lab(t)
