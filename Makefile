@@ -13,8 +13,8 @@ build:
 test: ## all tests that need nothing but Go (four packages at once: most of their time they wait)
 	$(GO) test -p 4 -timeout 20m ./...
 
-race: ## the same with the race detector (needs a C compiler), but for what is tried on another process, which it does not see, and for what commands do one after the other
-	$(GO) test -race -short -p 3 -timeout 30m -skip '^(TestContractOnDemo|TestActContractOnDemo|TestActUnreachableIsThree|TestGoingBackToBeforeItBegan|TestNodeCommands|TestWriteHost|TestOutOfOrderIsSaid|TestTeams)$$' ./...
+race: ## the same with the race detector (needs a C compiler), but for what is tried on another process, which it does not see, and for commands one after the other
+	$(GO) test -race -short -p 3 -timeout 30m ./...
 
 lab: ## the real three-node platform on this machine (root, Debian)
 	testdata/lab/lab install

@@ -161,6 +161,8 @@ func (m *Model) handleAct(msg tea.Msg) tea.Cmd {
 		msg.box.apply(msg)
 	case tagsMsg:
 		msg.box.apply(msg)
+	case lookedMsg:
+		return m.applyLooked(msg)
 	case valuesMsg:
 		return m.applyValues(msg)
 	case deliveryMsg:

@@ -2,9 +2,7 @@ package ui
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,7 +15,7 @@ import (
 
 // lookCommands are the palette's commands that go back, hand over and rotate.
 func (m *Model) lookCommands() []command {
-	out := []command{{name: "handover: what was done since", hint: "H", run: (*Model).handover}, {name: "backups: report of the last DR day", run: (*Model).dayCommand}, {name: "apply a stack file: deploy a stack, or change it", hint: "apply", run: (*Model).askStackFile}}
+	out := []command{{name: "handover: what was done since", hint: "H", run: (*Model).handover}, {name: "backups: report of the last DR day", run: (*Model).dayCommand}, {name: "apply a stack file: deploy, or change", hint: "apply", run: (*Model).askStackFile}}
 	stacks := map[string]bool{}
 	for _, v := range m.snap.Services {
 		if v.Stack != "" && !stacks[v.Stack] {
@@ -58,7 +56,7 @@ func (m *Model) askRotate(kind sources.MaterialKind, name string) tea.Cmd {
 		}
 		m.overlay = nil // what is planned comes back to nothing, not to the question
 		return m.requestPlan(what, func(ctx context.Context, d *actions.Deck) (*actions.Plan, error) {
-			data, err := readMaterial(path)
+			data, err := readMaterial(path, actions.MaxConfig)
 			if err != nil {
 				return nil, err
 			}
@@ -78,23 +76,11 @@ func home(path string) (string, error) {
 	return filepath.Join(dir, rest), err
 }
 
-// readMaterial reads a file with a new value, of which no more than can be taken.
-func readMaterial(path string) ([]byte, error) {
+// readMaterial reads a file with the value of a secret or a config, of at most so many bytes.
+func readMaterial(path string, most int64) ([]byte, error) {
 	path, err := home(path)
 	if err != nil {
 		return nil, err
 	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() { // a pipe or a device may never end
-		return nil, errors.New(path + " is no regular file")
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, actions.MaxConfig+1))
+	return sources.ReadFile(path, most)
 }

@@ -131,7 +131,8 @@ func (m *Model) askStackFile() tea.Cmd {
 		return m.say("stack files are not read here")
 	}
 	words := []string{"A stack is made, or changed in what differs, from its files, as docker stack deploy reads them: with a plan first, a proof after it, and an undo.", "Several are merged in their order, with a comma between them."}
-	m.overlay = newAsk(m, "apply a stack file", "file: ", m.stages.stackFile, words, func(m *Model, text string) (tea.Cmd, string) {
+	var b *askBox
+	b = newAsk(m, "apply a stack file", "file: ", m.stages.stackFile, words, func(m *Model, text string) (tea.Cmd, string) {
 		var files []string
 		for _, f := range strings.Split(text, ",") {
 			if f = strings.TrimSpace(f); f != "" {
@@ -141,27 +142,32 @@ func (m *Model) askStackFile() tea.Cmd {
 		if len(files) == 0 {
 			return nil, "give the path of a stack file"
 		}
-		for i, f := range files {
-			var err error
-			if files[i], err = home(f); err == nil {
-				_, err = os.Stat(files[i])
-			}
-			if err != nil {
-				return nil, err.Error()
-			}
-		}
 		m.stages.stackFile = text
-		return m.askStackName(files), ""
+		return b.look(func() (func(m *Model) tea.Cmd, error) {
+			name, err := stackFiles(files)
+			return func(m *Model) tea.Cmd { return m.askStackName(files, name) }, err
+		})
 	})
+	m.overlay = b
 	return nil
 }
 
-// askStackName asks what the stack is called: as the file's directory, unless somebody says so.
-func (m *Model) askStackName(files []string) tea.Cmd {
-	name := ""
-	if path, err := filepath.Abs(files[0]); err == nil {
-		name = filepath.Base(filepath.Dir(path))
+// stackFiles puts the home directory into the files' names, looks whether they are there, and gives the name of the first one's directory.
+func stackFiles(files []string) (dir string, err error) {
+	for i, f := range files {
+		if files[i], err = home(f); err != nil {
+			return "", err
+		}
+		if _, err := os.Stat(files[i]); err != nil {
+			return "", err
+		}
 	}
+	path, err := filepath.Abs(files[0])
+	return filepath.Base(filepath.Dir(path)), err
+}
+
+// askStackName asks what the stack is called: as the file's directory, unless somebody says so.
+func (m *Model) askStackName(files []string, name string) tea.Cmd {
 	read := m.o.StackFrom
 	m.overlay = newAsk(m, "apply a stack file", "stack: ", name, []string{"The stack's name, which its services' names begin with. One that runs already is changed."}, func(m *Model, name string) (tea.Cmd, string) {
 		if name = strings.TrimSpace(name); name == "" {
@@ -209,13 +215,22 @@ func (m *Model) askNeed(what string, read func() (*sources.Stack, error), given 
 		})
 		return
 	}
-	words := []string{"The secret " + n.Name + " is missing: " + n.Text + "." + more, "What is typed here is not shown, and is written down nowhere but in the swarm. @FILE takes the contents of a file."}
-	b := newAsk(m, what+": secret "+n.Name, "value: ", "", words, func(m *Model, text string) (tea.Cmd, string) {
-		value, complain := secretTyped(text)
-		if complain != "" {
-			return nil, complain
+	words := []string{"The secret " + n.Name + " is missing: " + n.Text + "." + more, "What is typed here is not shown, and is written down nowhere but in the swarm."}
+	var b *askBox
+	b = newAsk(m, what+": secret "+n.Name, "value: ", "", words, func(m *Model, text string) (tea.Cmd, string) {
+		take := func(value []byte) tea.Cmd {
+			return again(m, func(g *actions.Given) { g.Secrets = withKey(g.Secrets, n.Name, value) })
 		}
-		return again(m, func(g *actions.Given) { g.Secrets = withKey(g.Secrets, n.Name, value) }), ""
+		switch {
+		case text == "":
+			return nil, "it is empty"
+		case b.file:
+			return b.look(func() (func(*Model) tea.Cmd, error) {
+				value, err := readMaterial(strings.TrimSpace(text), actions.MaxSecret)
+				return func(*Model) tea.Cmd { return take(value) }, err
+			})
+		}
+		return take([]byte(text)), ""
 	})
 	b.hide()
 	m.overlay = b
@@ -227,23 +242,4 @@ func withKey[V any](m map[string]V, k string, v V) map[string]V {
 	}
 	m[k] = v
 	return m
-}
-
-// secretTyped is the value of a secret that was typed, or that is in the file that was named.
-func secretTyped(text string) (value []byte, complain string) {
-	path, file := strings.CutPrefix(text, "@")
-	switch {
-	case text == "":
-		return nil, "it is empty"
-	case !file:
-		return []byte(text), ""
-	}
-	value, err := readMaterial(strings.TrimSpace(path))
-	switch {
-	case err != nil:
-		return nil, err.Error()
-	case len(value) == 0 || len(value) > actions.MaxSecret:
-		return nil, fmt.Sprintf("the file has %d bytes: a secret has 1 to %d", len(value), actions.MaxSecret)
-	}
-	return value, ""
 }

@@ -130,6 +130,12 @@ func TestGoldenApply(t *testing.T) {
 	}
 }
 
+// complains waits until the question that is open says what is wrong with the answer.
+func (r *rig) complains(of, says string) {
+	r.t.Helper()
+	r.until("a complaint about "+of, func() bool { return strings.Contains(r.asked(of).complain, says) })
+}
+
 // needyOf is a stack that needs a secret and the label of a node.
 func needyOf(name string) (*sources.Stack, error) {
 	spec, err := sources.NewSpec([]byte(`{"Name":"needy_web","Labels":{"com.docker.stack.namespace":"needy"},"TaskTemplate":{"ContainerSpec":{"Image":"web:1@sha256:` + strings.Repeat("a", 64) + `","Secrets":[{"SecretName":"web-key","File":{"Name":"web-key"}}]},"Placement":{"Constraints":["node.labels.front == yes"]}},"Mode":{"Replicated":{"Replicas":1}}}`))
@@ -161,9 +167,7 @@ func TestApplyStackFile(t *testing.T) {
 	r.press("enter")
 	r.asked("file: ").paste(file + ".none")
 	r.press("enter")
-	if b := r.asked("file: "); !strings.Contains(b.complain, "no such file") {
-		t.Errorf("a file that is none: %q", b.complain)
-	}
+	r.complains("file: ", "no such file")
 	r.asked("file: ").input.SetValue(file)
 	r.press("enter")
 	if b := r.asked("stack: "); b.input.Value() != "needy" {
@@ -178,11 +182,22 @@ func TestApplyStackFile(t *testing.T) {
 	if b := r.asked("web-key"); b.complain != "it is empty" {
 		t.Errorf("nothing: %q", b.complain)
 	}
-	for _, k := range "hunter2" {
+	for _, k := range "@hunter2" {
 		r.press(string(k))
 	}
-	if s := r.screen(); strings.Contains(s, "hunter2") || !strings.Contains(s, "*******") || !strings.Contains(s, "the key of the shop. 1 more after it") {
+	if s := r.screen(); strings.Contains(s, "hunter2") || !strings.Contains(s, "********") || !strings.Contains(s, "tab from a file") || !strings.Contains(s, "the key of the shop. 1 more after it") {
 		t.Errorf("a secret on the screen:\n%s", s)
+	}
+	r.press("tab")
+	if s := r.screen(); strings.Contains(s, "hunter2") || !strings.Contains(s, "file: ") || r.asked("web-key").input.Value() != "" {
+		t.Errorf("what was typed unseen is seen:\n%s", s)
+	}
+	key := filepath.Join(filepath.Dir(file), "key")
+	r.asked("web-key").paste(key)
+	r.press("enter")
+	r.complains("web-key", "no such file")
+	if err := os.WriteFile(key, []byte("two\nlines\n"), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	r.press("enter")
 	r.asked("front=yes").paste("nowhere")
@@ -199,23 +214,5 @@ func TestApplyStackFile(t *testing.T) {
 	}
 	if s := r.screen(); !strings.Contains(s, "secret web-key is made") || !strings.Contains(s, "label front=yes of the node "+node+" is made") || strings.Contains(s, "hunter2") {
 		t.Errorf("the plan:\n%s", s)
-	}
-}
-
-// A secret's value may be in a file, whose name is seen.
-func TestSecretTyped(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "key")
-	if err := os.WriteFile(file, []byte("two\nlines\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for text, want := range map[string]string{"plain": "plain", "@" + file: "two\nlines\n"} {
-		if got, complain := secretTyped(text); string(got) != want || complain != "" {
-			t.Errorf("%s: %q %s", text, got, complain)
-		}
-	}
-	for _, text := range []string{"", "@" + file + ".none", "@" + filepath.Dir(file)} {
-		if _, complain := secretTyped(text); complain == "" {
-			t.Errorf("%q is taken", text)
-		}
 	}
 }

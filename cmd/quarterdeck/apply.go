@@ -34,25 +34,13 @@ func (g *givenFlags) given() (actions.Given, error) {
 		if !ok || name == "" || file == "" {
 			return out, &exitStatus{exitUsage, errors.New("--secret is NAME=FILE")}
 		}
-		value, err := readSecretFile(file)
+		value, err := sources.ReadFile(file, actions.MaxSecret)
 		if err != nil {
 			return out, &exitStatus{exitUsage, fmt.Errorf("the secret %s: %w", name, err)}
 		}
 		out.Secrets[name] = value
 	}
 	return out, nil
-}
-
-// readSecretFile reads a value, of which no more than can be taken.
-func readSecretFile(file string) ([]byte, error) {
-	info, err := os.Stat(file)
-	switch {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular() || info.Size() > actions.MaxSecret:
-		return nil, fmt.Errorf("%s is no regular file, or larger than %d bytes", file, actions.MaxSecret)
-	}
-	return os.ReadFile(file)
 }
 
 func newApplyCommand(s *surroundings) *cobra.Command {

@@ -350,6 +350,7 @@ func (a *actor) journal(t *testing.T, run string) {
 }
 
 func TestActContractOnDemo(t *testing.T) {
+	oneByOne(t)
 	p, err := demo.Start(context.Background(), demo.Options{Seed: 3, Quiet: true})
 	if err != nil {
 		t.Fatal(err)
@@ -359,6 +360,7 @@ func TestActContractOnDemo(t *testing.T) {
 }
 
 func TestActUnreachableIsThree(t *testing.T) {
+	oneByOne(t)
 	x := target{env: map[string]string{"DOCKER_HOST": "unix:///nonexistent/docker.sock", "LOKI_ADDR": "", "PROMETHEUS_URL": "", "ALERTMANAGER_URL": "", "QUARTERDECK_STATE_DIR": t.TempDir()}}
 	for _, args := range [][]string{{"scale", "x=1", "--yes"}, {"redeploy", "x", "--yes"}, {"rollback", "x", "--yes"}, {"undo", "--yes"}, {"resume"}, {"journal", "--specs", "x"}} {
 		if out, errs, code := x.ask(t, append(args, "--timeout", "2s")...); code != exitUnreachable || errs == "" || out != "" {

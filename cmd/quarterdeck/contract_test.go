@@ -89,6 +89,7 @@ func testContract(t *testing.T, x target) {
 
 // TestContractOnDemo runs the contract against the embedded platform.
 func TestContractOnDemo(t *testing.T) {
+	oneByOne(t)
 	p, err := demo.Start(context.Background(), demo.Options{Seed: 3, Quiet: true})
 	if err != nil {
 		t.Fatal(err)

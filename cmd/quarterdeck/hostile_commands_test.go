@@ -11,9 +11,7 @@ import (
 // TestHostileTextInCommands: what the commands print for people does nothing to a terminal, errors too; what they print for
 // programs is valid JSON with the texts as they are.
 func TestHostileTextInCommands(t *testing.T) {
-	if testing.Short() {
-		t.Skip("much text, one goroutine at a time: nothing for the race detector")
-	}
+	oneByOne(t)
 	d := quietDemo(t)
 	if err := d.StartScenario("certificate-expiring"); err != nil { // so that an alert fires
 		t.Fatal(err)

@@ -23,3 +23,11 @@ func TestMain(m *testing.M) {
 	_ = os.RemoveAll(buildDir)
 	os.Exit(code)
 }
+
+// oneByOne leaves a test out of a short run, which is the race detector's: each of its commands runs by itself, on a platform of its own, and nothing is shared that other tests do not share.
+func oneByOne(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("commands by themselves: nothing for the race detector")
+	}
+}

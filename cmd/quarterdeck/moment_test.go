@@ -47,6 +47,7 @@ func bodyLine(screen, text string) string {
 // TestGoingBackToBeforeItBegan: a fault begins while the console looks, and by keys one goes back to before it: the table, the lines, the
 // charts, the alerts and the timeline show that moment, a line that is moved to takes it along, and 0 is now.
 func TestGoingBackToBeforeItBegan(t *testing.T) {
+	oneByOne(t)
 	t.Parallel()
 	d := quietDemo(t)
 	c := openBadConsole(t, d, nil, 15*time.Second)

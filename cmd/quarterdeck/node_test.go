@@ -9,6 +9,7 @@ import (
 
 // TestNodeCommands holds the actions on nodes, and right-sizing, to the contract of all actions.
 func TestNodeCommands(t *testing.T) {
+	oneByOne(t)
 	p, err := demo.Start(t.Context(), demo.Options{Quiet: true})
 	if err != nil {
 		t.Fatal(err)

@@ -86,6 +86,7 @@ var attested = func(check string) by { return by{check, "", []string{"attest", c
 
 // Each team of the demo stands where its name says, by the command's own judgement, and what an action can mend is mended by it.
 func TestTeams(t *testing.T) {
+	oneByOne(t)
 	for _, c := range []struct {
 		name   string
 		before []stages.Gate
@@ -181,6 +182,7 @@ func TestTeamsAreOne(t *testing.T) {
 
 // Who works on a later stage while an earlier gate is shut is told the trap, also where one stage alone is asked for; who does not is not.
 func TestOutOfOrderIsSaid(t *testing.T) {
+	oneByOne(t)
 	t.Parallel()
 	for name, want := range map[string]bool{"functional": true, "scalable": false} {
 		x := startTeam(t, name)

@@ -36,6 +36,7 @@ func getOnly(t *testing.T, engine string) string {
 
 // Behind a proxy that only answers questions all can be seen and planned, a change says what is missing, and --write-host makes it.
 func TestWriteHost(t *testing.T) {
+	oneByOne(t)
 	d, err := demo.Start(t.Context(), demo.Options{Seed: 3, Quiet: true})
 	if err != nil {
 		t.Fatal(err)

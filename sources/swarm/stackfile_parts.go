@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -52,16 +51,7 @@ func StackFrom(stack string, env map[string]string, files ...string) (*sources.S
 	return stackOf(stack, stackDir{dir, env}, bodies, readBounded)
 }
 
-func readBounded(file string) ([]byte, error) {
-	info, err := os.Stat(file)
-	switch {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular() || info.Size() > maxStackFile: // a pipe or a device may never end
-		return nil, fmt.Errorf("%s is no regular file, or larger than %d bytes", file, maxStackFile)
-	}
-	return os.ReadFile(file)
-}
+func readBounded(file string) ([]byte, error) { return sources.ReadFile(file, maxStackFile) }
 
 func stackOf(stack string, dir stackDir, files [][]byte, read func(file string) ([]byte, error)) (*sources.Stack, error) {
 	c, ignored, err := loadStack(stack, dir, files)
