@@ -75,7 +75,7 @@ func (a *applying) labels() {
 			switch {
 			case on == "":
 				if !slices.ContainsFunc(a.plan.Stack.Needs, func(n StackNeed) bool { return n.Name == label }) {
-					a.need(StackNeed{PartLabel, label, "the node where " + a.want.Services[i].Name + " runs"}, "%s has no place: no node has the label %s: docker node update --label-add %s NODE", a.want.Services[i].Name, label, label)
+					a.need(StackNeed{PartLabel, label, "where " + a.want.Services[i].Name + " runs"}, "%s has no place: no node has the label %s: docker node update --label-add %s NODE", a.want.Services[i].Name, label, label)
 				}
 			case at < 0:
 				a.refuse("there is no node %s for the label %s", on, label)

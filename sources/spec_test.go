@@ -175,3 +175,10 @@ func FuzzSpec(f *testing.F) {
 		}
 	})
 }
+
+// A file's mode is told as every shell tells it.
+func TestModeIsOctal(t *testing.T) {
+	if got := numberText("Mode", "292"); got != "0444" {
+		t.Error(got)
+	}
+}

@@ -142,6 +142,8 @@ func numberText(field string, n json.Number) string {
 			return strconv.FormatInt(v>>20, 10) + " MiB"
 		}
 		return strconv.FormatInt(v, 10) + " B"
+	case "Mode": // of a file
+		return fmt.Sprintf("%#o", v)
 	case "Delay", "Monitor", "Window", "Interval", "Timeout", "StartPeriod", "StopGracePeriod", "StartInterval":
 		return time.Duration(v).String()
 	}

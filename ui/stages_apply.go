@@ -206,7 +206,7 @@ func (m *Model) askNeed(what string, read func() (*sources.Stack, error), given 
 		for i := range m.snap.Nodes {
 			nodes = append(nodes, m.snap.Nodes[i].Name)
 		}
-		words := []string{"No node has the label " + n.Name + ": it says " + n.Text + "." + more, "The nodes: " + strings.Join(nodes, ", ") + "."}
+		words := []string{"No node has the label " + n.Name + ", which says " + n.Text + "." + more, "The nodes: " + strings.Join(nodes, ", ") + "."}
 		m.overlay = newAsk(m, what+": label "+n.Name, "node: ", "", words, func(m *Model, node string) (tea.Cmd, string) {
 			if node = strings.TrimSpace(node); !slices.Contains(nodes, node) {
 				return nil, "no node has this name"
