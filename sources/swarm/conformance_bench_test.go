@@ -149,11 +149,14 @@ func testNetworks(t *testing.T, b bench) {
 	if names, err := h.NetworkNames(t.Context(), "qd.test.run", name); err != nil || !slices.Equal(names, []string{name}) {
 		t.Errorf("%q, %v", names, err)
 	}
-	all, err := h.Networks(t.Context())
-	at := slices.IndexFunc(all, func(n sources.Network) bool { return n.ID == id })
-	if err != nil || at < 0 || all[at].Name != name || all[at].Scope != "swarm" || all[at].Driver != "overlay" || !all[at].Attachable || !all[at].Internal || all[at].Labels["qd.test.run"] != name {
-		t.Errorf("%+v, %v", all, err)
-	}
+	soon(t, "the leader has given it a driver", func() bool { // none until then: swarmkit's allocator, allocateNetwork
+		all, err := h.Networks(t.Context())
+		at := slices.IndexFunc(all, func(n sources.Network) bool { return n.ID == id })
+		if err != nil || at < 0 || all[at].Name != name || all[at].Scope != "swarm" || !all[at].Attachable || !all[at].Internal || all[at].Labels["qd.test.run"] != name {
+			t.Fatalf("%+v, %v", all, err)
+		}
+		return all[at].Driver == "overlay"
+	})
 	if names, err := h.NetworkNames(t.Context(), "qd.test.run", name+"x"); err != nil || len(names) != 0 {
 		t.Errorf("of another label: %q, %v", names, err)
 	}
