@@ -333,7 +333,7 @@ func (x *stores) sees(causes map[string]string, checks map[string]stages.State) 
 	x.t.Helper()
 	var amiss []string
 	found := map[string]string{}
-	for _, service := range []string{"", postgresService} { // what is a hint alone is told of a service that is asked about
+	for _, service := range []string{"", postgresService, mariaService} { // what is a hint alone is told of a service that is asked about
 		var doc investigationJSON
 		out, errs, code := x.team.ask(x.t, append([]string{"investigate", "-o", "json"}, strings.Fields(service)...)...)
 		if err := json.Unmarshal([]byte(out), &doc); err != nil || code != exitDone {

@@ -224,7 +224,7 @@ func (w *walk) apply(file string, asked func()) {
 	path, err := filepath.Abs(filepath.Join("testdata", "walk", file))
 	w.must(err)
 	w.keys(":", "apply a stack file")
-	w.sees("the command", "apply a stack file: deploy a stack")
+	w.sees("the command", "apply a stack file: deploy")
 	w.keys(enter)
 	w.sees("the file is asked for", "apply a stack file", "file: ")
 	w.keys("\x15", path, enter) // ctrl+u: what was there
