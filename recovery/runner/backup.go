@@ -27,7 +27,14 @@ func (w *work) backup(ctx context.Context) error {
 		return err
 	}
 	w.tell.begin("repository", "")
-	if err := w.opened(ctx); err != nil {
+	open, parent := w.restic.open, ""
+	if e == nil { // one question instead of two: each asks for restic's key anew, which takes it a second of a busy core
+		open = func(ctx context.Context) (err error) {
+			parent, err = w.newestHere(ctx)
+			return err
+		}
+	}
+	if err := w.opened(ctx, open); err != nil {
 		return err
 	}
 	if err := w.saveRoles(ctx, e, snap); err != nil {
@@ -39,7 +46,7 @@ func (w *work) backup(ctx context.Context) error {
 	if e != nil {
 		sum, err = w.saveStream(ctx, e, snap)
 	} else {
-		sum, err = w.saveFiles(ctx, snap)
+		sum, err = w.saveFiles(ctx, snap, parent)
 	}
 	if err != nil {
 		return err
@@ -72,8 +79,8 @@ const initKey = "repository-init.json"
 const initWithin = 2 * time.Minute
 
 // opened opens the repository, and makes it where there is none.
-func (w *work) opened(ctx context.Context) error {
-	err := w.restic.open(ctx)
+func (w *work) opened(ctx context.Context, open func(context.Context) error) error {
+	err := open(ctx)
 	if !is(err, recovery.NoRepository) {
 		return err
 	}
@@ -85,7 +92,7 @@ func (w *work) opened(ctx context.Context) error {
 		wait, cancel := context.WithTimeout(ctx, initWithin)
 		defer cancel()
 		if err := until(wait, func() (bool, error) {
-			err := w.restic.open(wait)
+			err := open(wait)
 			if is(err, recovery.NoRepository) {
 				return false, nil
 			}
@@ -102,7 +109,7 @@ func (w *work) opened(ctx context.Context) error {
 	if _, err := w.restic.do(ctx, recovery.NoRepository, "init"); err != nil {
 		return err
 	}
-	return w.restic.open(ctx)
+	return open(ctx)
 }
 
 func is(err error, code recovery.Code) bool {

@@ -25,12 +25,8 @@ func ours(name string) bool {
 	return name == lostDir || strings.HasPrefix(name, recovery.AsideDir) || strings.HasPrefix(name, incomingDir)
 }
 
-// saveFiles lets restic read the volume. What went away while it was read is no fault of a volume in use; what could not be read is.
-func (w *work) saveFiles(ctx context.Context, snap *recovery.Snapshot) (*summary, error) {
-	parent, err := w.newestHere(ctx)
-	if err != nil {
-		return nil, err
-	}
+// saveFiles lets restic read the volume, but for what is as it was in the snapshot parent. What went away while it was read is no fault of a volume in use; what could not be read is.
+func (w *work) saveFiles(ctx context.Context, snap *recovery.Snapshot, parent string) (*summary, error) {
 	args := append([]string{"backup", "--json", "--host=" + w.Job.Environment}, tags(snap)...)
 	for _, name := range []string{recovery.AsideDir + "*", incomingDir + "*", lostDir} {
 		args = append(args, "--exclude="+filepath.Join(w.DataDir, name))
@@ -44,7 +40,7 @@ func (w *work) saveFiles(ctx context.Context, snap *recovery.Snapshot) (*summary
 	c := w.restic.command(append(args, w.DataDir)...)
 	c.stdout, c.errs = out, errs
 	snap.Taken = time.Now().UTC()
-	err = w.restic.unlocked(ctx, func() error { return resticFault(w.tools.run(ctx, c), recovery.DumpFailed) })
+	err := w.restic.unlocked(ctx, func() error { return resticFault(w.tools.run(ctx, c), recovery.DumpFailed) })
 	var f *failed
 	wrong := append(out.Errors, errs.Errors...)
 	if errors.As(err, &f) && f.code == exitIncomplete && out.ID != "" {
