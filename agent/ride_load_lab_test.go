@@ -77,8 +77,10 @@ func (c *crowd) run(ctx context.Context) {
 }
 
 // look keeps the list of tasks.
+//
+// A task's port stays known: an engine (20.10) that has missed its manager's heartbeats tells of its tasks again without their ports, under which they still serve.
 func (c *crowd) look(ctx context.Context) {
-	nodes := map[string]string{}
+	nodes, known := map[string]string{}, map[string][]swarm.PortConfig{}
 	for ctx.Err() == nil {
 		asking, cancel := context.WithTimeout(ctx, 2*time.Second)
 		if list, err := c.api.NodeList(asking, client.NodeListOptions{}); err == nil {
@@ -94,7 +96,10 @@ func (c *crowd) look(ctx context.Context) {
 				if x.Status.State != swarm.TaskStateRunning {
 					continue
 				}
-				for _, p := range x.Status.PortStatus.Ports {
+				if ports := x.Status.PortStatus.Ports; len(ports) > 0 {
+					known[x.ID] = ports
+				}
+				for _, p := range known[x.ID] {
 					found = append(found, net.JoinHostPort(nodes[x.NodeID], strconv.Itoa(int(p.PublishedPort))))
 				}
 			}
@@ -212,7 +217,8 @@ func served(ctx context.Context, service string) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	once := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := once.Do(req)
 	if err != nil {
 		return 0, err
 	}

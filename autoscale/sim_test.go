@@ -1,8 +1,11 @@
 package autoscale
 
 import (
+	_ "embed"
+	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -34,10 +37,38 @@ var loads = map[string]func(peak float64, t time.Duration) float64{
 		const tooth = 12 * time.Minute
 		return peak * float64(t%tooth) / float64(tooth)
 	},
-	"nothing": func(float64, time.Duration) float64 { return 0 },
+	"nothing":  func(float64, time.Duration) float64 { return 0 },
+	"recorded": ridden(),
 }
 
-var loadNames = []string{"constant", "daily", "spike", "flash crowd", "sawtooth", "nothing"}
+// ridden is the recorded load, again and again, as high as the others. Where nothing was measured it is as before.
+func ridden() func(peak float64, t time.Duration) float64 {
+	var doc struct {
+		Step   int `json:"step_seconds"`
+		Values []*float64
+	}
+	if err := json.Unmarshal(rideLoad, &doc); err != nil || len(doc.Values) < 90 || doc.Step <= 0 {
+		panic(fmt.Sprintf("testdata/ride.json: %v, %d values", err, len(doc.Values)))
+	}
+	var values []float64
+	for _, v := range doc.Values {
+		if v == nil {
+			v = &values[len(values)-1]
+		}
+		values = append(values, *v)
+	}
+	most := slices.Max(values)
+	return func(peak float64, t time.Duration) float64 {
+		return peak * values[int(t.Seconds())/doc.Step%len(values)] / most
+	}
+}
+
+// rideLoad is what a real Prometheus had of ten times the load and back, with what was cut off from it meanwhile (docs/autoscale-ride.md).
+//
+//go:embed testdata/ride.json
+var rideLoad []byte
+
+var loadNames = []string{"constant", "daily", "spike", "flash crowd", "sawtooth", "nothing", "recorded"}
 
 // simulation is one service under a load: its replicas start half a minute after they were asked for, cannot use more than they have reserved twice, and die with their node.
 type simulation struct {
