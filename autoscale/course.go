@@ -12,7 +12,9 @@ import (
 // target. Never changed after it is made.
 type Course struct {
 	Replicas, Should []sources.Point
-	Metrics          []MetricCourse
+	// Least is the smallest number that the policy had at each time: hours raise it.
+	Least   []sources.Point
+	Metrics []MetricCourse
 }
 
 // MetricCourse is one metric of a policy over a time.
@@ -34,6 +36,8 @@ func ReadCourse(ctx context.Context, m sources.Metrics, s *sources.Service, p *P
 	c := &Course{Replicas: past.points(past.Replicas)}
 	for _, x := range Replay(p, load).Moments {
 		c.Should = append(c.Should, sources.Point{T: x.T, V: float64(x.Replicas)})
+		least, _, _ := p.Bounds(x.T)
+		c.Least = append(c.Least, sources.Point{T: x.T, V: float64(least)})
 	}
 	for i := range p.Metrics {
 		metric := &p.Metrics[i]

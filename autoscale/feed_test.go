@@ -165,7 +165,7 @@ func TestCourse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Replicas) != 9 || c.Replicas[0].V != 2 || c.Replicas[8].V != 4 || len(c.Should) == 0 || c.Should[0].V != 2 {
+	if len(c.Replicas) != 9 || c.Replicas[0].V != 2 || c.Replicas[8].V != 4 || len(c.Least) != len(c.Should) || len(c.Should) == 0 || c.Should[0].V != 2 {
 		t.Errorf("replicas %v, should %v", c.Replicas, c.Should)
 	}
 	for id, want := range map[string][2]float64{"cpu": {1.2, 2.4}, "memory": {100, 200}, "query": {0.25, 0.25}, "query.depth": {20, 40}} {

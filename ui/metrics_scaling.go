@@ -119,7 +119,8 @@ func (p *metricsPane) fillScaling(m *Model, spec *chart.Spec, g graph, service s
 	}
 	if g.scaling == 1 {
 		spec.Empty = "it is not known how many there were in this time"
-		spec.Series = []chart.Series{{Name: "replicas", Points: c.Replicas, Style: m.st.Series[0]}, {Name: "by the policy", Points: c.Should, Style: m.st.Series[1%len(m.st.Series)]}}
+		spec.Series = []chart.Series{{Name: "replicas", Points: c.Replicas, Style: m.st.Series[0]}, {Name: "by the policy", Points: c.Should, Style: m.st.Series[1%len(m.st.Series)]},
+			{Name: "min", Points: c.Least, Style: m.st.Limit, Dashed: true}} // with max the band that the policy keeps it in
 		most := float64(policy.Max)
 		spec.Limit, spec.LimitName = &most, "max"
 		return
