@@ -205,11 +205,15 @@ func (m *Model) askRecovery(a act) tea.Cmd {
 	} else if a != actBackup && r.drill != nil {
 		snapshot = r.drill.Snapshot
 	}
+	why := m.whyNoSnapshots(c)
+	if snapshot == "" && why == noneYet {
+		snapshot = "latest" // the planner asks the store, and says it where there is none
+	}
 	switch {
 	case a == actBackup:
 		return m.askBackup(service)
 	case snapshot == "":
-		return m.say(inLine(m.whyNoSnapshots(c)))
+		return m.say(inLine(why))
 	case !m.when.live() && !m.backups.inside && a == actDrill:
 		return m.askDrillAt(service, m.when.at)
 	case !m.when.live() && !m.backups.inside:

@@ -205,8 +205,11 @@ func (m *Model) whyNoSnapshots(c *recovery.Coverage) string {
 	case c.Service == "" || c.State == recovery.CoverNotCovered:
 		return "no policy saves it, so there is no snapshot"
 	}
-	return "no snapshot is recorded yet: B makes one now"
+	return noneYet
 }
+
+// noneYet is why where nothing speaks against a snapshot: one that was made since the store was read last is not seen yet.
+const noneYet = "no snapshot is recorded yet: B makes one now"
 
 func (m *Model) savedCells(id string, r savedRow, n int) []cell {
 	st, now := m.st, m.then().At

@@ -278,6 +278,20 @@ func TestBackupsKeysAsk(t *testing.T) {
 			t.Errorf("%s on %+v says %q", k, m.selectedCover().Name(), m.toast.text)
 		}
 	}
+	// What was read of the store may be older than the first backup: a plan is asked for, which looks again.
+	m = backupsConsole(t, 120, 40, func(o *Options) { o.Backups = feedOf(t, records{}) })
+	press(t, m, "g")
+	for range 20 {
+		if c := m.selectedCover(); c.Service != "" && c.State != recovery.CoverNotCovered && c.State != recovery.CoverExempt && c.State != recovery.CoverBadPolicy {
+			break
+		}
+		press(t, m, "j")
+	}
+	for _, k := range []string{"D", "r"} {
+		if press(t, m, k); !strings.Contains(m.toast.text, "nothing can be done here") {
+			t.Errorf("%s on %+v says %q", k, m.selectedCover().Name(), m.toast.text)
+		}
+	}
 }
 
 // TestBackupsFromThePalette: what is asked for by name is of the selected service, or of none.
