@@ -31,6 +31,13 @@ from_source() {
           traefik) # a module within the module, which the proxy has not: where an edition adds to the configuration
             mkdir -p pkg/config/dynamic/ext
             printf 'module github.com/traefik/traefik/dynamic/ext\n\ngo 1.26\n' >pkg/config/dynamic/ext/go.mod
+            # The proxy has not all of what writes to the DNS servers of the world for certificates, and not Traefik's own copy of
+            # a module for logins: without the one, with the module itself for the other.
+            cp -r --no-preserve=mode "$(go list -m -f '{{.Dir}}' github.com/go-acme/lego/v5)" lego
+            rm -rf lego/providers/dns
+            mkdir lego/providers/dns
+            printf 'package dns\n\nimport (\n\t"errors"\n\n\t"github.com/go-acme/lego/v5/challenge"\n)\n\nfunc NewDNSChallengeProviderByName(string) (challenge.Provider, error) {\n\treturn nil, errors.New("no DNS")\n}\n' >lego/providers/dns/dns.go
+            go mod edit -replace github.com/go-acme/lego/v5=./lego -dropreplace github.com/abbot/go-http-auth -require github.com/abbot/go-http-auth@v0.4.0
             printf 'package ext\n\ntype HTTP struct{}\n\nfunc (in *HTTP) DeepCopyInto(out *HTTP) { *out = *in }\n\ntype Router struct{}\n\nfunc (in *Router) DeepCopyInto(out *Router) { *out = *in }\n' >pkg/config/dynamic/ext/ext.go
             ;;
         esac
