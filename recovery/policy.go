@@ -268,13 +268,20 @@ func orFirst(list []string, other string) string {
 	return list[0]
 }
 
-// guess is the engine that an image's name speaks of.
+// besides are words in the names of images that stand beside a database and keep nothing of it.
+var besides = []string{"exporter", "backup", "commander", "admin", "insight", "proxy", "pool", "bouncer", "operator"}
+
+// guess is the engine that an image's name speaks of: its last part, without registry, tag and digest.
 func guess(s *sources.Service, volume string) Engine {
+	image := s.Image[strings.LastIndex(s.Image, "/")+1:]
+	if slices.ContainsFunc(besides, func(word string) bool { return strings.Contains(image, word) }) {
+		image = ""
+	}
 	for _, x := range []struct {
 		word   string
 		engine Engine
 	}{{"postgres", Postgres}, {"timescale", Postgres}, {"mariadb", MySQL}, {"mysql", MySQL}, {"redis", Redis}, {"valkey", Redis}} {
-		if strings.Contains(s.Image, x.word) {
+		if strings.Contains(image, x.word) {
 			return x.engine
 		}
 	}

@@ -166,19 +166,15 @@ func (p *served) ground() {
 
 // database is the team's Postgres, on the network data, with a user for the exporter.
 func (p *served) database() {
-	p.made([]string{"service", "create", "--detach", "--name", "db", "--network", "data", "--endpoint-mode", "dnsrr", "--constraint", "node.hostname==node1", "--secret", "data_db_password", "--env", "POSTGRES_DB=orders",
+	p.made([]string{"service", "create", "--detach", "--name", "db", "--network", "data", "--endpoint-mode", "dnsrr", "--constraint", "node.hostname==node1", "--secret", "data_db_password", "--mount", "type=tmpfs,target=/var/lib/postgresql/data",
 		"--env", "POSTGRES_PASSWORD_FILE=/run/secrets/data_db_password", os.Getenv("QD_LAB_REGISTRY") + "/data:1", "run-postgres"}, []string{"service", "rm", "db"})
 	p.until("Postgres has the exporter's user", time.Minute, func() (string, bool) {
 		id, err := p.docker("ps", "-q", "--filter", "label=com.docker.swarm.service.name=db")
 		if err != nil || id == "" {
 			return id, false
 		}
-		out, err := p.docker("exec", id, "psql", "-U", "postgres", "-h", "127.0.0.1", "-d", "postgres", "-c", "create role monitor login password '"+platformSecret+"' in role pg_monitor")
-		if err != nil {
-			out2, err2 := p.docker("exec", "-u", "postgres", id, "psql", "-c", "create role monitor login password '"+platformSecret+"' in role pg_monitor")
-			return out + out2, err2 == nil || strings.Contains(out2, "already exists")
-		}
-		return out, true
+		out, err := p.docker("exec", "-u", "postgres", id, "psql", "-c", "create role monitor login password '"+platformSecret+"' in role pg_monitor")
+		return out, err == nil || strings.Contains(out, "already exists")
 	})
 }
 
@@ -313,9 +309,10 @@ func (p *served) routes() {
 		p.Errorf("plain HTTP: %d to %q", code, h.Get("Location"))
 	}
 	for host, path := range map[string]string{"prometheus": "/-/ready", "alertmanager": "/-/ready", "loki": "/ready", "traefik": "/api/rawdata", "registry": "/v2/"} {
-		if code, _, _ := p.edge("https", host, path, ""); code != http.StatusUnauthorized {
-			p.Errorf("%s without a login: %d", host, code)
-		}
+		p.until(host+" asks for a login", time.Minute, func() (string, bool) { // Traefik hears of a service some seconds after it has started
+			code, body, _ := p.edge("https", host, path, "")
+			return fmt.Sprint(code, " ", body), code == http.StatusUnauthorized
+		})
 		p.until(host+" with a login", time.Minute, func() (string, bool) {
 			code, body, _ := p.edge("https", host, path, platformLogin)
 			return fmt.Sprint(code, " ", body), code == http.StatusOK
@@ -457,9 +454,16 @@ func (p *served) console() {
 	if err := json.Unmarshal([]byte(out), &doc); err != nil {
 		p.Fatalf("exit %d: %v: %s %s", code, err, out, errs)
 	}
+	states := map[string]string{}
 	for _, st := range doc.Stages {
 		for _, c := range st.Checks {
+			states[c.ID] = c.State
 			p.Logf("%-26s %-8s %s", c.ID, c.State, c.Value)
+		}
+	}
+	for _, id := range []string{"restart-policy", "manager-quorum", "tls-all-routers", "secrets-not-env", "image-pinned", "metrics-per-service", "targets-up", "critical-alerts", "alert-fatigue", "mttd", "capacity-headroom", "slow-queries", "cost-per-service"} {
+		if states[id] != "pass" {
+			p.Errorf("%s is %q", id, states[id])
 		}
 	}
 }

@@ -60,6 +60,7 @@ func main() {
 		metrics.NewPrometheusMachineCollector(m, included),
 	)
 	http.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}))
+	http.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok")) }) // as upstream's
 	log.Printf("serving on %s", *listen)
 	log.Fatal(http.ListenAndServe(*listen, nil))
 }

@@ -31,14 +31,17 @@ from_source() {
           traefik) # a module within the module, which the proxy has not: where an edition adds to the configuration
             mkdir -p pkg/config/dynamic/ext
             printf 'module github.com/traefik/traefik/dynamic/ext\n\ngo 1.26\n' >pkg/config/dynamic/ext/go.mod
-            # The proxy has not all of what writes to the DNS servers of the world for certificates, and not Traefik's own copy of
-            # a module for logins: without the one, with the module itself for the other.
+            printf 'package ext\n\ntype HTTP struct{}\n\nfunc (in *HTTP) DeepCopyInto(out *HTTP) { *out = *in }\n\ntype Router struct{}\n\nfunc (in *Router) DeepCopyInto(out *Router) { *out = *in }\n' >pkg/config/dynamic/ext/ext.go
+            # The proxy has not all of what writes to the DNS servers of the world for certificates: without it.
             cp -r --no-preserve=mode "$(go list -m -f '{{.Dir}}' github.com/go-acme/lego/v5)" lego
             rm -rf lego/providers/dns
             mkdir lego/providers/dns
             printf 'package dns\n\nimport (\n\t"errors"\n\n\t"github.com/go-acme/lego/v5/challenge"\n)\n\nfunc NewDNSChallengeProviderByName(string) (challenge.Provider, error) {\n\treturn nil, errors.New("no DNS")\n}\n' >lego/providers/dns/dns.go
-            go mod edit -replace github.com/go-acme/lego/v5=./lego -dropreplace github.com/abbot/go-http-auth -require github.com/abbot/go-http-auth@v0.4.0
-            printf 'package ext\n\ntype HTTP struct{}\n\nfunc (in *HTTP) DeepCopyInto(out *HTTP) { *out = *in }\n\ntype Router struct{}\n\nfunc (in *Router) DeepCopyInto(out *Router) { *out = *in }\n' >pkg/config/dynamic/ext/ext.go
+            # Nor has it Traefik's own copy of a module for logins: that module, and the two functions that the copy adds.
+            cp -r --no-preserve=mode "$(go mod download -json github.com/abbot/go-http-auth@v0.4.0 | jq -r .Dir)" logins
+            [ -e logins/go.mod ] || printf 'module github.com/abbot/go-http-auth\n\ngo 1.13\n\nrequire (\n\tgolang.org/x/crypto v0.1.0\n\tgolang.org/x/net v0.1.0\n)\n' >logins/go.mod
+            printf 'package auth\n\nimport (\n\t"net/http"\n\t"strings"\n)\n\nfunc CheckSecret(password, secret string) bool {\n\tcompare := compareFuncs[0].compare\n\tfor _, c := range compareFuncs[1:] {\n\t\tif strings.HasPrefix(secret, c.prefix) {\n\t\t\tcompare = c.compare\n\t\t}\n\t}\n\treturn compare([]byte(secret), []byte(password)) == nil\n}\n\nfunc (a *DigestAuth) RequireAuthStale(w http.ResponseWriter, r *http.Request) { a.RequireAuth(w, r) }\n' >logins/more.go
+            go mod edit -replace github.com/go-acme/lego/v5=./lego -replace github.com/abbot/go-http-auth=./logins
             ;;
         esac
         CGO_ENABLED=0 GOWORK=off GOFLAGS=-mod=mod nice -n 10 go build -trimpath -buildvcs=false -ldflags '-s -w' -o "$temp/bin/" "$@"
