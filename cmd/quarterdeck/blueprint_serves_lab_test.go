@@ -62,6 +62,8 @@ func TestBlueprintServes(t *testing.T) {
 	if _, errs, code := p.ask(t, append([]string{"blueprint", "write", p.dir}, p.set...)...); code != exitDone {
 		t.Fatalf("exit %d: %s", code, errs)
 	}
+	p.clear() // of a run that was ended: an Alertmanager that remembers would tell nobody twice
+	t.Cleanup(p.clear)
 	p.ground()
 	p.database()
 	for _, st := range blueprint.All {
@@ -128,6 +130,20 @@ func (p *served) until(what string, limit time.Duration, ok func() (string, bool
 		}
 		if time.Now().After(deadline) {
 			p.Fatalf("never: %s; last: %s", what, said)
+		}
+	}
+}
+
+// clear removes the stacks' volumes on all nodes.
+func (p *served) clear() {
+	for _, n := range []string{"1", "2", "3"} {
+		for _, st := range blueprint.All {
+			out, err := exec.Command(os.Getenv("QD_LAB_BIN"), "docker", n, "volume", "ls", "-q", "--filter", "label=com.docker.stack.namespace="+st.Name).Output()
+			if names := strings.Fields(string(out)); err == nil && len(names) > 0 {
+				if out, err := exec.Command(os.Getenv("QD_LAB_BIN"), append([]string{"docker", n, "volume", "rm", "-f"}, names...)...).CombinedOutput(); err != nil {
+					p.Logf("node %s: %v: %s", n, err, out)
+				}
+			}
 		}
 	}
 }
