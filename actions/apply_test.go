@@ -47,20 +47,27 @@ func (p *platform) stackName(t testing.TB) string {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 		defer cancel()
-		for _, s := range []string{"_api", "_web"} {
-			_, _ = p.api.ServiceRemove(ctx, name+s, client.ServiceRemoveOptions{}) // gone already in most tests
-		}
-		configs, err := p.api.ConfigList(ctx, client.ConfigListOptions{Filters: client.Filters{}.Add("name", name)})
-		for i := range configs.Items {
-			_, _ = p.api.ConfigRemove(ctx, configs.Items[i].ID, client.ConfigRemoveOptions{})
-		}
-		if err != nil {
-			t.Error(err)
-		}
-		p.until(t, "its network is gone", func() bool {
+		// All again until nothing is there: what is in use yet, by a task that ends or by a run that comes to its end, cannot be removed at the first time.
+		var left []string
+		for deadline := time.Now().Add(waitLimit); ; time.Sleep(200 * time.Millisecond) {
+			for _, s := range []string{"_api", "_web"} {
+				_, _ = p.api.ServiceRemove(ctx, name+s, client.ServiceRemoveOptions{}) // gone already in most tests
+			}
+			configs, _ := p.api.ConfigList(ctx, client.ConfigListOptions{Filters: client.Filters{}.Add("name", name)})
+			for i := range configs.Items {
+				if strings.HasPrefix(configs.Items[i].Spec.Name, name+"-") {
+					_, _ = p.api.ConfigRemove(ctx, configs.Items[i].ID, client.ConfigRemoveOptions{})
+				}
+			}
 			_, _ = p.api.NetworkRemove(ctx, name+"_back", client.NetworkRemoveOptions{})
-			return len(p.stackParts(t, name)) == 0
-		})
+			if left = p.stackParts(t, name); len(left) == 0 {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Errorf("it cannot be removed: %q", left)
+				break
+			}
+		}
 		p.dropSecrets(t, name)
 	})
 	return name
@@ -99,6 +106,8 @@ func (p *platform) stackParts(t testing.TB, name string) []string {
 	for i := range configs.Items {
 		out = append(out, configs.Items[i].Spec.Name)
 	}
+	// The engine's filter takes all that begins so.
+	out = slices.DeleteFunc(out, func(s string) bool { return !strings.HasPrefix(s, name+"_") && !strings.HasPrefix(s, name+"-") })
 	slices.Sort(out)
 	return out
 }
