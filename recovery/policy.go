@@ -274,6 +274,9 @@ var besides = []string{"exporter", "backup", "commander", "admin", "insight", "p
 // guess is the engine that an image's name speaks of: its last part, without registry, tag and digest.
 func guess(s *sources.Service, volume string) Engine {
 	image := s.Image[strings.LastIndex(s.Image, "/")+1:]
+	if end := strings.IndexAny(image, ":@"); end >= 0 {
+		image = image[:end]
+	}
 	if slices.ContainsFunc(besides, func(word string) bool { return strings.Contains(image, word) }) {
 		image = ""
 	}

@@ -224,7 +224,7 @@ func TestGuess(t *testing.T) {
 	for image, want := range map[string]Engine{
 		"postgres:15": Postgres, "docker.io/bitnami/postgresql:16@sha256:00": Postgres, "timescale/timescaledb:2": Postgres, "mysql/mysql-server:8": MySQL, "mariadb:11": MySQL, "redis:8.2.2-alpine": Redis,
 		"prometheuscommunity/postgres-exporter:v0.19.1": None, "oliver006/redis_exporter:v1.69.0-alpine": None, "prodrigestivill/postgres-backup-local:16": None, "rediscommander/redis-commander": None,
-		"registry.example/postgres-team/web:1": None, "": None,
+		"registry.example/postgres-team/web:1": None, "web:redis-fix": None, "postgres:16-exporter-users": Postgres, "": None,
 	} {
 		if got := guess(&sources.Service{Image: image}, ""); got != want {
 			t.Errorf("%s: %s, want %s", image, got, want)
