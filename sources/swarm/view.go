@@ -90,7 +90,6 @@ func (w *watch) readAll(first bool) func(context.Context) (func(), error) {
 
 func (w *watch) applyWorld(got listed, engine sources.EngineInfo, first bool) {
 	world := got.world
-	w.view.engine = engine
 	w.view.missing = strings.Join(world.Missing, ", ")
 	w.view.noTasks = world.Tasks == nil
 	w.status.Version = engine.Version
@@ -110,10 +109,10 @@ func (w *watch) applyWorld(got listed, engine sources.EngineInfo, first bool) {
 	}
 	w.foldTasks(world.Tasks, got.taskHashes, nil, first, now)
 	wholes := [6]uint64{w.mem.services.whole, w.mem.tasks.whole, w.mem.nodes.whole, w.mem.networks.whole, w.mem.secrets.whole, w.mem.configs.whole}
-	if first || wholes != w.view.wholes || w.mem.services.whole == 0 {
+	if first && !w.again || engine != w.view.engine || wholes != w.view.wholes || w.mem.services.whole == 0 {
 		w.emit(sources.Change{At: world.At, World: world})
 	}
-	w.view.wholes = wholes
+	w.view.wholes, w.view.engine = wholes, engine
 	w.listed = true
 	w.live(world.At)
 }

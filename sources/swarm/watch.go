@@ -44,7 +44,7 @@ func (c *Client) Watch(ctx context.Context, emit func(sources.Change)) error {
 			b.Reset()
 			hops = 0
 		}
-		if errors.Is(err, errTryEvents) {
+		if w.again = errors.Is(err, errTryEvents); w.again {
 			continue
 		}
 		w.say(sources.StateOf(err), err.Error())
@@ -75,6 +75,7 @@ type watch struct {
 	view   view
 	// subscribed is when the first event stream was opened, by our clock.
 	subscribed time.Time
+	again      bool // the session before ended well: what it told need not be told again
 
 	// Of the session under way.
 	place   *place // the manager that it is with

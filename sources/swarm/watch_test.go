@@ -140,7 +140,7 @@ func TestForbiddenEventsArePolled(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	f.setOverride(at("/events", always(403, "text/html", "<html>Forbidden</html>")))
-	c := f.client(t, sut.Options{Poll: 50 * time.Millisecond})
+	c := f.client(t, sut.Options{Poll: 20 * time.Millisecond})
 	if p := c.Probe(t.Context()); p.State != sources.Polling || fmt.Sprint(p.Missing) != "[events]" {
 		t.Errorf("probe %+v", p)
 	}
@@ -151,6 +151,10 @@ func TestForbiddenEventsArePolled(t *testing.T) {
 	i = w.until(t, i, "the new service with its task", func(c sources.Change) bool {
 		return isWorld(c) && len(c.World.Services) == 2 && len(c.World.Tasks) == 3
 	})
+	tries := f.count("/events")
+	for f.count("/events") < tries+2 { // that try is refused too
+		time.Sleep(5 * time.Millisecond)
+	}
 	n := f.count("/services")
 	for f.count("/services") < n+3 { // several listings that bring nothing new
 		time.Sleep(5 * time.Millisecond)
