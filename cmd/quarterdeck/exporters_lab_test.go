@@ -73,6 +73,10 @@ func TestExportersLab(t *testing.T) {
 	x.until("nothing is found any more", func() string {
 		return x.sees(map[string]string{}, map[string]stages.State{"cache-hit": stages.Pass, "slow-queries": stages.Pass})
 	})
+	x.must(os.WriteFile(x.team.config, []byte("{context: a, contexts: {a: {stages: {thresholds: {cache-hit.pass: 99%}}}}}\n"), 0o600))
+	x.until("a team that wants 99% is warned", func() string {
+		return x.sees(map[string]string{}, map[string]stages.State{"cache-hit": stages.Warn})
+	})
 	maria := []string{"--no-defaults", "-h127.0.0.1", "--protocol=tcp", "-P" + x.mariaPort, "-uapp", "-e", "set long_query_time = 0.1; select sleep(0.3); select sleep(0.3)"}
 	x.run(nil, "mariadb", maria...) // these are counted for an hour: they come last
 	x.until("slow statements of MariaDB are found", func() string {
