@@ -86,6 +86,14 @@ func (e *Evidence) reason(source, otherwise string) string {
 	return otherwise
 }
 
+// noNodes is the finding of what is asked of nodes, where none is known. A swarm that was read has some.
+func (e *Evidence) noNodes(evidence string) Finding {
+	if e.Fleet == nil || e.Fleet.Listed.IsZero() {
+		return unknown(evidence, e.reason(fleet.SwarmName, "the swarm has not been read"))
+	}
+	return unknown(evidence, "the nodes could not be listed: what is before the engine does not let GET /nodes through")
+}
+
 // attested is the finding of a check that a person answers.
 func (e *Evidence) attested(c *Check) Finding {
 	evidence := "quarterdeck attest " + c.ID + " --note TEXT"

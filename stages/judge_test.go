@@ -386,6 +386,17 @@ func TestChecks(t *testing.T) {
 	}
 }
 
+// Where the nodes alone cannot be listed that is said, and not that the swarm was not read.
+func TestNodesThatCannotBeListed(t *testing.T) {
+	s := Defaults()
+	e := good(func(e *Evidence) { e.Fleet.Nodes = nil })
+	for _, c := range []*Check{managerQuorum, costPerService, capacityHeadroom} {
+		if r := c.run(e, &s); r.State != Unknown || !strings.Contains(r.Reason, "GET /nodes") {
+			t.Errorf("%s: %s %s", c.ID, r.State, r.Reason)
+		}
+	}
+}
+
 // A gate is open when all that it requires passes, blind when only looking is missing, and shut by a single failure.
 func TestGates(t *testing.T) {
 	s := Defaults()

@@ -1,10 +1,6 @@
 package stages
 
-import (
-	"fmt"
-
-	"quarterdeck/sources/fleet"
-)
+import "fmt"
 
 var managerQuorum = &Check{
 	ID: "manager-quorum", Stage: 1,
@@ -17,7 +13,7 @@ var managerQuorum = &Check{
 	judge: func(e *Evidence, _ *Settings) Finding {
 		const evidence = "docker node ls: ManagerStatus"
 		if e.Fleet == nil || len(e.Fleet.Nodes) == 0 {
-			return unknown(evidence, e.reason(fleet.SwarmName, "the swarm has not been read"))
+			return e.noNodes(evidence)
 		}
 		managers, f := 0, Finding{Evidence: evidence, State: Pass}
 		for i := range e.Fleet.Nodes {

@@ -21,7 +21,7 @@ var costPerService = &Check{
 	judge: func(e *Evidence, _ *Settings) Finding {
 		const evidence = "docker node inspect NODE: Spec.Labels " + capacity.PriceLabel
 		if e.Fleet == nil || len(e.Fleet.Nodes) == 0 {
-			return unknown(evidence, e.reason(fleet.SwarmName, "the swarm has not been read"))
+			return e.noNodes(evidence)
 		}
 		f := Finding{Evidence: evidence}
 		for i := range e.Fleet.Nodes {

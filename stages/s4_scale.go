@@ -19,7 +19,7 @@ var capacityHeadroom = &Check{
 	judge: func(e *Evidence, _ *Settings) Finding {
 		const evidence = "quarterdeck capacity: each node's tasks placed on the others by the scheduler's rules"
 		if e.Fleet == nil || len(e.Fleet.Nodes) == 0 {
-			return unknown(evidence, e.reason(fleet.SwarmName, "the swarm has not been read"))
+			return e.noNodes(evidence)
 		}
 		var freeBytes, freeCPU int64
 		var up []*fleet.Node
