@@ -9,7 +9,7 @@ var managerQuorum = &Check{
 	Threshold: func(*Settings) string {
 		return "an odd number, at least 3, all reachable; one manager is a warning; an unreachable one fails"
 	},
-	Fix: "docker node promote NODE",
+	Fix: "`P` on a worker in the nodes (9); quarterdeck node promote NODE",
 	judge: func(e *Evidence, _ *Settings) Finding {
 		const evidence = "docker node ls: ManagerStatus"
 		if e.Fleet == nil || len(e.Fleet.Nodes) == 0 {
