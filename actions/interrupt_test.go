@@ -128,12 +128,12 @@ func TestInterrupted(t *testing.T) {
 }
 
 // interruptedEverywhere kills every action at every point of its way, and has it finished or taken back; so many at once as the gate lets through.
-// Short it is every eighth of the points: all of them take a quarter of an hour on real engines, and some minutes with the race detector.
+// Short it is every twelfth of the points: all of them take a quarter of an hour on real engines, and some minutes with the race detector.
 func interruptedEverywhere(t *testing.T, p *platform, gate chan struct{}) {
 	t.Helper()
 	i := 0
 	each := func(name string, f func(*testing.T)) {
-		if i++; i%8 != 0 && testing.Short() {
+		if i++; i%12 != 0 && testing.Short() {
 			return
 		}
 		t.Run(name, func(t *testing.T) {
