@@ -137,52 +137,9 @@ func (a *actor) refuses(t *testing.T, code int, says string, args ...string) {
 // testActContract holds the commands that act to COMMANDS.md's fields and exit codes.
 func testActContract(t *testing.T, a *actor) {
 	name := a.service
-	t.Run("a dry run", func(t *testing.T) {
-		before := a.look(t, name).Version
-		for _, args := range [][]string{{"scale", name + "=3"}, {"redeploy", name}, {"redeploy", name, "--image", ":1.1"}} {
-			r := a.do(t, exitDone, "planned", append(args, "--dry-run")...)
-			if r["run"] != "" || r["verify"] != nil || len(list(t, r["plan"].(map[string]any), "changes")) == 0 || len(list(t, r["plan"].(map[string]any), "steps")) != 2 {
-				t.Errorf("%v", r)
-			}
-		}
-		change := list(t, a.do(t, exitDone, "planned", "scale", name+"=+1", "--dry-run")["plan"].(map[string]any), "changes")[0].(map[string]any)
-		if change["field"] != "replicas" || change["before"] != 2.0 || change["after"] != 3.0 {
-			t.Errorf("%v", change)
-		}
-		if out, errs, code := a.ask(t, "scale", name+"=3", "--dry-run"); code != exitDone || out != "" || !strings.Contains(errs, "2 → 3") || strings.Contains(errs, "\x1b") {
-			t.Errorf("exit %d: %q %q", code, out, errs)
-		}
-		if a.look(t, name).Version != before {
-			t.Error("it has changed the service")
-		}
-		if book, err := os.ReadFile(filepath.Join(a.state, "journal.jsonl")); err != nil || len(book) > 0 {
-			t.Errorf("it has written %q, %v", book, err)
-		}
-	})
-	t.Run("refused", func(t *testing.T) {
-		a.refuses(t, exitRefused, "--yes", "scale", name+"=3")
-		a.refuses(t, exitRefused, "read-only", "--read-only", "scale", name+"=3", "--yes")
-		a.refuses(t, exitRefused, "named twice", "scale", name+"=3", name+"=4", "--yes")
-		a.refuses(t, exitRefused, "more than 10000", "scale", name+"=10001", "--yes")
-		a.refuses(t, exitRefused, "no run of this swarm", "undo", "--yes")
-		a.refuses(t, exitUsage, "did you mean "+name, "scale", name[:len(name)-1]+"=3", "--yes")
-		a.refuses(t, exitUsage, "", "undo", "20990101-000000-aaaaa", "--yes")
-		a.refuses(t, exitUnreachable, "missing-1", "redeploy", name, "--image", ":missing-1", "--yes")
-		for _, args := range [][]string{{"scale"}, {"scale", name}, {"scale", name + "=x"}, {"scale", name + "=+0"}, {"scale", name + "=-"}, {"redeploy"}, {"rollback"}, {"rollback", "a", "b"},
-			{"rollback", "--stack", "s", name}, {"undo", "a", "b"}, {"resume", "a", "b"}, {"rotate", "secret"}, {"rotate", "thing", "x"}, {"journal", "--since", "never"}, {"redeploy", "a", "b", "--tags"}} {
-			a.refuses(t, exitUsage, "", args...)
-		}
-	})
-	t.Run("what the config demands", func(t *testing.T) {
-		file := filepath.Join(t.TempDir(), "config.yaml")
-		text := "context: here\ncontexts:\n  here:\n    host: " + a.env["DOCKER_HOST"] + "\n    actions:\n      protected: [\"act-*\"]\n      require-reason: true\n      quiet-hours: [\"00:00-24:00\"]\n"
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		a.refuses(t, exitRefused, "asks for a reason", "--config", file, "scale", name+"=3", "--yes", "--confirm", name)
-		a.refuses(t, exitRefused, "--confirm "+name, "--config", file, "scale", name+"=3", "--yes", "--reason", "x")
-		a.refuses(t, exitRefused, "quiet hours (00:00-24:00)", "--config", file, "scale", name+"=3", "--confirm", "another", "--reason", "x")
-	})
+	t.Run("a dry run", a.dryRun)
+	t.Run("refused", a.refusals)
+	t.Run("what the config demands", a.demands)
 	var run string
 	t.Run("scale", func(t *testing.T) {
 		r := a.do(t, exitDone, "done", "scale", name+"=3", "--yes", "--reason", "the contract")
@@ -239,26 +196,85 @@ func testActContract(t *testing.T, a *actor) {
 		}
 	})
 	t.Run("journal", func(t *testing.T) { a.journal(t, run) })
-	t.Run("nothing shows the credential", func(t *testing.T) {
-		err := filepath.WalkDir(a.state, func(path string, d os.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
-				return err
-			}
-			raw, err := os.ReadFile(path)
-			if bytes.Contains(raw, []byte(hidden)) {
-				t.Errorf("%s has it", path)
-			}
+	t.Run("nothing shows the credential", a.hides)
+}
+
+// dryRun shows what would be done, and does and writes nothing.
+func (a *actor) dryRun(t *testing.T) {
+	name := a.service
+	before := a.look(t, name).Version
+	for _, args := range [][]string{{"scale", name + "=3"}, {"redeploy", name}, {"redeploy", name, "--image", ":1.1"}} {
+		r := a.do(t, exitDone, "planned", append(args, "--dry-run")...)
+		if r["run"] != "" || r["verify"] != nil || len(list(t, r["plan"].(map[string]any), "changes")) == 0 || len(list(t, r["plan"].(map[string]any), "steps")) != 2 {
+			t.Errorf("%v", r)
+		}
+	}
+	change := list(t, a.do(t, exitDone, "planned", "scale", name+"=+1", "--dry-run")["plan"].(map[string]any), "changes")[0].(map[string]any)
+	if change["field"] != "replicas" || change["before"] != 2.0 || change["after"] != 3.0 {
+		t.Errorf("%v", change)
+	}
+	if out, errs, code := a.ask(t, "scale", name+"=3", "--dry-run"); code != exitDone || out != "" || !strings.Contains(errs, "2 → 3") || strings.Contains(errs, "\x1b") {
+		t.Errorf("exit %d: %q %q", code, out, errs)
+	}
+	if a.look(t, name).Version != before {
+		t.Error("it has changed the service")
+	}
+	if book, err := os.ReadFile(filepath.Join(a.state, "journal.jsonl")); err != nil || len(book) > 0 {
+		t.Errorf("it has written %q, %v", book, err)
+	}
+}
+
+// refusals are what is refused, each with its exit code and a word of why.
+func (a *actor) refusals(t *testing.T) {
+	name := a.service
+	a.refuses(t, exitRefused, "--yes", "scale", name+"=3")
+	a.refuses(t, exitRefused, "read-only", "--read-only", "scale", name+"=3", "--yes")
+	a.refuses(t, exitRefused, "named twice", "scale", name+"=3", name+"=4", "--yes")
+	a.refuses(t, exitRefused, "more than 10000", "scale", name+"=10001", "--yes")
+	a.refuses(t, exitRefused, "no run of this swarm", "undo", "--yes")
+	a.refuses(t, exitUsage, "did you mean "+name, "scale", name[:len(name)-1]+"=3", "--yes")
+	a.refuses(t, exitUsage, "", "undo", "20990101-000000-aaaaa", "--yes")
+	a.refuses(t, exitUnreachable, "missing-1", "redeploy", name, "--image", ":missing-1", "--yes")
+	for _, args := range [][]string{{"scale"}, {"scale", name}, {"scale", name + "=x"}, {"scale", name + "=+0"}, {"scale", name + "=-"}, {"redeploy"}, {"rollback"}, {"rollback", "a", "b"},
+		{"rollback", "--stack", "s", name}, {"undo", "a", "b"}, {"resume", "a", "b"}, {"rotate", "secret"}, {"rotate", "thing", "x"}, {"journal", "--since", "never"}, {"redeploy", "a", "b", "--tags"}} {
+		a.refuses(t, exitUsage, "", args...)
+	}
+}
+
+// demands are what a config asks of each change.
+func (a *actor) demands(t *testing.T) {
+	name := a.service
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	text := "context: here\ncontexts:\n  here:\n    host: " + a.env["DOCKER_HOST"] + "\n    actions:\n      protected: [\"act-*\"]\n      require-reason: true\n      quiet-hours: [\"00:00-24:00\"]\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a.refuses(t, exitRefused, "asks for a reason", "--config", file, "scale", name+"=3", "--yes", "--confirm", name)
+	a.refuses(t, exitRefused, "--confirm "+name, "--config", file, "scale", name+"=3", "--yes", "--reason", "x")
+	a.refuses(t, exitRefused, "quiet hours (00:00-24:00)", "--config", file, "scale", name+"=3", "--confirm", "another", "--reason", "x")
+}
+
+// hides looks for a credential in all that was written, and in all that is printed.
+func (a *actor) hides(t *testing.T) {
+	name := a.service
+	err := filepath.WalkDir(a.state, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
 			return err
-		})
-		if err != nil {
-			t.Error(err)
 		}
-		for _, args := range [][]string{{"journal", "--all"}, {"journal", "--all", "-o", "json"}, {"journal", "--specs", name}, {"journal", "--markdown"}, {"redeploy", name, "--dry-run", "-o", "json"}} {
-			if out, errs, code := a.ask(t, args...); code != exitDone || out == "" || strings.Contains(out+errs, hidden) {
-				t.Errorf("%v: exit %d, %d bytes: %s", args, code, len(out), errs)
-			}
+		raw, err := os.ReadFile(path)
+		if bytes.Contains(raw, []byte(hidden)) {
+			t.Errorf("%s has it", path)
 		}
+		return err
 	})
+	if err != nil {
+		t.Error(err)
+	}
+	for _, args := range [][]string{{"journal", "--all"}, {"journal", "--all", "-o", "json"}, {"journal", "--specs", name}, {"journal", "--markdown"}, {"redeploy", name, "--dry-run", "-o", "json"}} {
+		if out, errs, code := a.ask(t, args...); code != exitDone || out == "" || strings.Contains(out+errs, hidden) {
+			t.Errorf("%v: exit %d, %d bytes: %s", args, code, len(out), errs)
+		}
+	}
 }
 
 // conflict lets somebody else change the service right before our change comes to the engine.
