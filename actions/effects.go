@@ -25,6 +25,9 @@ const (
 // update gives a service its new spec, whatever happens to the manager meanwhile, and never over somebody else's change. as tells whether the service is as it was
 // asked for.
 func (r *Running) update(ctx context.Context, c *Change, after sources.Spec, as func(now, asked sources.Spec) bool) ([]SpecRef, error) {
+	if err := r.alone(ctx, c, after); err != nil {
+		return nil, err
+	}
 	version, sent := c.Version, r.resumed
 	for try := 0; ; try++ {
 		if sent || try > 0 { // what is there now says whether the change was taken
@@ -63,6 +66,29 @@ func (r *Running) update(ctx context.Context, c *Change, after sources.Spec, as 
 			return nil, err
 		}
 	}
+}
+
+// alone waits, where a service that writes to a volume is scaled up from 0, until its tasks of before have ended: the orchestrator starts new ones at once (swarmkit, manager/orchestrator/replicated), and two servers on one
+// volume ruin what is in it. Tasks on nodes that are down cannot be waited for.
+func (r *Running) alone(ctx context.Context, c *Change, after sources.Spec) error {
+	before, _ := c.Before.Replicas()
+	if n, replicated := after.Replicas(); r.d.Bench == nil || !replicated || before != 0 || n == 0 || c.Before.Empty() || !after.Writes() {
+		return nil
+	}
+	if st, err := r.reach(ctx, c.ID); err != nil {
+		return nil //nolint:nilerr // what is changed next says so itself
+	} else if now, _ := st.Spec.Replicas(); now != 0 { // it was scaled already
+		return nil
+	}
+	var gone []string
+	if snap := r.d.Fleet.Snapshot(); snap != nil {
+		for i := range snap.Nodes {
+			if n := &snap.Nodes[i]; !n.Up() {
+				gone = append(gone, n.ID)
+			}
+		}
+	}
+	return r.rest(ctx, c.ID, gone)
 }
 
 // reach reads a service, and while no manager answers tries again, for ReachWithin.

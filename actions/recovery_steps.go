@@ -63,7 +63,7 @@ func (r *Running) recoveryStep(ctx context.Context, s Step) error {
 	case StepDown:
 		return r.scaleTo(ctx, 0)
 	case StepRest:
-		return r.rest(ctx, r.plan.Recovery.ID)
+		return r.rest(ctx, r.plan.Recovery.ID, nil)
 	case StepUp:
 		return r.scaleTo(ctx, r.plan.Recovery.Replicas)
 	case StepProve:
@@ -140,7 +140,7 @@ func (r *Running) stop(ctx context.Context, name string) error {
 			return err
 		}
 		if n, _ := st.Spec.Replicas(); n == 0 {
-			return r.rest(ctx, name)
+			return r.rest(ctx, name, nil)
 		}
 		_, err = r.d.Hands.UpdateService(ctx, st.ID, st.Version, st.Spec.WithReplicas(0))
 		if kind := sources.KindOf(err); err != nil && (kind != sources.Conflict && kind != sources.Unreachable || try >= sequenceTries) {
@@ -184,6 +184,11 @@ func (r *Running) scaleTo(ctx context.Context, n uint64) error {
 			_, err = r.took(ch, &st)
 			return err
 		}
+		if now == 0 { // on the way back the tasks of before may be ending still, and two servers on one volume ruin what is in it
+			if err := r.rest(ctx, c.ID, nil); err != nil {
+				return err
+			}
+		}
 		began := r.d.Now()
 		_, err = r.d.Hands.UpdateService(ctx, c.ID, st.Version, after)
 		switch kind := sources.KindOf(err); {
@@ -200,14 +205,14 @@ func (r *Running) scaleTo(ctx context.Context, n uint64) error {
 	}
 }
 
-// rest waits until no task of a service is alive: until then somebody may still write.
-func (r *Running) rest(ctx context.Context, service string) error {
+// rest waits until no task of a service is alive: until then somebody may still write. Tasks on nodes that are gone, by their ids, are not waited for.
+func (r *Running) rest(ctx context.Context, service string, gone []string) error {
 	began := r.d.Now()
 	for {
 		alive := 0
 		tasks, err := r.d.Bench.ServiceTasks(ctx, service)
 		for i := range tasks {
-			if !tasks[i].State.Ended() {
+			if !tasks[i].State.Ended() && !slices.Contains(gone, tasks[i].NodeID) {
 				alive++
 			}
 		}

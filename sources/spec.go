@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -92,6 +93,17 @@ func (s Spec) Replicas() (n uint64, replicated bool) {
 		return n, true
 	}
 	return 1, true
+}
+
+// Writes tells whether tasks of it may write to what outlives them: a named volume or a folder of the node that is not mounted read-only.
+func (s Spec) Writes() bool {
+	mounts, _ := valueAt(s.tree(), "TaskTemplate", "ContainerSpec", "Mounts").([]any)
+	return slices.ContainsFunc(mounts, func(x any) bool {
+		m, _ := x.(map[string]any)
+		source, _ := m["Source"].(string)
+		readOnly, _ := m["ReadOnly"].(bool)
+		return source != "" && !readOnly
+	})
 }
 
 // ForceUpdate is the counter that makes the orchestrator replace tasks although nothing else changed.

@@ -386,6 +386,17 @@ func TestChecks(t *testing.T) {
 	}
 }
 
+// What starts its second task on the volume that the first still writes to is warned of, and is not told to have more replicas.
+func TestStartFirstOnAVolume(t *testing.T) {
+	s := Defaults()
+	r := zeroDowntimeUpdate.run(good(func(e *Evidence) {
+		web(e).Desired, web(e).Mounts = 1, []sources.Mount{{Type: "volume", Source: "data", Target: "/data"}}
+	}), &s)
+	if r.State != Warn || len(r.Subjects) != 1 || !strings.Contains(r.Subjects[0].Set, "stop-first") {
+		t.Errorf("%s %+v", r.State, r.Subjects)
+	}
+}
+
 // Where the nodes alone cannot be listed that is said, and not that the swarm was not read.
 func TestNodesThatCannotBeListed(t *testing.T) {
 	s := Defaults()

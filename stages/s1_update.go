@@ -32,6 +32,8 @@ var zeroDowntimeUpdate = &Check{
 			switch {
 			case single && keeps(v) && u.Order != "start-first" && u.FailureAction != "continue":
 				return nil // two tasks at once would write to one volume: it stops, and that is right
+			case single && keeps(v) && u.Order == "start-first":
+				return &Subject{State: Warn, Says: "each deploy starts its second task on the volume that the first still writes to", Set: "update_config: {order: stop-first}"}
 			case u.Order != "start-first" && single:
 				return &Subject{State: Fail, Says: "one replica that is stopped before the next is started: each deploy is an outage", Set: "update_config: {order: start-first, failure_action: rollback}"}
 			case u.FailureAction != "rollback":
