@@ -40,7 +40,7 @@ func (c *RecoveryChange) steps(p *Plan) []Step {
 	case p.Action == Undo && c.ID == "":
 		return []Step{lock, unlock}
 	case p.Action == Undo && c.Snapshot == nil:
-		return []Step{lock, c.still(), {Name: fmt.Sprintf("scale %s back to %d", s, c.Replicas), Kind: StepUp}, {Name: "verify " + s, Kind: StepProve}, unlock}
+		return []Step{lock, {Name: fmt.Sprintf("scale %s back to %d", s, c.Replicas), Kind: StepUp}, {Name: "verify " + s, Kind: StepProve}, unlock}
 	case p.Action == Backup && c.Due.IsZero():
 		return []Step{lock, job(jobBackup, "save "+s), unlock}
 	case p.Action == Backup:
@@ -60,7 +60,7 @@ func (c *RecoveryChange) steps(p *Plan) []Step {
 	if c.Safety == "" && c.safetyEngine().Server() {
 		steps = append(steps, safety)
 	}
-	steps = append(steps, Step{Name: fmt.Sprintf("scale %s to 0", s), Kind: StepDown}, c.still())
+	steps = append(steps, Step{Name: fmt.Sprintf("scale %s to 0", s), Kind: StepDown}, Step{Name: fmt.Sprintf("wait until no task of %s is alive", s), Kind: StepRest})
 	if c.Safety == "" && !c.safetyEngine().Server() && c.Policy.Volume != "" {
 		steps = append(steps, safety)
 	}
@@ -76,11 +76,6 @@ func (c *RecoveryChange) steps(p *Plan) []Step {
 		steps = append(steps, job(jobClear, "remove what was put aside in the volume of "+s))
 	}
 	return append(steps, unlock)
-}
-
-// still is the step that waits for the service's tasks to end. On the way back it stands before the scaling as well: a run may have died between the scaling to 0 and the end of the last task.
-func (c *RecoveryChange) still() Step {
-	return Step{Name: fmt.Sprintf("wait until no task of %s is alive", c.Service), Kind: StepRest}
 }
 
 func (c *RecoveryChange) report(_ *Plan, report *Report) { report.Service = c.Service }

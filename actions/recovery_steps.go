@@ -184,7 +184,7 @@ func (r *Running) scaleTo(ctx context.Context, n uint64) error {
 			_, err = r.took(ch, &st)
 			return err
 		}
-		if now == 0 { // on the way back the tasks of before may be ending still, and two servers on one volume ruin what is in it
+		if now == 0 { // a run that died between the scaling to 0 and the end of the last task is taken back: two servers on one volume ruin what is in it
 			if err := r.rest(ctx, c.ID, nil); err != nil {
 				return err
 			}
