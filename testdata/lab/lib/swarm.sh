@@ -177,14 +177,16 @@ cmd_remove() {
 
 # endpoints SERVICE prints host:port of each running task that publishes a port.
 endpoints() {
-  local m node port ids
+  local m node port ids id name addr
   m=$(manager) || die "no manager answers"
   ids=$(d "$m" service ps -q --no-trunc --filter desired-state=running "$1") || die "no service $1"
   # shellcheck disable=SC2086
-  d "$m" inspect $ids | jq -r '.[] | select(.Status.State == "running" and .Status.PortStatus.Ports != null)
-    | "\(.NodeID) \(.Status.PortStatus.Ports[0].PublishedPort)"' |
-    while read -r node port; do
-      echo "$(d "$m" node inspect --format '{{.Status.Addr}}' "$node"):$port"
+  d "$m" inspect $ids | jq -r '.[] | select(.Status.State == "running") | "\(.NodeID) \(.Status.PortStatus.Ports[0].PublishedPort // "-") \(.Status.ContainerStatus.ContainerID)"' |
+    while read -r node port id; do
+      read -r name addr <<<"$(d "$m" node inspect --format '{{.Description.Hostname}} {{.Status.Addr}}' "$node")"
+      # 20.10 forgets the ports of tasks whose node has missed heartbeats; the node itself knows them.
+      [ "$port" != - ] || port=$(d "${name#node}" inspect --format '{{range .NetworkSettings.Ports}}{{range .}}{{.HostPort}} {{end}}{{end}}' "$id" 2>/dev/null | awk '{ print $1 }')
+      [ -z "$port" ] || echo "$addr:$port"
     done
 }
 
