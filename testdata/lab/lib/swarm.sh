@@ -180,6 +180,7 @@ endpoints() {
   local m node port ids id name addr
   m=$(manager) || die "no manager answers"
   ids=$(d "$m" service ps -q --no-trunc --filter desired-state=running "$1") || die "no service $1"
+  [ -n "$ids" ] || return 0
   # shellcheck disable=SC2086
   d "$m" inspect $ids | jq -r '.[] | select(.Status.State == "running") | "\(.NodeID) \(.Status.PortStatus.Ports[0].PublishedPort // "-") \(.Status.ContainerStatus.ContainerID)"' |
     while read -r node port id; do
