@@ -75,9 +75,11 @@ func (r *Running) alone(ctx context.Context, c *Change, after sources.Spec) erro
 	if n, replicated := after.Replicas(); r.d.Bench == nil || !replicated || before != 0 || n == 0 || c.Before.Empty() || !after.Writes() {
 		return nil
 	}
-	if st, err := r.reach(ctx, c.ID); err != nil {
-		return nil //nolint:nilerr // what is changed next says so itself
-	} else if now, _ := st.Spec.Replicas(); now != 0 { // it was scaled already
+	st, err := r.reach(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	if now, _ := st.Spec.Replicas(); now != 0 { // it was scaled already
 		return nil
 	}
 	var gone []string

@@ -386,28 +386,6 @@ func TestChecks(t *testing.T) {
 	}
 }
 
-// What starts its second task on the volume that the first still writes to is warned of, and is not told to have more replicas.
-func TestStartFirstOnAVolume(t *testing.T) {
-	s := Defaults()
-	r := zeroDowntimeUpdate.run(good(func(e *Evidence) {
-		web(e).Desired, web(e).Mounts = 1, []sources.Mount{{Type: "volume", Source: "data", Target: "/data"}}
-	}), &s)
-	if r.State != Warn || len(r.Subjects) != 1 || !strings.Contains(r.Subjects[0].Set, "stop-first") {
-		t.Errorf("%s %+v", r.State, r.Subjects)
-	}
-}
-
-// Where the nodes alone cannot be listed that is said, and not that the swarm was not read.
-func TestNodesThatCannotBeListed(t *testing.T) {
-	s := Defaults()
-	e := good(func(e *Evidence) { e.Fleet.Nodes = nil })
-	for _, c := range []*Check{managerQuorum, costPerService, capacityHeadroom} {
-		if r := c.run(e, &s); r.State != Unknown || !strings.Contains(r.Reason, "GET /nodes") {
-			t.Errorf("%s: %s %s", c.ID, r.State, r.Reason)
-		}
-	}
-}
-
 // A gate is open when all that it requires passes, blind when only looking is missing, and shut by a single failure.
 func TestGates(t *testing.T) {
 	s := Defaults()

@@ -22,7 +22,7 @@ var zeroDowntimeUpdate = &Check{
 	Question: "does an update leave somebody who serves, and go back by itself when it fails?",
 	Why:      "The engine's default stops the old task before it starts the new one, and pauses half-way when that fails. Start-first with rollback and two replicas turns a bad deploy into one that nobody notices.",
 	Threshold: func(*Settings) string {
-		return "start-first, failure action rollback, at least 2 replicas; pause is a warning; stop-first with 1 replica fails, but for one that keeps data in a volume"
+		return "start-first, failure action rollback, at least 2 replicas; pause is a warning; stop-first with 1 replica fails, but for one that keeps data in a volume, of which start-first is a warning"
 	},
 	Fix: "set `deploy.update_config` and `replicas` in the service's stack file",
 	judge: func(e *Evidence, _ *Settings) Finding {
@@ -30,10 +30,8 @@ var zeroDowntimeUpdate = &Check{
 			u := v.Update
 			single := v.Mode == sources.Replicated && v.Desired < 2
 			switch {
-			case single && keeps(v) && u.Order != "start-first" && u.FailureAction != "continue":
-				return nil // two tasks at once would write to one volume: it stops, and that is right
-			case single && keeps(v) && u.Order == "start-first":
-				return &Subject{State: Warn, Says: "each deploy starts its second task on the volume that the first still writes to", Set: "update_config: {order: stop-first}"}
+			case single && keeps(v): // two tasks at once would write to one volume: it stops first, and that is right
+				return lonely(u)
 			case u.Order != "start-first" && single:
 				return &Subject{State: Fail, Says: "one replica that is stopped before the next is started: each deploy is an outage", Set: "update_config: {order: start-first, failure_action: rollback}"}
 			case u.FailureAction != "rollback":
@@ -47,4 +45,15 @@ var zeroDowntimeUpdate = &Check{
 		})
 		return f
 	},
+}
+
+// lonely is what keeps the update settings of a service from passing whose one task has data of its own.
+func lonely(u sources.UpdatePolicy) *Subject {
+	switch {
+	case u.Order == "start-first":
+		return &Subject{State: Warn, Says: "each deploy starts its second task on the volume that the first still writes to", Set: "update_config: {order: stop-first}"}
+	case u.FailureAction == "continue":
+		return &Subject{State: Fail, Says: "a deploy that fails goes on, and nobody serves", Set: "update_config: {failure_action: rollback}"}
+	}
+	return nil
 }
