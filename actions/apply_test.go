@@ -74,7 +74,7 @@ func (p *platform) stackName(t testing.TB) string {
 }
 
 // stackSoon waits for a while until the parts of a stack are those that are wanted, and gives those that are there in the end. A real engine lists an overlay network from
-// two places: it passes over a cluster that is late to answer, and has its own share of a network for a while after the cluster has removed it.
+// two places, and has its own share of a network for a while after the cluster has removed it.
 func (p *platform) stackSoon(t testing.TB, name string, want ...string) []string {
 	t.Helper()
 	for deadline := time.Now().Add(waitLimit); ; time.Sleep(200 * time.Millisecond) {
@@ -91,7 +91,8 @@ func (p *platform) stackParts(t testing.TB, name string) []string {
 	defer cancel()
 	f := client.Filters{}.Add("name", name)
 	services, err1 := p.api.ServiceList(ctx, client.ServiceListOptions{Filters: f})
-	networks, err2 := p.api.NetworkList(ctx, client.NetworkListOptions{Filters: f})
+	// Without the filter: the cluster takes a network's name whole and not as a beginning (swarmkit, ListNetworks), and a node lists by its beginning what it runs tasks of alone.
+	networks, err2 := p.api.NetworkList(ctx, client.NetworkListOptions{})
 	configs, err3 := p.api.ConfigList(ctx, client.ConfigListOptions{Filters: f})
 	if err1 != nil || err2 != nil || err3 != nil {
 		t.Fatal(err1, err2, err3)
@@ -106,7 +107,6 @@ func (p *platform) stackParts(t testing.TB, name string) []string {
 	for i := range configs.Items {
 		out = append(out, configs.Items[i].Spec.Name)
 	}
-	// The engine's filter takes all that begins so.
 	out = slices.DeleteFunc(out, func(s string) bool { return !strings.HasPrefix(s, name+"_") && !strings.HasPrefix(s, name+"-") })
 	slices.Sort(out)
 	return out
