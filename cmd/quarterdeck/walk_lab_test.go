@@ -50,9 +50,12 @@ func (w *walk) must(err error) {
 // lab runs a command of the lab.
 func (w *walk) lab(args ...string) string {
 	w.Helper()
-	out, err := exec.Command(os.Getenv("QD_LAB_BIN"), args...).CombinedOutput()
+	cmd := exec.Command(os.Getenv("QD_LAB_BIN"), args...)
+	var said strings.Builder // what it does meanwhile, which is no part of its answer
+	cmd.Stderr = &said
+	out, err := cmd.Output()
 	if err != nil {
-		w.Fatalf("lab %v: %v\n%s", args, err, out)
+		w.Fatalf("lab %v: %v\n%s%s", args, err, out, said.String())
 	}
 	return strings.TrimSpace(string(out))
 }
