@@ -2,10 +2,16 @@ package actions_test
 
 import (
 	"context"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+
 	"quarterdeck/actions"
+	"quarterdeck/recovery"
 	"quarterdeck/sources"
 )
 
@@ -85,6 +91,59 @@ func TestTakenBackWaitsForTheLast(t *testing.T) {
 	}
 	if e.was.Load() {
 		t.Error("it was started while a task was alive")
+	}
+	p.nothingLeft(t, service)
+}
+
+// forgetful has the swarm still mean to remove an ended task of each service that is about to go, for some looks.
+type forgetful struct {
+	sources.Workbench
+	mu    sync.Mutex
+	looks map[string]int // by service
+	was   []string       // removed while such a task was there
+	gone  int
+}
+
+func (f *forgetful) ServiceTasks(ctx context.Context, service string) ([]sources.Task, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.looks[service]++; f.looks[service] <= 3 {
+		return []sources.Task{{State: sources.TaskShutdown, Desired: sources.TaskRemove}}, nil
+	}
+	return f.Workbench.ServiceTasks(ctx, service)
+}
+
+func (f *forgetful) RemoveService(ctx context.Context, service string) error {
+	f.mu.Lock()
+	if strings.HasPrefix(service, "qd-empty-") { // jobs end by themselves, and no task of theirs is forgotten
+		f.gone++
+		if f.looks[service] <= 3 {
+			f.was = append(f.was, service)
+		}
+	}
+	f.mu.Unlock()
+	return f.Workbench.RemoveService(ctx, service)
+}
+
+// TestRemovedOnceForgotten: a copy of a service is removed once the swarm has forgotten its tasks; a manager of 20.10 that clears them away at that moment panics.
+func TestRemovedOnceForgotten(t *testing.T) {
+	t.Parallel()
+	p := sharedDemo(t)
+	network := named(t) + "-net"
+	if _, err := p.api.NetworkCreate(t.Context(), network, client.NetworkCreateOptions{Driver: "overlay", Scope: "swarm"}); err != nil {
+		t.Fatal(err)
+	}
+	service, _ := p.saved(t, label(recovery.LabelEngine, "redis"), label(recovery.LabelVerify, "true"), func(s *swarm.ServiceSpec) {
+		s.TaskTemplate.Networks = []swarm.NetworkAttachmentConfig{{Target: network}}
+	})
+	r := p.recoverable(t, t.TempDir())
+	f := &forgetful{Workbench: r.Bench, looks: map[string]int{}}
+	r.Bench = f
+	if _, err := r.run(r.planned(r.PlanDrill(t.Context(), service, "")), actions.ResultDone); err != nil {
+		t.Error(err)
+	}
+	if len(f.was) > 0 || f.gone == 0 {
+		t.Errorf("of %d services these were removed before their tasks were forgotten: %v", f.gone, f.was)
 	}
 	p.nothingLeft(t, service)
 }

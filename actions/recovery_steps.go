@@ -20,6 +20,9 @@ const (
 	restWithin = 5 * time.Minute
 	// goneWithin is how long a network may still be in use after the services on it were removed.
 	goneWithin = 2 * time.Minute
+	// forgetWithin is how long the swarm may take to forget tasks that have ended and that it means to remove: it looks each 250 ms (swarmkit, taskreaper), and a task on
+	// a node that is gone is never forgotten.
+	forgetWithin = 5 * time.Second
 )
 
 // recoveryStep does a step of a recovery, after a look that the lock is still this process's. Each can be done again: what an earlier process has done of it is
@@ -129,7 +132,7 @@ func (r *Running) removeApart(ctx context.Context, place string) error {
 	return r.removeNetwork(ctx, r.netName())
 }
 
-// stop scales a service of the run's own to 0 and waits until none of its tasks is alive. One that is gone is as good.
+// stop scales a service of the run's own to 0 and waits until none of its tasks is alive, nor about to be forgotten. One that is gone is as good.
 func (r *Running) stop(ctx context.Context, name string) error {
 	for try := 0; ; try++ {
 		st, err := r.reach(ctx, name)
@@ -140,13 +143,31 @@ func (r *Running) stop(ctx context.Context, name string) error {
 			return err
 		}
 		if n, _ := st.Spec.Replicas(); n == 0 {
-			return r.rest(ctx, name, nil)
+			if err := r.rest(ctx, name, nil); err != nil {
+				return err
+			}
+			return r.forgotten(ctx, name)
 		}
 		_, err = r.d.Hands.UpdateService(ctx, st.ID, st.Version, st.Spec.WithReplicas(0))
 		if kind := sources.KindOf(err); err != nil && (kind != sources.Conflict && kind != sources.Unreachable || try >= sequenceTries) {
 			return err
 		}
 	}
+}
+
+// forgotten waits until the swarm has forgotten those of a service's tasks that it means to remove, for a while at most. A manager of Docker 20.10 ends by a panic where
+// a service is removed at that very moment: it reads the service's tasks in one transaction and writes them in the next (swarmkit, orchestrator.SetServiceTasksRemove).
+func (r *Running) forgotten(ctx context.Context, service string) error {
+	for began := r.d.Now(); r.d.Now().Sub(began) < forgetWithin; {
+		tasks, err := r.d.Bench.ServiceTasks(ctx, service)
+		if err != nil || !slices.ContainsFunc(tasks, func(t sources.Task) bool { return t.Desired == sources.TaskRemove }) {
+			return nil // what cannot be seen is not waited for: this is a kindness to the manager, and no condition
+		}
+		if !pause(ctx, 100*time.Millisecond) {
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // removeNetwork removes the run's network once no task is on it any more. The swarm refuses until then, and so it tells that the copy's tasks have ended.
@@ -222,9 +243,9 @@ func (r *Running) rest(ctx context.Context, service string, gone []string) error
 		case err != nil && sources.KindOf(err) != sources.Unreachable:
 			return err
 		case r.d.Now().Sub(began) > restWithin:
-			return fmt.Errorf("%d tasks of %s are still alive after %s: look at their node", alive, service, restWithin)
+			return fmt.Errorf("still alive after %s: %s of %s; look at the node", restWithin, tasksOf(alive), service)
 		}
-		r.tell(func(s *StepReport) { s.Detail = fmt.Sprintf("%d tasks are alive", alive) })
+		r.tell(func(s *StepReport) { s.Detail = "still alive: " + tasksOf(alive) })
 		if !pause(ctx, time.Second) {
 			return ctx.Err()
 		}

@@ -169,12 +169,16 @@ func TestIncidentIsOffered(t *testing.T) {
 		well.Alerts, well.Nodes, well.Services = nil, nil, slices.Clone(well.Services)
 		for i, v := range well.Services {
 			x := *v
-			x.Health, x.Firing = fleet.Healthy, 0
+			x.Health, x.Firing, x.Unusual = fleet.Healthy, 0, fleet.Unusual{}
 			well.Services[i] = &x
 		}
 		r.Model.snap = &well
 		if s := last(); strings.Contains(s, "I ") {
 			t.Errorf("%v, all is well: %q", size, s)
+		}
+		well.Services[0].Unusual.Errors = true // a deploy that answers with errors is healthy for the swarm
+		if s := last(); !strings.Contains(s, "i why  I ") {
+			t.Errorf("%v, one needs a look: %q", size, s)
 		}
 	}
 }

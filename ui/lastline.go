@@ -95,11 +95,10 @@ func (m *Model) withIncident(hints []key.Help) []key.Help {
 // incidentKey is the key of actIncident.
 const incidentKey = "I"
 
-// inTrouble tells whether a service is not well, a node is lost, or an alert fires that nobody has silenced.
+// inTrouble tells whether a service is to be looked at (a deploy that answers with errors is healthy for the swarm), a node is lost, or an alert fires that nobody
+// has silenced.
 func (m *Model) inTrouble() bool {
-	return slices.ContainsFunc(m.snap.Services, func(s *fleet.Service) bool {
-		return s.Health == fleet.Down || s.Health == fleet.Degraded || s.Firing > 0
-	}) ||
+	return slices.ContainsFunc(m.snap.Services, func(s *fleet.Service) bool { return !s.NotYet && inTrouble(m.snap, s) }) ||
 		slices.ContainsFunc(m.snap.Nodes, func(n fleet.Node) bool { return n.State == "down" }) ||
 		slices.ContainsFunc(m.snap.Alerts, func(a sources.Alert) bool { return a.State == sources.Firing })
 }
