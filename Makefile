@@ -28,6 +28,7 @@ lab-test: lab build ## the integration tests on the real platform
 
 smoke: build ## keys pressed and frames read in a real terminal (tmux)
 	testdata/smoke
+	testdata/stranger demo crash-loop bad-deploy
 
 bench: ## the tables of docs/benchmarks.md
 	testdata/bench
