@@ -231,7 +231,8 @@ func (r *rig) once() {
 	must(r.t, err)
 	backups := 0
 	for _, x := range claims {
-		if x.Key == "runs/"+list[0].Run+"/backup.1.claim.json" {
+		// Of whichever attempt: of an agent that died between an attempt's config and its service the next one does it.
+		if strings.HasPrefix(x.Key, "runs/"+list[0].Run+"/backup.") && strings.HasSuffix(x.Key, ".claim.json") {
 			backups++
 		} else if data, err := r.store.Get(r.t.Context(), x.Key, 1<<20); err == nil && strings.Contains(x.Key, "/backup.") && strings.Contains(string(data), `"service":"`+r.service+`"`) && !strings.Contains(x.Key, list[0].Run) {
 			r.t.Errorf("another job has saved it: %s %s", x.Key, data)
